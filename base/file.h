@@ -27,7 +27,8 @@ AS_MUST_USE as_code as_stdin_read(as_buf *buf, as_error *err);
  * nothing is left behind. */
 AS_MUST_USE as_code as_file_write(const char *path, const void *bytes, size_t size, as_error *err);
 
-/* Creates the directory and its parents; it is no error that it exists. Checks that files can be made in it. */
+/* Creates the directory and its parents; it is no error that it exists. Checks that files can be made in it.
+ */
 AS_MUST_USE as_code as_dir_make(const char *path, as_error *err);
 
 bool as_file_exists(const char *path); /* a regular file (links followed) */
@@ -44,6 +45,7 @@ void as_names_free(char **names, size_t count);
 const char *as_path_base(const char *path);
 /* dir + "/" + name into room (AS_E_LIMIT when it does not fit). */
 enum { AS_PATH_MAX = 4096 };
-AS_MUST_USE as_code as_path_join(char room[static AS_PATH_MAX], const char *dir, const char *name, as_error *err);
+AS_MUST_USE as_code as_path_join(char room[static AS_PATH_MAX], const char *dir, const char *name,
+                                 as_error *err);
 
 #endif
