@@ -30,6 +30,9 @@ typedef struct as_model_options {
     const char *device;     /* "cpu" or NULL */
     int threads;            /* used while loading (rounding, synthesis); 0: all */
     bool without_tokenizer; /* do not look for tokenizer files */
+    /* Generated weights: the config.json of the model to make; name then only labels it. */
+    const json_t *synth;
+    uint64_t seed;
 } as_model_options;
 
 /* Facts of an open model; valid until it is closed. Counts are in elements, sizes in bytes. */
@@ -53,8 +56,8 @@ typedef struct as_model_info {
     const char *backend, *level;
 } as_model_info;
 
-/* name: a directory, or "synth:<catalog id>[,layers=N][,seed=S]". Reads config and weights (mapped, or
- * converted where dtype asks for another type). */
+/* Opens the repository in the directory `name`, or makes a model of options->synth's dimensions from a
+ * counter-based generator. Weights are mapped, or converted where dtype asks for another type. */
 AS_MUST_USE as_code as_model_open(const char *name, const as_model_options *options, as_model **out,
                                   as_error *err);
 void as_model_close(as_model *model);
@@ -102,7 +105,7 @@ typedef as_code as_logits_sink(void *context, int64_t feed, int64_t first, int64
                                as_error *err);
 
 /* Appends the feeds' tokens (each sequence at most once) in passes of at most `chunk` rows. Nothing is
- * appended on AS_E_LIMIT (cache full, context exceeded) or AS_E_INPUT (token out of range). After
+ * appended on AS_E_LIMIT (cache full) or AS_E_INPUT (token out of range). After
  * AS_E_CANCELLED or a failed sink the sequences named are undefined and must be dropped. */
 AS_MUST_USE as_code as_session_forward(as_session *session, const as_feed *feeds, int64_t count,
                                        as_logits_sink *sink, void *context, as_error *err);
