@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "kernels/dtype.h"
 
 enum { AS_MAX_DIMS = 8 };
@@ -50,6 +51,8 @@ typedef struct as_repository {
     const char *path;
     int64_t file_count;
     char **files; /* every regular file, relative, sorted; at most two levels deep */
+    int64_t outside_count;
+    char **outside; /* links that leave the repository: neither listed above nor ever read */
     as_json_file config, generation_config,
         index; /* config.json, generation_config.json, *.safetensors.index.json */
     int64_t weight_count;
@@ -71,6 +74,10 @@ AS_MUST_USE as_code as_repository_data(as_repository *repo, const as_tensor *ten
                                        as_error *err);
 /* Whether the repository holds a file of that name. */
 bool as_repository_has(const as_repository *repo, const char *name);
+/* The path to open a listed file by; AS_E_NOT_FOUND for one that is not listed, which includes links that
+ * leave the repository. */
+AS_MUST_USE as_code as_repository_path(const as_repository *repo, const char *name,
+                                       char room[static AS_PATH_MAX], as_error *err);
 
 /* Parse the header of one safetensors file's first bytes: used by the above and by fuzzing. `size` is the
  * whole file's size, `head` its first `head_bytes` (at least the header). Tensors are allocated in one block
