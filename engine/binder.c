@@ -46,24 +46,22 @@ void as_model_memory_free(as_model_memory *memory)
     as_arena_free(&memory->arena);
 }
 
-/* ---- names ----------------------------------------------------------------------------------------------- */
+/* ---- names -----------------------------------------------------------------------------------------------
+ */
 
-/* PREFIX + pattern + suffix with the layer's and the expert's number. */
-static as_code format_name(const as_binder *b, const char *prefix, as_slot slot, const char *suffix, int64_t expert,
-                           char room[static NAME_MAX_BYTES], as_error *err)
+/* One name of a pattern: prefix + text + suffix with the layer's and the expert's number. */
+static as_code format_name(const as_binder *b, const char *pattern, size_t size, const char *suffix,
+                           int64_t expert, char room[static NAME_MAX_BYTES], as_error *err)
 {
-    const char *pattern = b->spec->names[slot];
-    if (!pattern) {
-        return as_fail(err, AS_E_INTERNAL, "%s names no tensor for the %s", b->spec->architecture, as_slot_name(slot));
-    }
+    const char *end = pattern + size;
     as_buf name;
     as_buf_init(&name, NAME_MAX_BYTES - 1);
     if (*pattern == '^') {
         pattern++;
     } else {
-        as_buf_str(&name, prefix);
+        as_buf_str(&name, b->prefix);
     }
-    for (; *pattern; pattern++) {
+    for (; pattern < end; pattern++) {
         if (pattern[0] == '%' && (pattern[1] == 'd' || pattern[1] == 'e')) {
             as_buf_printf(&name, "%lld", (long long)(pattern[1] == 'd' ? b->layer : expert));
             pattern++;
@@ -78,11 +76,22 @@ static as_code format_name(const as_binder *b, const char *prefix, as_slot slot,
     return rc;
 }
 
+/* The slot's tensor under any of its names, or NULL; room then holds the first name. */
 static const as_tensor *look_up(const as_binder *b, as_slot slot, const char *suffix, int64_t expert,
                                 char room[static NAME_MAX_BYTES])
 {
-    if (!b->spec->names[slot] || format_name(b, b->prefix, slot, suffix, expert, room, NULL) != AS_OK) return NULL;
-    return as_repository_find(b->source.repository, room);
+    const char *pattern = b->spec->names[slot];
+    AS_BUG(!pattern); /* the family uses a slot that it does not name */
+    const char *first = pattern;
+    while (*pattern) {
+        size_t size = strcspn(pattern, "|");
+        if (format_name(b, pattern, size, suffix, expert, room, NULL) != AS_OK) return NULL;
+        const as_tensor *found = as_repository_find(b->source.repository, room);
+        if (found) return found;
+        pattern += size + (pattern[size] == '|');
+    }
+    if (format_name(b, first, strcspn(first, "|"), suffix, expert, room, NULL) != AS_OK) room[0] = 0;
+    return NULL;
 }
 
 /* The prefix under which this checkpoint holds its embedding; the family's first where none fits. */
@@ -106,15 +115,22 @@ static void mark_used(as_binder *b, const as_tensor *tensor)
     b->totals.checkpoint_bytes += (int64_t)tensor->bytes;
 }
 
-/* ---- open and close -------------------------------------------------------------------------------------- */
+/* ---- open and close --------------------------------------------------------------------------------------
+ */
 
-as_code as_binder_open(const as_binder_source *source, const as_model_spec *spec, const as_precision *precision,
-                       as_pool *pool, as_model_memory *memory, as_binder **out, as_error *err)
+as_code as_binder_open(const as_binder_source *source, const as_model_spec *spec,
+                       const as_precision *precision, as_pool *pool, as_model_memory *memory, as_binder **out,
+                       as_error *err)
 {
     as_binder *b = AS_NEW(as_binder);
     if (!b) return as_fail_memory(err, "loading the weights");
-    *b = (as_binder){.source = *source, .spec = spec, .precision = precision, .pool = pool, .memory = memory,
-                     .layer = -1, .prefix = spec->prefixes[0]};
+    *b = (as_binder){.source = *source,
+                     .spec = spec,
+                     .precision = precision,
+                     .pool = pool,
+                     .memory = memory,
+                     .layer = -1,
+                     .prefix = spec->prefixes[0]};
     const as_repository *repo = source->repository;
     if (repo) {
         b->used = AS_NEW_ARRAY(bool *, repo->weight_count);
@@ -159,11 +175,20 @@ bool as_binder_has(const as_binder *b, as_slot slot, const char *suffix)
     return !b->source.repository || look_up(b, slot, suffix, 0, room);
 }
 
-void as_binder_skip(as_binder *b, as_slot slot)
+bool as_binder_differs(as_binder *b, as_slot slot, as_slot same)
 {
     char room[NAME_MAX_BYTES];
-    const as_tensor *tensor = b->source.repository ? look_up(b, slot, ".weight", 0, room) : NULL;
-    if (tensor) b->used[tensor->file][tensor - b->source.repository->weights[tensor->file].tensors] = true;
+    as_repository *repo = b->source.repository;
+    const as_tensor *one = repo ? look_up(b, slot, ".weight", 0, room) : NULL;
+    const as_tensor *other = repo ? look_up(b, same, ".weight", 0, room) : NULL;
+    if (!one || !other) return false;
+    const void *one_data, *other_data;
+    bool equal = one->bytes == other->bytes && one->dtype == other->dtype &&
+                 as_repository_data(repo, one, &one_data, NULL) == AS_OK &&
+                 as_repository_data(repo, other, &other_data, NULL) == AS_OK &&
+                 memcmp(one_data, other_data, one->bytes) == 0;
+    if (equal) b->used[one->file][one - repo->weights[one->file].tensors] = true;
+    return !equal;
 }
 
 as_code as_binder_check_surplus(const as_binder *b, as_error *err)
@@ -187,7 +212,8 @@ as_code as_binder_check_surplus(const as_binder *b, as_error *err)
     return AS_OK;
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------------------------------------
+ */
 
 static void *take_pages(as_binder *b, int64_t bytes)
 {
@@ -207,7 +233,8 @@ as_code as_bind_floats(as_binder *b, int64_t count, float **out, as_error *err)
     return AS_OK;
 }
 
-/* ---- tensors --------------------------------------------------------------------------------------------- */
+/* ---- tensors ---------------------------------------------------------------------------------------------
+ */
 
 static void describe_shape(const as_tensor *t, char room[static 96])
 {
@@ -223,12 +250,11 @@ static as_code need(as_binder *b, as_slot slot, const char *suffix, int64_t expe
                     as_error *err)
 {
     char name[NAME_MAX_BYTES];
-    AS_TRY(format_name(b, b->prefix, slot, suffix, expert, name, err));
-    const as_tensor *tensor = as_repository_find(b->source.repository, name);
+    const as_tensor *tensor = look_up(b, slot, suffix, expert, name);
     if (!tensor) return as_fail(err, AS_E_INPUT, "tensor %s (%s) is missing", name, as_slot_name(slot));
     if (!as_dtype_is_float(tensor->dtype)) {
-        return as_fail(err, AS_E_UNSUPPORTED, "tensor %s (%s) holds %s, expected floating-point numbers", name,
-                       as_slot_name(slot), as_dtype_name(tensor->dtype));
+        return as_fail(err, AS_E_UNSUPPORTED, "tensor %s (%s) holds %s, expected floating-point numbers",
+                       name, as_slot_name(slot), as_dtype_name(tensor->dtype));
     }
     mark_used(b, tensor);
     *out = tensor;
@@ -250,7 +276,8 @@ static bool is_product_type(as_dtype type)
     return type == AS_F32 || type == AS_F16 || type == AS_BF16;
 }
 
-/* ---- conversion ------------------------------------------------------------------------------------------ */
+/* ---- conversion ------------------------------------------------------------------------------------------
+ */
 
 typedef struct convert_job {
     const as_matrix *from;
@@ -267,7 +294,8 @@ static void convert_rows(void *context, int64_t i, int worker)
     float chunk[512];
     int64_t last = (i + 1) * CONVERT_ROWS < from->rows ? (i + 1) * CONVERT_ROWS : from->rows;
     for (int64_t r = i * CONVERT_ROWS; r < last; r++) {
-        const unsigned char *in = (const unsigned char *)from->data + r * from->stride * as_dtype_bytes(from->dtype);
+        const unsigned char *in =
+            (const unsigned char *)from->data + r * from->stride * as_dtype_bytes(from->dtype);
         unsigned char *out = (unsigned char *)job->to->data + r * from->cols * as_dtype_bytes(job->to->dtype);
         for (int64_t c = 0; c < from->cols; c += 512) {
             int64_t n = from->cols - c < 512 ? from->cols - c : 512;
@@ -294,8 +322,13 @@ static as_code convert(as_binder *b, as_matrix *m, as_dtype type, as_error *err)
 static as_code quantize(as_binder *b, as_matrix *m, as_error *err)
 {
     const as_precision *p = b->precision;
-    as_matrix to = {.dtype = AS_E4M3, .scale = p->scale, .rows = m->rows, .cols = m->cols, .stride = m->cols,
-                    .block_rows = p->block_rows, .block_cols = p->block_cols};
+    as_matrix to = {.dtype = AS_E4M3,
+                    .scale = p->scale,
+                    .rows = m->rows,
+                    .cols = m->cols,
+                    .stride = m->cols,
+                    .block_rows = p->block_rows,
+                    .block_cols = p->block_cols};
     int64_t scales = as_precision_scale_count(p, m->rows, m->cols);
     uint8_t *data = take_pages(b, m->rows * m->cols);
     float *scale = take_pages(b, scales * (int64_t)sizeof *scale);
@@ -308,7 +341,8 @@ static as_code quantize(as_binder *b, as_matrix *m, as_error *err)
     return AS_OK;
 }
 
-/* ---- generated weights ----------------------------------------------------------------------------------- */
+/* ---- generated weights -----------------------------------------------------------------------------------
+ */
 
 typedef struct generate_job {
     uint64_t seed, stream;
@@ -326,7 +360,8 @@ static void generate_chunk(void *context, int64_t i, int worker)
     (void)worker;
     const generate_job *job = context;
     float values[GENERATE_CHUNK];
-    int64_t first = i * GENERATE_CHUNK, n = job->count - first < GENERATE_CHUNK ? job->count - first : GENERATE_CHUNK;
+    int64_t first = i * GENERATE_CHUNK,
+            n = job->count - first < GENERATE_CHUNK ? job->count - first : GENERATE_CHUNK;
     float step = job->spread * 1.7320508f / 32768.0f; /* sqrt 3: half width of a uniform of deviation 1 */
     for (int64_t k = 0; k < n; k += 8) {
         uint32_t words[4];
@@ -342,7 +377,10 @@ static void generate_chunk(void *context, int64_t i, int worker)
 static as_code generate(as_binder *b, int64_t rows, int64_t cols, as_matrix *out, as_error *err)
 {
     as_dtype type = b->source.dtype;
-    generate_job job = {.seed = b->source.seed, .stream = b->generated++, .dtype = type, .count = rows * cols,
+    generate_job job = {.seed = b->source.seed,
+                        .stream = b->generated++,
+                        .dtype = type,
+                        .count = rows * cols,
                         .spread = 1.0f / sqrtf((float)cols)};
     job.out = take_pages(b, job.count * as_dtype_bytes(type));
     if (!job.out) return as_fail_memory(err, "the generated weights");
@@ -354,10 +392,10 @@ static as_code generate(as_binder *b, int64_t rows, int64_t cols, as_matrix *out
 }
 
 /* Norms pass through, biases are zero, other vectors (decay rates, step sizes) are small and positive. */
-static as_code generate_vector(as_binder *b, as_slot slot, const char *suffix, int64_t count, const float **out,
-                               as_error *err)
+static as_code generate_vector(as_binder *b, as_slot slot, const char *suffix, int64_t count,
+                               const float **out, as_error *err)
 {
-    float *values;
+    float *values = NULL;
     AS_TRY(as_bind_floats(b, count, &values, err));
     bool bias = strcmp(suffix, ".bias") == 0, raw = suffix[0] == 0;
     uint64_t stream = b->generated++;
@@ -374,7 +412,8 @@ static as_code generate_vector(as_binder *b, as_slot slot, const char *suffix, i
     return AS_OK;
 }
 
-/* ---- binding --------------------------------------------------------------------------------------------- */
+/* ---- binding ---------------------------------------------------------------------------------------------
+ */
 
 /* A matrix as stored (or generated), in a type that products read and aligned for it. */
 static as_code fetch(as_binder *b, as_slot slot, int64_t expert, int64_t rows, int64_t cols, as_matrix *out,
@@ -462,11 +501,12 @@ as_code as_bind_vector(as_binder *b, as_slot slot, const char *suffix, int64_t c
     if (tensor->elements != count) {
         char found[96];
         describe_shape(tensor, found);
-        return as_fail(err, AS_E_INPUT, "%s: shape %s, expected %lld values", tensor->name, found, (long long)count);
+        return as_fail(err, AS_E_INPUT, "%s: shape %s, expected %lld values", tensor->name, found,
+                       (long long)count);
     }
     const void *data;
     AS_TRY(as_repository_data(b->source.repository, tensor, &data, err));
-    float *values;
+    float *values = NULL;
     AS_TRY(as_bind_floats(b, count, &values, err));
     as_convert_to_f32(tensor->dtype, data, values, count);
     const as_precision *p = b->precision;
@@ -482,7 +522,8 @@ as_code as_bind_vector(as_binder *b, as_slot slot, const char *suffix, int64_t c
     return AS_OK;
 }
 
-as_code as_bind_norm(as_binder *b, const as_norm_spec *norm, int64_t width, as_norm_weights *out, as_error *err)
+as_code as_bind_norm(as_binder *b, const as_norm_spec *norm, int64_t width, as_norm_weights *out,
+                     as_error *err)
 {
     as_norm_weights weights = {0};
     if (norm->present && !norm->weightless) {

@@ -53,7 +53,8 @@ int64_t as_config_int(as_config *config, const char *key, int64_t otherwise)
 static int64_t check_size(as_config *config, const char *key, int64_t value, int64_t most)
 {
     if (value >= 1 && value <= most) return value;
-    as_config_fail(config, AS_E_INPUT, "\"%s\" is %lld, expected 1 to %lld", key, (long long)value, (long long)most);
+    as_config_fail(config, AS_E_INPUT, "\"%s\" is %lld, expected 1 to %lld", key, (long long)value,
+                   (long long)most);
     return 1;
 }
 
@@ -119,19 +120,22 @@ as_activation as_config_activation(as_config *config, const char *key, const cha
     for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
         if (strcmp(name, activations[i].name) == 0) return activations[i].act;
     }
-    as_config_fail(config, AS_E_UNSUPPORTED, "\"%s\" is \"%s\", which is no activation known here (silu, gelu, "
-                   "gelu_new, gelu_pytorch_tanh, quick_gelu, relu, relu2, sigmoid, tanh)", key, name);
+    as_config_fail(config, AS_E_UNSUPPORTED,
+                   "\"%s\" is \"%s\", which is no activation known here (silu, gelu, "
+                   "gelu_new, gelu_pytorch_tanh, quick_gelu, relu, relu2, sigmoid, tanh)",
+                   key, name);
     return AS_ACT_NONE;
 }
 
-/* ---- rotary encodings ------------------------------------------------------------------------------------ */
+/* ---- rotary encodings ------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name;
     as_rope_scaling scaling;
 } scalings[] = {
-    {"default", AS_ROPE_PLAIN}, {"linear", AS_ROPE_LINEAR},     {"dynamic", AS_ROPE_DYNAMIC},
-    {"yarn", AS_ROPE_YARN},     {"llama3", AS_ROPE_LLAMA3},     {"longrope", AS_ROPE_LONGROPE},
+    {"default", AS_ROPE_PLAIN}, {"linear", AS_ROPE_LINEAR}, {"dynamic", AS_ROPE_DYNAMIC},
+    {"yarn", AS_ROPE_YARN},     {"llama3", AS_ROPE_LLAMA3}, {"longrope", AS_ROPE_LONGROPE},
     {"su", AS_ROPE_LONGROPE},
 };
 
@@ -141,8 +145,10 @@ static as_rope_scaling rope_scaling_kind(as_config *config, as_config *fields)
     for (size_t i = 0; i < sizeof scalings / sizeof scalings[0]; i++) {
         if (strcmp(name, scalings[i].name) == 0) return scalings[i].scaling;
     }
-    as_config_fail(config, AS_E_UNSUPPORTED, "rope scaling \"%s\" is not known here (default, linear, dynamic, yarn, "
-                   "llama3, longrope)", name);
+    as_config_fail(config, AS_E_UNSUPPORTED,
+                   "rope scaling \"%s\" is not known here (default, linear, dynamic, yarn, "
+                   "llama3, longrope)",
+                   name);
     return AS_ROPE_PLAIN;
 }
 
@@ -150,8 +156,8 @@ static const double *factor_list(as_config *fields, const char *key, int64_t cou
 {
     json_t *list = json_object_get(fields->root, key);
     if (!json_is_array(list) || (int64_t)json_array_size(list) != count) {
-        as_config_fail(fields, AS_E_INPUT, "\"%s\" must be a list of %lld numbers (half the rotated width)", key,
-                       (long long)count);
+        as_config_fail(fields, AS_E_INPUT, "\"%s\" must be a list of %lld numbers (half the rotated width)",
+                       key, (long long)count);
         return NULL;
     }
     double *out = AS_ARENA_NEW_ARRAY(&spec->arena, double, count);
@@ -173,8 +179,10 @@ static double mscale(double factor, double by)
 static double default_attention_factor(as_config *fields, const as_rope_spec *rope)
 {
     if (rope->scaling == AS_ROPE_YARN) {
-        double up = as_config_number(fields, "mscale", 0), all = as_config_number(fields, "mscale_all_dim", 0);
-        return up != 0 && all != 0 ? mscale(rope->factor, up) / mscale(rope->factor, all) : mscale(rope->factor, 1);
+        double up = as_config_number(fields, "mscale", 0),
+               all = as_config_number(fields, "mscale_all_dim", 0);
+        return up != 0 && all != 0 ? mscale(rope->factor, up) / mscale(rope->factor, all)
+                                   : mscale(rope->factor, 1);
     }
     if (rope->scaling == AS_ROPE_LONGROPE && rope->factor > 1) {
         return sqrt(1 + log(rope->factor) / log((double)rope->original_context));
@@ -190,12 +198,15 @@ static void read_scaling(as_config *config, as_config *fields, as_rope_spec *rop
         as_config_fail(fields, AS_E_INPUT, "rope scaling has no \"factor\"");
     }
     rope->max_context = as_config_size_or(config, "max_position_embeddings", 2048, MAX_CONTEXT);
-    int64_t original = as_config_size_or(fields, "original_max_position_embeddings", rope->max_context, MAX_CONTEXT);
-    rope->original_context = as_config_size_or(config, "original_max_position_embeddings", original, MAX_CONTEXT);
+    int64_t original =
+        as_config_size_or(fields, "original_max_position_embeddings", rope->max_context, MAX_CONTEXT);
+    rope->original_context =
+        as_config_size_or(config, "original_max_position_embeddings", original, MAX_CONTEXT);
     double ratio = (double)rope->max_context / (double)rope->original_context;
     bool by_ratio = rope->scaling == AS_ROPE_YARN || rope->scaling == AS_ROPE_LONGROPE;
     rope->factor = as_config_number(fields, "factor", by_ratio ? ratio : 1);
-    if (!(rope->factor > 0)) as_config_fail(fields, AS_E_INPUT, "rope \"factor\" is %g, expected above 0", rope->factor);
+    if (!(rope->factor > 0))
+        as_config_fail(fields, AS_E_INPUT, "rope \"factor\" is %g, expected above 0", rope->factor);
     rope->low_freq_factor = as_config_number(fields, "low_freq_factor", 1);
     rope->high_freq_factor = as_config_number(fields, "high_freq_factor", 4);
     rope->beta_fast = as_config_number(fields, "beta_fast", 32);
@@ -209,13 +220,14 @@ static void read_scaling(as_config *config, as_config *fields, as_rope_spec *rop
     }
     rope->attention_factor = 1;
     if (by_ratio) {
-        rope->attention_factor = as_config_number(fields, "attention_factor", default_attention_factor(fields, rope));
+        rope->attention_factor =
+            as_config_number(fields, "attention_factor", default_attention_factor(fields, rope));
     }
 }
 
 static bool same_rope(const as_rope_spec *a, const as_rope_spec *b)
 {
-    return a->kind == b->kind && a->head_dim == b->head_dim && a->rotary == b->rotary && a->offset == b->offset &&
+    return a->kind == b->kind && a->head_dim == b->head_dim && a->dim == b->dim && a->offset == b->offset &&
            a->theta == b->theta && a->scaling == b->scaling && a->factor == b->factor &&
            a->attention_factor == b->attention_factor && a->original_context == b->original_context &&
            a->scaling != AS_ROPE_LONGROPE;
@@ -228,24 +240,24 @@ int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model
     as_config_init(&fields, NULL);
     for (size_t i = 0; i < 2 && !fields.root; i++) {
         json_t *object = NULL;
-        if (config->rc == AS_OK) config->rc = as_json_get_object(config->root, sources[i], &object, &config->err);
+        if (config->rc == AS_OK)
+            config->rc = as_json_get_object(config->root, sources[i], &object, &config->err);
         json_t *nested = defaults->layer_type ? json_object_get(object, defaults->layer_type) : NULL;
         if (json_is_object(nested)) object = nested;
         if (json_object_size(object)) fields.root = object;
     }
     double theta = as_config_number(config, "rope_theta", defaults->theta);
-    double partial = as_config_number(config, "partial_rotary_factor", defaults->partial > 0 ? defaults->partial : 1);
+    double partial =
+        as_config_number(config, "partial_rotary_factor", defaults->partial > 0 ? defaults->partial : 1);
     as_rope_spec rope = {.kind = defaults->kind, .head_dim = defaults->head_dim};
     rope.theta = as_config_number(&fields, "rope_theta", theta);
     partial = as_config_number(&fields, "partial_rotary_factor", partial);
     rope.scaling = rope_scaling_kind(config, &fields);
-    rope.rotary = (int64_t)((double)rope.head_dim * partial);
+    rope.dim = (int64_t)((double)rope.head_dim * partial);
+    rope.rotary = rope.dim + rope.dim % 2; /* an odd share is rounded up */
     if (rope.rotary < 0 || rope.rotary > rope.head_dim || !(rope.theta > 0)) {
         as_config_fail(config, AS_E_INPUT, "rotary width %lld of a head of %lld with base %g makes no sense",
                        (long long)rope.rotary, (long long)rope.head_dim, rope.theta);
-    }
-    if (rope.rotary % 2) {
-        as_config_fail(config, AS_E_UNSUPPORTED, "an odd rotary width (%lld) is not supported", (long long)rope.rotary);
     }
     read_scaling(config, &fields, &rope, spec);
     if (config->rc == AS_OK && fields.rc != AS_OK) {
@@ -265,7 +277,8 @@ const char *as_config_layer_type(as_config *config, int64_t layer, int64_t layer
     if (!as_config_has(config, "layer_types")) return NULL;
     json_t *list = json_object_get(config->root, "layer_types");
     if (!json_is_array(list) || (int64_t)json_array_size(list) != layers) {
-        as_config_fail(config, AS_E_INPUT, "\"layer_types\" must be a list with one entry for each of the %lld layers",
+        as_config_fail(config, AS_E_INPUT,
+                       "\"layer_types\" must be a list with one entry for each of the %lld layers",
                        (long long)layers);
         return NULL;
     }

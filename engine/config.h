@@ -1,4 +1,5 @@
-/* Reading config.json: look-ups with defaults whose first error is kept, so that a family's file reads as a list. */
+/* Reading config.json: look-ups with defaults whose first error is kept, so that a family's file reads as a
+ * list. */
 #ifndef AS_ENGINE_CONFIG_H
 #define AS_ENGINE_CONFIG_H
 
@@ -32,11 +33,12 @@ const char *as_config_string(as_config *config, const char *key, const char *oth
 as_activation as_config_activation(as_config *config, const char *key, const char *otherwise);
 
 /* The rotary encoding in either form: rope_parameters (flat, or nested under layer_type) or rope_theta with
- * rope_scaling. head_dim and partial (rotated share, unless the config says otherwise) come from the family. */
+ * rope_scaling. head_dim and partial (rotated share, unless the config says otherwise) come from the family.
+ */
 typedef struct as_rope_defaults {
     as_rope_kind kind;
     int64_t head_dim;
-    double theta, partial; /* partial 0: 1 */
+    double theta, partial;  /* partial 0: 1 */
     const char *layer_type; /* NULL: the flat form */
 } as_rope_defaults;
 /* Adds it to the spec and returns its index (an equal one is shared). */

@@ -81,6 +81,11 @@ AS_MUST_USE as_code as_session_open(const as_model *model, const as_session_opti
                                     as_session **out, as_error *err);
 void as_session_close(as_session *session);
 const as_model *as_session_model(const as_session *session);
+/* What it was opened with, defaults filled in. */
+typedef struct as_session_limits {
+    int64_t cache_tokens, max_sequences, chunk;
+} as_session_limits;
+as_session_limits as_session_get_limits(const as_session *session);
 int64_t as_session_bytes(const as_session *session); /* cache, states and work space */
 
 /* Sequences are numbers 0..max_sequences-1. Adding takes a free one; dropping frees its pages. AS_E_LIMIT
@@ -97,6 +102,10 @@ typedef struct as_feed {
     const int32_t *tokens;
     int64_t count;
     as_logits_want want;
+    /* Tokens the sequence will have once its prompt is complete, where this feed is only a part of it (0:
+     * this feed completes it). Position encodings that depend on the length (dynamic, longrope) are taken for
+     * that length, so that a prompt gives the same numbers in any pieces. */
+    int64_t prompt_length;
 } as_feed;
 
 /* Called with `rows` rows of float32 logits [rows, vocab] of feed number `feed`, the first for its token

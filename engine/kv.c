@@ -16,11 +16,14 @@ static void *take(as_kv *kv, int64_t bytes)
     return at;
 }
 
-static as_code open_step(as_kv *kv, const as_block_needs *needs, as_dtype dtype, as_step_memory *step, as_error *err)
+static as_code open_step(as_kv *kv, const as_block_needs *needs, as_dtype dtype, as_step_memory *step,
+                         as_error *err)
 {
     if (needs->kv_heads) {
         int64_t unit = kv->pages * needs->kv_heads * AS_PAGE_TOKENS * as_dtype_bytes(dtype);
-        step->cache = (as_kv_layer){.dtype = dtype, .kv_heads = needs->kv_heads, .k_width = needs->k_width,
+        step->cache = (as_kv_layer){.dtype = dtype,
+                                    .kv_heads = needs->kv_heads,
+                                    .k_width = needs->k_width,
                                     .v_width = needs->v_width};
         step->cache.k = take(kv, unit * needs->k_width);
         step->cache.v = take(kv, unit * needs->v_width);

@@ -8,7 +8,8 @@
 #include "engine/arch/arch.h"
 #include "engine/text/tokenizer.h"
 
-/* ---- weights --------------------------------------------------------------------------------------------- */
+/* ---- weights ---------------------------------------------------------------------------------------------
+ */
 
 static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as_step_weights *weights,
                          as_error *err)
@@ -22,8 +23,7 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
 
 static as_code bind_head(as_model *m, as_binder *binder, as_error *err)
 {
-    if (m->spec.tied_head) {
-        as_binder_skip(binder, AS_SLOT_HEAD);
+    if (m->spec.tied_head && !as_binder_differs(binder, AS_SLOT_HEAD, AS_SLOT_EMBED)) {
         m->head.w = m->embed;
         return AS_OK;
     }
@@ -90,7 +90,8 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     return rc;
 }
 
-/* ---- facts ----------------------------------------------------------------------------------------------- */
+/* ---- facts -----------------------------------------------------------------------------------------------
+ */
 
 static as_code eos_list(as_model *m, as_error *err)
 {
@@ -164,14 +165,16 @@ static as_code fill_info(as_model *m, const char *name, as_error *err)
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             as_block_needs needs = spec->layers[i].steps[s].block->needs(spec, &spec->layers[i].steps[s]);
             info->kv_bytes_per_token += 2 * needs.kv_heads * (needs.k_width + needs.v_width);
-            for (int p = 0; p < AS_MAX_STATES; p++) info->state_bytes += needs.state[p] * (int64_t)sizeof(float);
+            for (int p = 0; p < AS_MAX_STATES; p++)
+                info->state_bytes += needs.state[p] * (int64_t)sizeof(float);
         }
     }
     if (!info->id || !info->digest) return as_fail_memory(err, "the model's facts");
     return eos_list(m, err);
 }
 
-/* ---- open ------------------------------------------------------------------------------------------------ */
+/* ---- open ------------------------------------------------------------------------------------------------
+ */
 
 static as_code read_config(as_model *m, const char *name, const as_model_options *options, as_error *err)
 {
@@ -210,7 +213,8 @@ static as_code open_tokenizer(as_model *m, const as_model_options *options, as_e
 static as_code open_into(as_model *m, const char *name, const as_model_options *options, as_error *err)
 {
     if (options->device && strcmp(options->device, "cpu") != 0) {
-        return as_fail(err, AS_E_UNSUPPORTED, "--device %s: this build computes on the cpu only", options->device);
+        return as_fail(err, AS_E_UNSUPPORTED, "--device %s: this build computes on the cpu only",
+                       options->device);
     }
     AS_TRY(as_precision_parse(options->dtype, &m->precision, err));
     AS_TRY(as_backend_cpu(options->level, &m->backend, err));

@@ -21,16 +21,28 @@ void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int6
                     int64_t y_stride)
 {
     int64_t cols = linear->w.cols, mark = pass->work_used;
-    as_matmul_args args = {.w = &linear->w, .x = x, .n = pass->rows, .x_stride = x_stride, .bias = linear->bias,
-                           .out = y, .out_stride = y_stride};
+    as_matmul_args args = {.w = &linear->w,
+                           .x = x,
+                           .n = pass->rows,
+                           .x_stride = x_stride,
+                           .bias = linear->bias,
+                           .out = y,
+                           .out_stride = y_stride};
     const as_activation_rounding *rounding = &linear->rounding;
     if (rounding->on) {
-        int64_t blocks = rounding->kind == AS_QUANT_BLOCK ? (cols + rounding->block - 1) / rounding->block : 1;
+        int64_t blocks =
+            rounding->kind == AS_QUANT_BLOCK ? (cols + rounding->block - 1) / rounding->block : 1;
         float *rounded = as_pass_floats(pass, pass->rows * cols);
         float *scale = as_pass_floats(pass, pass->rows * blocks);
-        pass->ops->quantize_rows(&pass->exec, &(as_quantize_rows_args){
-            .kind = rounding->kind, .x = x, .out = rounded, .n = pass->rows, .width = cols, .x_stride = x_stride,
-            .out_stride = cols, .block = rounding->block, .scale = scale});
+        pass->ops->quantize_rows(&pass->exec, &(as_quantize_rows_args){.kind = rounding->kind,
+                                                                       .x = x,
+                                                                       .out = rounded,
+                                                                       .n = pass->rows,
+                                                                       .width = cols,
+                                                                       .x_stride = x_stride,
+                                                                       .out_stride = cols,
+                                                                       .block = rounding->block,
+                                                                       .scale = scale});
         args.x = rounded;
         args.x_stride = cols;
         args.x_scale = scale;
@@ -43,8 +55,16 @@ void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int6
 void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights, const float *in,
                   int64_t in_stride, float *out, int64_t out_stride, int64_t groups, int64_t width)
 {
-    pass->ops->norm(&pass->exec, &(as_norm_args){
-        .kind = norm->kind, .in = in, .out = out, .n = pass->rows, .groups = groups, .width = width,
-        .in_stride = in_stride, .out_stride = out_stride, .weight = weights->weight, .bias = weights->bias,
-        .weight_offset = weights->weight ? norm->weight_offset : 0, .eps = norm->eps});
+    pass->ops->norm(&pass->exec, &(as_norm_args){.kind = norm->kind,
+                                                 .in = in,
+                                                 .out = out,
+                                                 .n = pass->rows,
+                                                 .groups = groups,
+                                                 .width = width,
+                                                 .in_stride = in_stride,
+                                                 .out_stride = out_stride,
+                                                 .weight = weights->weight,
+                                                 .bias = weights->bias,
+                                                 .weight_offset = weights->weight ? norm->weight_offset : 0,
+                                                 .eps = norm->eps});
 }

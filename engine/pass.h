@@ -19,7 +19,7 @@ typedef struct as_pass {
     int64_t span_count;
     as_rope_rows ropes[AS_MAX_ROPES];
     /* the step at hand */
-    const as_kv_layer *cache; /* NULL where the block has none */
+    const as_kv_layer *cache;    /* NULL where the block has none */
     float *state[AS_MAX_STATES]; /* [slots, needs.state[part]] */
     /* work space: a stack of floats, reset after each step */
     float *work;

@@ -7,8 +7,12 @@
 #include "base/mem.h"
 
 #define FP8(canonical, how, rows_, cols_, ...)                                                               \
-    {.name = canonical, .base = AS_F16, .keep_base = true, .quantized = true, .scale = how,                  \
-     .block_rows = rows_, .block_cols = cols_, .rounding = {__VA_ARGS__}}
+    {                                                                                                        \
+        .name = canonical, .base = AS_F16, .keep_base = true, .quantized = true, .scale = how,               \
+        .block_rows = rows_, .block_cols = cols_, .rounding = {                                              \
+            __VA_ARGS__                                                                                      \
+        }                                                                                                    \
+    }
 
 static const as_precision precisions[] = {
     {.name = "native", .as_stored = true},
@@ -24,8 +28,8 @@ static const as_precision precisions[] = {
 static const struct {
     const char *alias, *name;
 } aliases[] = {
-    {"fp8", "fp8-channel"}, {"fp16", "f16"}, {"float16", "f16"}, {"bfloat16", "bf16"}, {"float32", "f32"},
-    {"fp32", "f32"},
+    {"fp8", "fp8-channel"}, {"fp16", "f16"},    {"float16", "f16"},
+    {"bfloat16", "bf16"},   {"float32", "f32"}, {"fp32", "f32"},
 };
 
 as_code as_precision_parse(const char *name, as_precision *out, as_error *err)
@@ -49,10 +53,11 @@ as_code as_precision_parse(const char *name, as_precision *out, as_error *err)
             return AS_OK;
         }
     }
-    return as_fail(err, AS_E_USAGE,
-                   "--dtype %s is not known; known are f32, f16, bf16, fp8 (= fp8-channel), fp8-tensor, fp8-block, "
-                   "fp8-weight, native, each with +kv8 for a cache in e4m3",
-                   name);
+    return as_fail(
+        err, AS_E_USAGE,
+        "--dtype %s is not known; known are f32, f16, bf16, fp8 (= fp8-channel), fp8-tensor, fp8-block, "
+        "fp8-weight, native, each with +kv8 for a cache in e4m3",
+        name);
 }
 
 int64_t as_precision_scale_count(const as_precision *p, int64_t rows, int64_t cols)
@@ -147,8 +152,8 @@ static void quantize_band(void *context, int64_t i, int worker)
     }
 }
 
-void as_precision_quantize(const as_precision *precision, const as_matrix *source, uint8_t *data, float *scales,
-                           as_pool *pool)
+void as_precision_quantize(const as_precision *precision, const as_matrix *source, uint8_t *data,
+                           float *scales, as_pool *pool)
 {
     quantize_job job = {.precision = precision, .source = source, .data = data, .scales = scales, .band = 1};
     if (precision->scale == AS_SCALE_BLOCK) job.band = precision->block_rows;

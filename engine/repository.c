@@ -414,15 +414,47 @@ static int by_name(const void *a, const void *b)
     return order ? order : (x->file > y->file) - (x->file < y->file);
 }
 
+static bool has_weights(const as_repository *seen, const char *name)
+{
+    for (int64_t i = 0; i < seen->weight_count; i++) {
+        if (strcmp(seen->weights[i].name, name) == 0) return true;
+    }
+    return false;
+}
+
+static bool index_names(const json_t *index, const char *file)
+{
+    const char *name;
+    json_t *shard;
+    json_object_foreach(json_object_get(index, "weight_map"), name, shard)
+    {
+        const char *text = json_string_value(shard);
+        if (text && strcmp(text, file) == 0) return true;
+    }
+    return false;
+}
+
+/* Which files make the model, as transformers loads it: those that the index names; without one,
+ * model.safetensors alone where it exists. */
+static bool is_loaded(const as_repository *seen, const as_weight_file *file, bool single)
+{
+    if (seen->index.value) return index_names(seen->index.value, file->name);
+    return !single || strcmp(file->name, "model.safetensors") == 0;
+}
+
 static as_code sort_tensors(repository *repo, as_error *err)
 {
     const as_repository *seen = &repo->public;
-    for (int64_t i = 0; i < seen->weight_count; i++) repo->sorted_count += seen->weights[i].tensor_count;
+    bool single = !seen->index.value && has_weights(seen, "model.safetensors");
+    for (int64_t i = 0; i < seen->weight_count; i++) {
+        if (is_loaded(seen, &seen->weights[i], single)) repo->sorted_count += seen->weights[i].tensor_count;
+    }
     repo->sorted = AS_NEW_ARRAY(const as_tensor *, repo->sorted_count);
     if (!repo->sorted) return as_fail_memory(err, "the table of tensors");
     int64_t at = 0;
     for (int64_t i = 0; i < seen->weight_count; i++) {
         const as_weight_file *file = &seen->weights[i];
+        if (!is_loaded(seen, file, single)) continue;
         for (int64_t t = 0; t < file->tensor_count; t++) repo->sorted[at++] = &file->tensors[t];
     }
     qsort(repo->sorted, (size_t)at, sizeof *repo->sorted, by_name);

@@ -6,7 +6,7 @@
 static void plain(const as_rope_spec *rope, double base, float *out)
 {
     for (int64_t i = 0; i < rope->rotary / 2; i++) {
-        out[i] = 1.0f / powf((float)base, (float)(2 * i) / (float)rope->rotary);
+        out[i] = 1.0f / powf((float)base, (float)(2 * i) / (float)rope->dim);
     }
 }
 
@@ -17,14 +17,14 @@ static void dynamic(const as_rope_spec *rope, int64_t length, float *out)
         return;
     }
     double stretch = rope->factor * (double)length / (double)rope->max_context - (rope->factor - 1);
-    double dim = (double)rope->rotary;
+    double dim = (double)rope->dim;
     plain(rope, rope->theta * pow(stretch, dim / (dim - 2)), out);
 }
 
 /* Peng et al. 2023, "YaRN", section 3.2: a ramp between interpolated and original frequencies. */
 static double correction_dim(const as_rope_spec *rope, double rotations)
 {
-    double dim = (double)rope->rotary;
+    double dim = (double)rope->dim;
     return dim * log((double)rope->original_context / (rotations * 2 * M_PI)) / (2 * log(rope->theta));
 }
 
@@ -36,10 +36,10 @@ static void yarn(const as_rope_spec *rope, float *out)
         high = ceil(high);
     }
     if (low < 0) low = 0;
-    if (high > (double)rope->rotary - 1) high = (double)rope->rotary - 1;
+    if (high > (double)rope->dim - 1) high = (double)rope->dim - 1;
     if (low == high) high += 0.001;
     for (int64_t i = 0; i < rope->rotary / 2; i++) {
-        float frequency = powf((float)rope->theta, (float)(2 * i) / (float)rope->rotary);
+        float frequency = powf((float)rope->theta, (float)(2 * i) / (float)rope->dim);
         float original = 1.0f / frequency;
         float interpolated = 1.0f / ((float)rope->factor * frequency);
         float ramp = ((float)i - (float)low) / (float)(high - low);
@@ -53,7 +53,8 @@ static void llama3(const as_rope_spec *rope, float *out)
 {
     plain(rope, rope->theta, out);
     float context = (float)rope->original_context;
-    float low = (float)rope->low_freq_factor, high = (float)rope->high_freq_factor, factor = (float)rope->factor;
+    float low = (float)rope->low_freq_factor, high = (float)rope->high_freq_factor,
+          factor = (float)rope->factor;
     for (int64_t i = 0; i < rope->rotary / 2; i++) {
         float wavelength = (float)(2 * M_PI) / out[i];
         if (wavelength > context / low) {
@@ -69,7 +70,7 @@ static void longrope(const as_rope_spec *rope, int64_t length, float *out)
 {
     const double *factors = length > rope->original_context ? rope->long_factor : rope->short_factor;
     for (int64_t i = 0; i < rope->rotary / 2; i++) {
-        float frequency = powf((float)rope->theta, (float)(2 * i) / (float)rope->rotary);
+        float frequency = powf((float)rope->theta, (float)(2 * i) / (float)rope->dim);
         out[i] = 1.0f / ((float)factors[i] * frequency);
     }
 }
@@ -97,8 +98,8 @@ bool as_rope_varies(const as_rope_spec *rope)
     return rope->scaling == AS_ROPE_DYNAMIC || rope->scaling == AS_ROPE_LONGROPE;
 }
 
-void as_rope_table(const as_rope_spec *rope, const float *frequencies, int64_t first, int64_t count, float *cos,
-                   float *sin)
+void as_rope_table(const as_rope_spec *rope, const float *frequencies, int64_t first, int64_t count,
+                   float *cos, float *sin)
 {
     int64_t half = rope->rotary / 2;
     float factor = (float)rope->attention_factor;

@@ -10,7 +10,7 @@ void as_rope_frequencies(const as_rope_spec *rope, int64_t length, float *out);
 /* Whether the frequencies depend on the length. */
 bool as_rope_varies(const as_rope_spec *rope);
 /* cos and sin [count, rotary/2] for positions first.. on, times the attention factor. */
-void as_rope_table(const as_rope_spec *rope, const float *frequencies, int64_t first, int64_t count, float *cos,
-                   float *sin);
+void as_rope_table(const as_rope_spec *rope, const float *frequencies, int64_t first, int64_t count,
+                   float *cos, float *sin);
 
 #endif

@@ -35,8 +35,8 @@ struct as_session {
     float *rope_cos[AS_MAX_ROPES], *rope_sin[AS_MAX_ROPES]; /* [chunk, rotary/2] */
     float *frequencies;                                     /* [most rotary/2] */
     int32_t *tokens;
-    as_span *spans;    /* [chunk] */
-    int64_t *totals;   /* [chunk] length each span's sequence has after its feed */
+    as_span *spans;     /* [chunk] */
+    int64_t *totals;    /* [chunk] length each span's sequence has after its feed */
     wanted_row *wanted; /* [chunk] */
     float *logits;
     atomic_bool cancelled;
@@ -44,7 +44,8 @@ struct as_session {
     void *trace_context;
 };
 
-/* ---- open ------------------------------------------------------------------------------------------------ */
+/* ---- open ------------------------------------------------------------------------------------------------
+ */
 
 static void *take(as_session *s, int64_t count, size_t size)
 {
@@ -57,7 +58,8 @@ static void *take(as_session *s, int64_t count, size_t size)
     return at;
 }
 
-/* Floats of work space for `rows` rows of the neediest step. Each array a block takes is rounded up to a cache line. */
+/* Floats of work space for `rows` rows of the neediest step. Each array a block takes is rounded up to a
+ * cache line. */
 static int64_t work_needed(const as_model_spec *spec, int64_t rows)
 {
     int64_t most = 0;
@@ -85,8 +87,8 @@ static as_code open_buffers(as_session *s, as_error *err)
     s->wanted = take(s, s->chunk, sizeof *s->wanted);
     s->logits = take(s, s->logit_rows * spec->vocab, sizeof(float));
     s->exec.scratch = take(s, as_pool_threads(s->pool), AS_SCRATCH_BYTES);
-    bool ok = s->stream && s->normed && s->output && s->entry && s->work && s->tokens && s->spans && s->totals &&
-              s->wanted && s->logits && s->exec.scratch;
+    bool ok = s->stream && s->normed && s->output && s->entry && s->work && s->tokens && s->spans &&
+              s->totals && s->wanted && s->logits && s->exec.scratch;
     int64_t widest = 1;
     for (int i = 0; i < spec->rope_count; i++) {
         int64_t half = spec->ropes[i].rotary / 2;
@@ -123,9 +125,12 @@ static as_code open_into(as_session *s, const as_session_options *options, as_er
     const as_model *m = s->model;
     int64_t context = m->spec.context ? m->spec.context : DEFAULT_CACHE;
     int64_t sequences = options->max_sequences ? options->max_sequences : 1;
-    s->cache_tokens = options->cache_tokens ? options->cache_tokens : context < DEFAULT_CACHE ? context : DEFAULT_CACHE;
+    s->cache_tokens = options->cache_tokens     ? options->cache_tokens
+                      : context < DEFAULT_CACHE ? context
+                                                : DEFAULT_CACHE;
     s->chunk = options->chunk ? options->chunk : DEFAULT_CHUNK;
-    if (sequences < 1 || sequences > MOST_SEQUENCES || s->cache_tokens < 1 || s->cache_tokens > (int64_t)1 << 31) {
+    if (sequences < 1 || sequences > MOST_SEQUENCES || s->cache_tokens < 1 ||
+        s->cache_tokens > (int64_t)1 << 31) {
         return as_fail(err, AS_E_LIMIT, "a session of %lld sequences with %lld tokens is not possible",
                        (long long)sequences, (long long)s->cache_tokens);
     }
@@ -135,7 +140,7 @@ static as_code open_into(as_session *s, const as_session_options *options, as_er
     s->logit_rows = LOGIT_BYTES / (m->spec.vocab * (int64_t)sizeof(float));
     if (s->logit_rows < 1) s->logit_rows = 1;
     if (s->logit_rows > s->chunk) s->logit_rows = s->chunk;
-    as_dtype cache;
+    as_dtype cache = AS_F32;
     AS_TRY(cache_type(m, options->cache, &cache, err));
     AS_TRY(as_pool_open(options->threads, &s->pool, err));
     s->exec.pool = s->pool;
@@ -143,7 +148,8 @@ static as_code open_into(as_session *s, const as_session_options *options, as_er
     return as_kv_open(&s->kv, &m->spec, cache, s->cache_tokens, sequences, err);
 }
 
-as_code as_session_open(const as_model *model, const as_session_options *options, as_session **out, as_error *err)
+as_code as_session_open(const as_model *model, const as_session_options *options, as_session **out,
+                        as_error *err)
 {
     static const as_session_options defaults = {0};
     as_session *s = AS_NEW(as_session);
@@ -173,18 +179,26 @@ const as_model *as_session_model(const as_session *s)
     return s->model;
 }
 
+as_session_limits as_session_get_limits(const as_session *s)
+{
+    return (as_session_limits){
+        .cache_tokens = s->cache_tokens, .max_sequences = s->kv.sequence_count, .chunk = s->chunk};
+}
+
 int64_t as_session_bytes(const as_session *s)
 {
     return s->bytes + s->kv.bytes;
 }
 
-/* ---- sequences ------------------------------------------------------------------------------------------- */
+/* ---- sequences -------------------------------------------------------------------------------------------
+ */
 
 as_code as_session_add(as_session *s, int64_t *sequence, as_error *err)
 {
     int64_t found = as_kv_add(&s->kv);
     if (found < 0) {
-        return as_fail(err, AS_E_LIMIT, "all %lld sequences of the session are in use", (long long)s->kv.sequence_count);
+        return as_fail(err, AS_E_LIMIT, "all %lld sequences of the session are in use",
+                       (long long)s->kv.sequence_count);
     }
     *sequence = found;
     return AS_OK;
@@ -216,7 +230,8 @@ static void trace(as_session *s, const as_pass *pass, const char *stage, const f
     if (s->trace) s->trace(s->trace_context, stage, pass->rows, pass->spec->hidden, values);
 }
 
-static void trace_layer(as_session *s, const as_pass *pass, int64_t layer, const char *what, const float *values)
+static void trace_layer(as_session *s, const as_pass *pass, int64_t layer, const char *what,
+                        const float *values)
 {
     if (!s->trace) return;
     char stage[48];
@@ -224,7 +239,8 @@ static void trace_layer(as_session *s, const as_pass *pass, int64_t layer, const
     trace(s, pass, stage, values);
 }
 
-/* ---- the forward pass ------------------------------------------------------------------------------------ */
+/* ---- the forward pass ------------------------------------------------------------------------------------
+ */
 
 static void fill_ropes(as_session *s, as_pass *pass)
 {
@@ -236,8 +252,8 @@ static void fill_ropes(as_session *s, as_pass *pass)
         for (int64_t i = 0; i < pass->span_count; i++) {
             const as_span *span = &pass->spans[i];
             if (varies) as_rope_frequencies(rope, s->totals[i], s->frequencies);
-            as_rope_table(rope, s->frequencies, span->position, span->count, s->rope_cos[r] + span->first * half,
-                          s->rope_sin[r] + span->first * half);
+            as_rope_table(rope, s->frequencies, span->position, span->count,
+                          s->rope_cos[r] + span->first * half, s->rope_sin[r] + span->first * half);
         }
         pass->ropes[r] = (as_rope_rows){.cos = s->rope_cos[r], .sin = s->rope_sin[r]};
     }
@@ -246,8 +262,11 @@ static void fill_ropes(as_session *s, as_pass *pass)
 static void embed(as_session *s, as_pass *pass)
 {
     float scale = pass->spec->embed_scale;
-    pass->ops->embed(&pass->exec, &(as_embed_args){.matrix = &s->model->embed, .tokens = s->tokens, .n = pass->rows,
-                                                   .scale = scale != 0 ? scale : 1, .out = s->stream,
+    pass->ops->embed(&pass->exec, &(as_embed_args){.matrix = &s->model->embed,
+                                                   .tokens = s->tokens,
+                                                   .n = pass->rows,
+                                                   .scale = scale != 0 ? scale : 1,
+                                                   .out = s->stream,
                                                    .out_stride = pass->spec->hidden});
     trace(s, pass, "embed", s->stream);
 }
@@ -268,11 +287,16 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
     pass->work_used = 0;
     step->block->forward(pass, step, weights->block, in, s->output);
     if (step->out_norm.present) {
-        as_pass_norm(pass, &step->out_norm, &weights->out_norm, s->output, hidden, s->output, hidden, 1, hidden);
+        as_pass_norm(pass, &step->out_norm, &weights->out_norm, s->output, hidden, s->output, hidden, 1,
+                     hidden);
     }
     trace_layer(s, pass, layer, step->trace, s->output);
-    pass->ops->add(&pass->exec, &(as_add_args){.x = s->output, .out = s->stream, .n = pass->rows, .width = hidden,
-                                               .x_stride = hidden, .out_stride = hidden,
+    pass->ops->add(&pass->exec, &(as_add_args){.x = s->output,
+                                               .out = s->stream,
+                                               .n = pass->rows,
+                                               .width = hidden,
+                                               .x_stride = hidden,
+                                               .out_stride = hidden,
                                                .scale = step->residual_scale != 0 ? step->residual_scale : 1,
                                                .out_scale = 1});
 }
@@ -289,8 +313,10 @@ static void run_layer(as_session *s, as_pass *pass, int64_t layer)
     trace_layer(s, pass, layer, "out", s->stream);
 }
 
-/* Hands over logits of wanted rows from..to-1, whose normed states lie in s->normed; runs of one feed together. */
-static as_code hand_over(as_session *s, int64_t from, int64_t to, as_logits_sink *sink, void *context, as_error *err)
+/* Hands over logits of wanted rows from..to-1, whose normed states lie in s->normed; runs of one feed
+ * together. */
+static as_code hand_over(as_session *s, int64_t from, int64_t to, as_logits_sink *sink, void *context,
+                         as_error *err)
 {
     for (int64_t i = from; i < to;) {
         int64_t end = i + 1;
@@ -302,26 +328,37 @@ static as_code hand_over(as_session *s, int64_t from, int64_t to, as_logits_sink
     return AS_OK;
 }
 
-static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_sink *sink, void *context, as_error *err)
+static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_sink *sink, void *context,
+                      as_error *err)
 {
     const as_model_spec *spec = pass->spec;
     int64_t hidden = spec->hidden;
     if (wanted == 0) return AS_OK;
     for (int64_t i = 0; i < wanted; i++) { /* rows ascend: moving down never overwrites one still to come */
-        memmove(s->stream + i * hidden, s->stream + s->wanted[i].row * hidden, (size_t)hidden * sizeof(float));
+        memmove(s->stream + i * hidden, s->stream + s->wanted[i].row * hidden,
+                (size_t)hidden * sizeof(float));
     }
     pass->rows = wanted;
-    as_pass_norm(pass, &spec->final_norm, &s->model->final_norm, s->stream, hidden, s->normed, hidden, 1, hidden);
+    as_pass_norm(pass, &spec->final_norm, &s->model->final_norm, s->stream, hidden, s->normed, hidden, 1,
+                 hidden);
     trace(s, pass, "final_norm", s->normed);
     for (int64_t from = 0; from < wanted; from += s->logit_rows) {
         int64_t to = from + s->logit_rows < wanted ? from + s->logit_rows : wanted;
-        pass->ops->matmul(&pass->exec, &(as_matmul_args){
-            .w = &s->model->head.w, .x = s->normed + from * hidden, .n = to - from, .x_stride = hidden,
-            .bias = s->model->head.bias, .out = s->logits, .out_stride = spec->vocab});
+        pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &s->model->head.w,
+                                                         .x = s->normed + from * hidden,
+                                                         .n = to - from,
+                                                         .x_stride = hidden,
+                                                         .bias = s->model->head.bias,
+                                                         .out = s->logits,
+                                                         .out_stride = spec->vocab});
         if (spec->logit_cap != 0 || (spec->logit_scale != 0 && spec->logit_scale != 1)) {
-            pass->ops->cap(&pass->exec, &(as_cap_args){.x = s->logits, .n = to - from, .width = spec->vocab,
-                                                       .stride = spec->vocab, .cap = spec->logit_cap,
-                                                       .scale = spec->logit_scale != 0 ? spec->logit_scale : 1});
+            pass->ops->cap(&pass->exec,
+                           &(as_cap_args){.x = s->logits,
+                                          .n = to - from,
+                                          .width = spec->vocab,
+                                          .stride = spec->vocab,
+                                          .cap = spec->logit_cap,
+                                          .scale = spec->logit_scale != 0 ? spec->logit_scale : 1});
         }
         AS_TRY(hand_over(s, from, to, sink, context, err));
     }
@@ -331,8 +368,14 @@ static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_si
 static as_code run_pass(as_session *s, int64_t rows, int64_t spans, int64_t wanted, as_logits_sink *sink,
                         void *context, as_error *err)
 {
-    as_pass pass = {.spec = &s->model->spec, .ops = s->model->backend, .exec = s->exec, .rows = rows,
-                    .spans = s->spans, .span_count = spans, .work = s->work, .work_size = s->work_size};
+    as_pass pass = {.spec = &s->model->spec,
+                    .ops = s->model->backend,
+                    .exec = s->exec,
+                    .rows = rows,
+                    .spans = s->spans,
+                    .span_count = spans,
+                    .work = s->work,
+                    .work_size = s->work_size};
     fill_ropes(s, &pass);
     embed(s, &pass);
     for (int64_t layer = 0; layer < pass.spec->layer_count; layer++) {
@@ -342,7 +385,8 @@ static as_code run_pass(as_session *s, int64_t rows, int64_t spans, int64_t want
     return finish(s, &pass, wanted, sink, context, err);
 }
 
-/* ---- feeds ----------------------------------------------------------------------------------------------- */
+/* ---- feeds -----------------------------------------------------------------------------------------------
+ */
 
 static as_code check_feeds(const as_session *s, const as_feed *feeds, int64_t count, as_error *err)
 {
@@ -354,8 +398,8 @@ static as_code check_feeds(const as_session *s, const as_feed *feeds, int64_t co
         if (feed->count < 1) return as_fail(err, AS_E_INPUT, "no tokens to compute");
         for (int64_t t = 0; t < feed->count; t++) {
             if (feed->tokens[t] < 0 || feed->tokens[t] >= s->model->spec.vocab) {
-                return as_fail(err, AS_E_INPUT, "token %d at %lld is outside the vocabulary of %lld", feed->tokens[t],
-                               (long long)t, (long long)s->model->spec.vocab);
+                return as_fail(err, AS_E_INPUT, "token %d at %lld is outside the vocabulary of %lld",
+                               feed->tokens[t], (long long)t, (long long)s->model->spec.vocab);
             }
         }
         pages += as_kv_pages_needed(&s->kv, feed->sequence, feed->count);
@@ -381,9 +425,10 @@ static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cur
         const as_feed *feed = &feeds[at->feed];
         as_sequence *seq = &s->kv.sequences[feed->sequence];
         int64_t n = feed->count - at->token < s->chunk - rows ? feed->count - at->token : s->chunk - rows;
-        s->spans[*spans] = (as_span){.first = rows, .count = n, .position = seq->length, .pages = seq->pages,
-                                     .state = feed->sequence};
-        s->totals[(*spans)++] = seq->length + feed->count - at->token;
+        s->spans[*spans] = (as_span){
+            .first = rows, .count = n, .position = seq->length, .pages = seq->pages, .state = feed->sequence};
+        int64_t total = seq->length + feed->count - at->token;
+        s->totals[(*spans)++] = total > feed->prompt_length ? total : feed->prompt_length;
         memcpy(s->tokens + rows, feed->tokens + at->token, (size_t)n * sizeof *feed->tokens);
         bool last = at->token + n == feed->count;
         int64_t first = feed->want == AS_LOGITS_ALL ? 0 : feed->want == AS_LOGITS_LAST && last ? n - 1 : n;
@@ -398,8 +443,8 @@ static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cur
     return rows;
 }
 
-as_code as_session_forward(as_session *s, const as_feed *feeds, int64_t count, as_logits_sink *sink, void *context,
-                           as_error *err)
+as_code as_session_forward(as_session *s, const as_feed *feeds, int64_t count, as_logits_sink *sink,
+                           void *context, as_error *err)
 {
     AS_TRY(check_feeds(s, feeds, count, err));
     for (int64_t i = 0; i < count; i++) as_kv_grow(&s->kv, feeds[i].sequence, feeds[i].count);

@@ -1,10 +1,10 @@
-/* What a model is, as data: the one form into which every family's file turns config.json, and all that the forward
- * pass, the loader, the planner and the catalog know of an architecture.
+/* What a model is, as data: the one form into which every family's file turns config.json, and all that the
+ * forward pass, the loader, the planner and the catalog know of an architecture.
  *
  * A model is an embedding, layers, a final norm and a head. A layer is a list of steps; a step normalises its
- * input, runs one block (a kind of mathematics: attention, experts, a scan), normalises and scales the block's
- * output and adds it to the residual stream. Serial and parallel residuals, norms before, after and on both sides, and
- * layers with one mixer only are all lists of steps. */
+ * input, runs one block (a kind of mathematics: attention, experts, a scan), normalises and scales the
+ * block's output and adds it to the residual stream. Serial and parallel residuals, norms before, after and
+ * on both sides, and layers with one mixer only are all lists of steps. */
 #ifndef AS_ENGINE_SPEC_H
 #define AS_ENGINE_SPEC_H
 
@@ -30,8 +30,8 @@ const char *as_slot_name(as_slot slot);
 typedef struct as_norm_spec {
     bool present;
     as_norm_kind kind;
-    bool weightless;     /* normalise without weight and bias */
-    bool has_bias;       /* LAYER only */
+    bool weightless; /* normalise without weight and bias */
+    bool has_bias;   /* LAYER only */
     float eps;
     float weight_offset; /* 1 where the checkpoint stores w of (1 + w) */
     as_slot slot;
@@ -51,6 +51,7 @@ typedef struct as_rope_spec {
     as_rope_kind kind;
     int64_t head_dim;
     int64_t rotary; /* rotated elements of each head, even */
+    int64_t dim;    /* the same before rounding up: what the frequencies are taken over */
     int64_t offset; /* where in the head they begin */
     double theta;
     as_rope_scaling scaling;
@@ -141,12 +142,13 @@ typedef struct as_model_spec {
     as_rope_spec ropes[AS_MAX_ROPES];
     as_layer_spec *layers; /* [layer_count] */
 
-    /* Patterns of tensor names, one a slot, without ".weight" and ".bias": %d the layer, %e the expert; '^' in front where
-     * no prefix goes before it. */
+    /* Patterns of tensor names, one a slot, without ".weight" and ".bias": %d the layer, %e the expert; '^'
+     * in front where no prefix goes before it; '|' between the names that different hubs give. */
     const char *const *names; /* [AS_SLOT_COUNT] */
     /* Prefixes that a hub may put before every name ("model.", ""), the usual one first; NULL-terminated. */
     const char *const *prefixes;
-    /* Tensors that a checkpoint may hold besides: patterns with '*', matched on whole names; NULL-terminated. */
+    /* Tensors that a checkpoint may hold besides: patterns with '*', matched on whole names; NULL-terminated.
+     */
     const char *const *ignored;
 
     as_arena arena; /* owns the layers and lists */

@@ -16,11 +16,13 @@ extern const as_family *const as_families[];
 /* The spec of a config.json. AS_E_UNSUPPORTED names the nearest known architecture for an unknown one. */
 AS_MUST_USE as_code as_spec_from_config(const json_t *config, as_model_spec *out, as_error *err);
 
-/* ---- what families share --------------------------------------------------------------------------------- */
+/* ---- what families share ---------------------------------------------------------------------------------
+ */
 
 enum { AS_MOST_LAYERS = 4096, AS_MOST_WIDTH = 1 << 22, AS_MOST_HEADS = 1 << 16, AS_MOST_EXPERTS = 1 << 14 };
 
-/* hidden_size, num_hidden_layers, vocab_size, max_position_embeddings into the spec, and its layers' memory. */
+/* hidden_size, num_hidden_layers, vocab_size, max_position_embeddings into the spec, and its layers' memory.
+ */
 void as_spec_base(as_config *config, as_model_spec *spec, int64_t default_context);
 
 /* num_attention_heads, num_key_value_heads (default_kv 0: as many as heads) and head_dim (default_head 0:
@@ -37,7 +39,8 @@ as_norm_spec as_spec_layer_norm(as_slot slot, double eps);
 
 /* Appends a step to a layer. */
 as_step *as_spec_add_step(as_layer_spec *layer, const struct as_block *block, const char *trace);
-/* The serial layer of most families: norm, mixer, add, norm, feed-forward, add. Returns nothing to fill in. */
+/* The serial layer of most families: norm, mixer, add, norm, feed-forward, add. Returns nothing to fill in.
+ */
 void as_spec_pre_norm_layer(as_layer_spec *layer, const as_attention_spec *attention, const as_mlp_spec *mlp,
                             double eps);
 

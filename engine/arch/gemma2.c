@@ -1,5 +1,6 @@
-/* Gemma 2: Riviere et al. 2024; transformers models/gemma2. Norms of (1 + w) before and after both blocks, soft caps on scores
- * and logits, a window in every other layer, embeddings times sqrt(hidden), a query scale of its own. */
+/* Gemma 2: Riviere et al. 2024; transformers models/gemma2. Norms of (1 + w) before and after both blocks,
+ * soft caps on scores and logits, a window in every other layer, embeddings times sqrt(hidden), a query scale
+ * of its own. */
 #include <math.h>
 
 #include "engine/arch/arch.h"

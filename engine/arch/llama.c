@@ -1,5 +1,5 @@
-/* Llama: Touvron et al. 2023; transformers models/llama. Serves every fine-tune and kin that publishes itself as
- * LlamaForCausalLM (Llama 1 to 3.3, TinyLlama, SOLAR, Yi, DeepSeek-LLM, SmolLM). */
+/* Llama: Touvron et al. 2023; transformers models/llama. Serves every fine-tune and kin that publishes itself
+ * as LlamaForCausalLM (Llama 1 to 3.3, TinyLlama, SOLAR, Yi, DeepSeek-LLM, SmolLM). */
 #include "engine/arch/arch.h"
 
 static void describe(as_config *c, as_model_spec *spec)

@@ -1,4 +1,5 @@
-/* Mamba: Gu and Dao 2023; transformers models/mamba. One mixer a layer and no positions; the context has no end. */
+/* Mamba: Gu and Dao 2023; transformers models/mamba. One mixer a layer and no positions; the context has no
+ * end. */
 #include <string.h>
 
 #include "engine/arch/arch.h"
@@ -26,7 +27,9 @@ static int64_t dt_rank(as_config *c, int64_t hidden)
 {
     const char *word = json_string_value(json_object_get(c->root, "time_step_rank"));
     int64_t automatic = (hidden + 15) / 16;
-    return word && strcmp(word, "auto") == 0 ? automatic : as_config_size_or(c, "time_step_rank", automatic, AS_MOST_WIDTH);
+    return word && strcmp(word, "auto") == 0
+               ? automatic
+               : as_config_size_or(c, "time_step_rank", automatic, AS_MOST_WIDTH);
 }
 
 static void describe(as_config *c, as_model_spec *spec)

@@ -1,5 +1,5 @@
-/* Mistral: Jiang et al. 2023; transformers models/mistral. Llama with a sliding window in every layer; a config without the
- * field has a window of 4096, null switches it off. */
+/* Mistral: Jiang et al. 2023; transformers models/mistral. Llama with a sliding window in every layer; a
+ * config without the field has a window of 4096, null switches it off. */
 #include "engine/arch/arch.h"
 
 static void describe(as_config *c, as_model_spec *spec)

@@ -1,5 +1,5 @@
-/* Mixtral: Jiang et al. 2024; transformers models/mixtral. Mistral's attention, no window unless the config sets one, and
- * eight experts of which two: softmax over all, the best, renormalised. */
+/* Mixtral: Jiang et al. 2024; transformers models/mixtral. Mistral's attention, no window unless the config
+ * sets one, and eight experts of which two: softmax over all, the best, renormalised. */
 #include "engine/arch/arch.h"
 #include "engine/blocks/block.h"
 

@@ -1,6 +1,6 @@
-/* Qwen2 (also 1.5 and 2.5) and Qwen3, dense: Yang et al. 2024 and 2025; transformers models/qwen2, models/qwen3. Llama with
- * biases on q, k and v (2), or norms on each query and key head (3), and a window in the later layers where the config
- * switches it on. */
+/* Qwen2 (also 1.5 and 2.5) and Qwen3, dense: Yang et al. 2024 and 2025; transformers models/qwen2,
+ * models/qwen3. Llama with biases on q, k and v (2), or norms on each query and key head (3), and a window in
+ * the later layers where the config switches it on. */
 #include "engine/arch/arch.h"
 
 static void describe(as_config *c, as_model_spec *spec, const as_attention_spec *attention, double eps)

@@ -1,16 +1,17 @@
 /* The families known, and how a config.json finds its own. */
 #include <string.h>
 
-#include "engine/arch/arch.h"
 #include "base/json.h"
+#include "base/mem.h"
+#include "engine/arch/arch.h"
 
-extern const as_family as_family_llama, as_family_mistral, as_family_mixtral, as_family_qwen2, as_family_qwen3,
-    as_family_gemma2, as_family_gpt_neox, as_family_mamba;
+extern const as_family as_family_llama, as_family_mistral, as_family_mixtral, as_family_qwen2,
+    as_family_qwen3, as_family_gemma2, as_family_gpt_neox, as_family_mamba;
 
 const as_family *const as_families[] = {
-    &as_family_llama, &as_family_mistral, &as_family_mixtral,  &as_family_qwen2,
-    &as_family_qwen3, &as_family_gemma2,  &as_family_gpt_neox, &as_family_mamba,
-    NULL,
+    &as_family_llama,    &as_family_mistral, &as_family_mixtral,
+    &as_family_qwen2,    &as_family_qwen3,   &as_family_gemma2,
+    &as_family_gpt_neox, &as_family_mamba,   NULL,
 };
 
 void as_model_spec_free(as_model_spec *spec)
@@ -51,8 +52,10 @@ static as_code unknown(const char *name, as_error *err)
             }
         }
     }
-    return as_fail(err, AS_E_UNSUPPORTED, "config.json: architecture \"%.100s\" is not known; the nearest known is %s "
-                   "(`assay catalog` lists all)", name, nearest);
+    return as_fail(err, AS_E_UNSUPPORTED,
+                   "config.json: architecture \"%.100s\" is not known; the nearest known is %s "
+                   "(`assay catalog` lists all)",
+                   name, nearest);
 }
 
 static as_code find_family(const json_t *root, const as_family **out, const char **name, as_error *err)
@@ -60,7 +63,8 @@ static as_code find_family(const json_t *root, const as_family **out, const char
     const json_t *list = json_object_get(root, "architectures");
     const char *first = json_string_value(json_array_get(list, 0));
     if (!first) {
-        return as_fail(err, AS_E_INPUT, "config.json: \"architectures\" is missing or empty: it must name the model's "
+        return as_fail(err, AS_E_INPUT,
+                       "config.json: \"architectures\" is missing or empty: it must name the model's "
                        "class, as in [\"LlamaForCausalLM\"]");
     }
     for (const as_family *const *family = as_families; *family; family++) {
@@ -77,8 +81,8 @@ static as_code find_family(const json_t *root, const as_family **out, const char
 
 as_code as_spec_from_config(const json_t *root, as_model_spec *out, as_error *err)
 {
-    const as_family *family;
-    const char *name;
+    const as_family *family = NULL;
+    const char *name = NULL;
     if (!json_is_object(root)) return as_fail(err, AS_E_INPUT, "config.json: not a JSON object");
     AS_TRY(find_family(root, &family, &name, err));
     as_model_spec spec = {.rope_count = 0};

@@ -1,4 +1,5 @@
-/* Softmax attention over a key/value cache: grouped heads, rotary positions, windows, caps, norms on q and k. */
+/* Softmax attention over a key/value cache: grouped heads, rotary positions, windows, caps, norms on q and k.
+ */
 #include <string.h>
 
 #include "engine/blocks/block.h"
@@ -13,7 +14,8 @@ static as_linear linear_rows(const as_linear *whole, int64_t first, int64_t rows
 {
     as_linear part = *whole;
     part.w.rows = rows;
-    part.w.data = (const unsigned char *)whole->w.data + first * whole->w.stride * as_dtype_bytes(whole->w.dtype);
+    part.w.data =
+        (const unsigned char *)whole->w.data + first * whole->w.stride * as_dtype_bytes(whole->w.dtype);
     if (whole->w.scale == AS_SCALE_ROW) part.w.scales = whole->w.scales + first;
     if (whole->bias) part.bias = whole->bias + first;
     return part;
@@ -69,8 +71,8 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
 }
 
 /* Splits rows of [kv head][its queries, its key, its value] into q, k and v. */
-static void split_per_kv_head(const as_pass *pass, const as_attention_spec *a, const float *qkv, float *q, float *k,
-                              float *v)
+static void split_per_kv_head(const as_pass *pass, const as_attention_spec *a, const float *qkv, float *q,
+                              float *k, float *v)
 {
     int64_t group = a->heads / a->kv_heads, q_width = group * a->k_width;
     for (int64_t i = 0; i < pass->rows; i++) {
@@ -86,8 +88,8 @@ static void split_per_kv_head(const as_pass *pass, const as_attention_spec *a, c
     }
 }
 
-static void split_rows(const as_pass *pass, int64_t q_width, int64_t k_width, int64_t v_width, const float *qkv,
-                       float *q, float *k, float *v)
+static void split_rows(const as_pass *pass, int64_t q_width, int64_t k_width, int64_t v_width,
+                       const float *qkv, float *q, float *k, float *v)
 {
     for (int64_t i = 0; i < pass->rows; i++) {
         const float *row = qkv + i * (q_width + k_width + v_width);
@@ -97,10 +99,11 @@ static void split_rows(const as_pass *pass, int64_t q_width, int64_t k_width, in
     }
 }
 
-static void project(as_pass *pass, const as_attention_spec *a, const attention_weights *w, const float *x, float *q,
-                    float *k, float *v)
+static void project(as_pass *pass, const as_attention_spec *a, const attention_weights *w, const float *x,
+                    float *q, float *k, float *v)
 {
-    int64_t q_width = a->heads * a->k_width, k_width = a->kv_heads * a->k_width, v_width = a->kv_heads * a->v_width;
+    int64_t q_width = a->heads * a->k_width, k_width = a->kv_heads * a->k_width,
+            v_width = a->kv_heads * a->v_width;
     int64_t hidden = pass->spec->hidden;
     if (!w->qkv.w.data) {
         as_pass_linear(pass, &w->q, x, hidden, q, q_width);
@@ -129,17 +132,24 @@ static void normalise_and_rotate(as_pass *pass, const as_attention_spec *a, cons
     }
     if (a->rope < 0 || pass->spec->ropes[a->rope].rotary == 0) return;
     const as_rope_spec *rope = &pass->spec->ropes[a->rope];
-    pass->ops->rope(&pass->exec, &(as_rope_args){
-        .kind = rope->kind, .x = x, .n = pass->rows, .heads = heads, .width = a->k_width, .stride = width,
-        .offset = rope->offset, .rotary = rope->rotary, .cos = pass->ropes[a->rope].cos,
-        .sin = pass->ropes[a->rope].sin});
+    pass->ops->rope(&pass->exec, &(as_rope_args){.kind = rope->kind,
+                                                 .x = x,
+                                                 .n = pass->rows,
+                                                 .heads = heads,
+                                                 .width = a->k_width,
+                                                 .stride = width,
+                                                 .offset = rope->offset,
+                                                 .rotary = rope->rotary,
+                                                 .cos = pass->ropes[a->rope].cos,
+                                                 .sin = pass->ropes[a->rope].sin});
 }
 
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
 {
     const as_attention_spec *a = &step->u.attention;
     const attention_weights *w = weights;
-    int64_t q_width = a->heads * a->k_width, k_width = a->kv_heads * a->k_width, v_width = a->kv_heads * a->v_width;
+    int64_t q_width = a->heads * a->k_width, k_width = a->kv_heads * a->k_width,
+            v_width = a->kv_heads * a->v_width;
     int64_t out_width = a->heads * a->v_width;
     float *q = as_pass_floats(pass, pass->rows * q_width);
     float *k = as_pass_floats(pass, pass->rows * k_width);
@@ -148,13 +158,25 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     project(pass, a, w, x, q, k, v);
     normalise_and_rotate(pass, a, &a->q_norm, &w->q_norm, q, a->heads);
     normalise_and_rotate(pass, a, &a->k_norm, &w->k_norm, k, a->kv_heads);
-    pass->ops->kv_store(&pass->exec, &(as_kv_store_args){
-        .cache = pass->cache, .k = k, .v = v, .k_stride = k_width, .v_stride = v_width, .spans = pass->spans,
-        .span_count = pass->span_count});
-    pass->ops->attention(&pass->exec, &(as_attention_args){
-        .cache = pass->cache, .q = q, .out = out, .q_stride = q_width, .out_stride = out_width, .heads = a->heads,
-        .scale = a->scale, .softcap = a->softcap, .window = a->window, .chunk = a->chunk, .spans = pass->spans,
-        .span_count = pass->span_count});
+    pass->ops->kv_store(&pass->exec, &(as_kv_store_args){.cache = pass->cache,
+                                                         .k = k,
+                                                         .v = v,
+                                                         .k_stride = k_width,
+                                                         .v_stride = v_width,
+                                                         .spans = pass->spans,
+                                                         .span_count = pass->span_count});
+    pass->ops->attention(&pass->exec, &(as_attention_args){.cache = pass->cache,
+                                                           .q = q,
+                                                           .out = out,
+                                                           .q_stride = q_width,
+                                                           .out_stride = out_width,
+                                                           .heads = a->heads,
+                                                           .scale = a->scale,
+                                                           .softcap = a->softcap,
+                                                           .window = a->window,
+                                                           .chunk = a->chunk,
+                                                           .spans = pass->spans,
+                                                           .span_count = pass->span_count});
     as_pass_linear(pass, &w->o, out, out_width, y, pass->spec->hidden);
 }
 

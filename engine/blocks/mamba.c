@@ -54,22 +54,54 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     float *dt = as_pass_floats(pass, n * m->width);
     float *scanned = as_pass_floats(pass, n * m->width);
     as_pass_linear(pass, &w->in, x, hidden, in, 2 * m->width);
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){
-        .in = u, .out = u, .width = m->width, .taps = m->taps, .in_stride = 2 * m->width,
-        .out_stride = 2 * m->width, .weight = w->conv, .bias = w->conv_bias, .act = m->act,
-        .state = pass->state[0], .spans = pass->spans, .span_count = pass->span_count});
+    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = u,
+                                                     .out = u,
+                                                     .width = m->width,
+                                                     .taps = m->taps,
+                                                     .in_stride = 2 * m->width,
+                                                     .out_stride = 2 * m->width,
+                                                     .weight = w->conv,
+                                                     .bias = w->conv_bias,
+                                                     .act = m->act,
+                                                     .state = pass->state[0],
+                                                     .spans = pass->spans,
+                                                     .span_count = pass->span_count});
     as_pass_linear(pass, &w->x, u, 2 * m->width, dbc, bc);
     as_pass_linear(pass, &w->dt, dbc, bc, dt, m->width);
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SOFTPLUS, .a = dt, .out = dt, .n = n,
-                                                 .width = m->width, .a_stride = m->width, .out_stride = m->width});
-    pass->ops->selective_scan(&pass->exec, &(as_selective_scan_args){
-        .x = u, .dt = dt, .b = dbc + m->dt_rank, .c = dbc + m->dt_rank + m->states, .out = scanned,
-        .width = m->width, .states = m->states, .x_stride = 2 * m->width, .dt_stride = m->width, .b_stride = bc,
-        .c_stride = bc, .out_stride = m->width, .a = w->a, .d = w->d,
-        .state = pass->state[1], .spans = pass->spans, .span_count = pass->span_count});
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act, .a = gate, .b = scanned, .out = scanned, .n = n,
-                                                 .width = m->width, .a_stride = 2 * m->width,
-                                                 .b_stride = m->width, .out_stride = m->width});
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SOFTPLUS,
+                                                 .a = dt,
+                                                 .out = dt,
+                                                 .n = n,
+                                                 .width = m->width,
+                                                 .a_stride = m->width,
+                                                 .out_stride = m->width});
+    pass->ops->selective_scan(&pass->exec, &(as_selective_scan_args){.x = u,
+                                                                     .dt = dt,
+                                                                     .b = dbc + m->dt_rank,
+                                                                     .c = dbc + m->dt_rank + m->states,
+                                                                     .out = scanned,
+                                                                     .width = m->width,
+                                                                     .states = m->states,
+                                                                     .x_stride = 2 * m->width,
+                                                                     .dt_stride = m->width,
+                                                                     .b_stride = bc,
+                                                                     .c_stride = bc,
+                                                                     .out_stride = m->width,
+                                                                     .a = w->a,
+                                                                     .d = w->d,
+                                                                     .state = pass->state[1],
+                                                                     .spans = pass->spans,
+                                                                     .span_count = pass->span_count});
+    /* The gate is SiLU whatever hidden_act says: that is the convolution's. */
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SILU,
+                                                 .a = gate,
+                                                 .b = scanned,
+                                                 .out = scanned,
+                                                 .n = n,
+                                                 .width = m->width,
+                                                 .a_stride = 2 * m->width,
+                                                 .b_stride = m->width,
+                                                 .out_stride = m->width});
     as_pass_linear(pass, &w->out, scanned, m->width, y, hidden);
 }
 

@@ -33,9 +33,15 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
         gate = as_pass_floats(pass, pass->rows * m->width);
         as_pass_linear(pass, &w->gate, x, hidden, gate, m->width);
     }
-    pass->ops->gate(&pass->exec, &(as_gate_args){
-        .act = m->act, .a = gate, .b = m->gated ? up : NULL, .out = gate, .n = pass->rows, .width = m->width,
-        .a_stride = m->width, .b_stride = m->width, .out_stride = m->width});
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act,
+                                                 .a = gate,
+                                                 .b = m->gated ? up : NULL,
+                                                 .out = gate,
+                                                 .n = pass->rows,
+                                                 .width = m->width,
+                                                 .a_stride = m->width,
+                                                 .b_stride = m->width,
+                                                 .out_stride = m->width});
     as_pass_linear(pass, &w->down, gate, m->width, y, hidden);
 }
 

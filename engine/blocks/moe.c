@@ -1,4 +1,5 @@
-/* Experts: a router picks top_k gated feed-forward blocks for each token and their outputs are summed by weight. */
+/* Experts: a router picks top_k gated feed-forward blocks for each token and their outputs are summed by
+ * weight. */
 #include <string.h>
 
 #include "engine/blocks/block.h"
@@ -23,7 +24,8 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
 {
     const as_moe_spec *m = &step->u.moe;
     int64_t rounded = as_pass_linear_needs(spec->hidden) + m->top_k * as_pass_linear_needs(m->width);
-    return (as_block_needs){.row = m->experts + 2 * m->top_k + m->top_k * (2 * m->width + spec->hidden) + rounded};
+    return (as_block_needs){.row = m->experts + 2 * m->top_k + m->top_k * (2 * m->width + spec->hidden) +
+                                   rounded};
 }
 
 /* Rounds rows of expert inputs where the precision says so; sets x, x_scale and x_block of the product. */
@@ -34,9 +36,15 @@ static void round_inputs(as_pass *pass, const as_expert_stack *stack, int64_t ro
     if (!rounding->on) return;
     int64_t blocks = rounding->kind == AS_QUANT_BLOCK ? (width + rounding->block - 1) / rounding->block : 1;
     float *out = as_pass_floats(pass, rows * width), *scale = as_pass_floats(pass, rows * blocks);
-    pass->ops->quantize_rows(&pass->exec, &(as_quantize_rows_args){
-        .kind = rounding->kind, .x = args->x, .out = out, .n = rows, .width = width, .x_stride = args->x_stride,
-        .out_stride = width, .block = rounding->block, .scale = scale});
+    pass->ops->quantize_rows(&pass->exec, &(as_quantize_rows_args){.kind = rounding->kind,
+                                                                   .x = args->x,
+                                                                   .out = out,
+                                                                   .n = rows,
+                                                                   .width = width,
+                                                                   .x_stride = args->x_stride,
+                                                                   .out_stride = width,
+                                                                   .block = rounding->block,
+                                                                   .scale = scale});
     args->x = out;
     args->x_stride = width;
     args->x_scale = scale;
@@ -54,32 +62,66 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     float *gate = as_pass_floats(pass, pairs * m->width);
     float *up = as_pass_floats(pass, pairs * m->width);
     float *down = as_pass_floats(pass, pairs * hidden);
-    pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &w->router, .x = x, .n = n, .x_stride = hidden,
-                                                     .out = scores, .out_stride = m->experts});
-    pass->ops->route(&pass->exec, &(as_route_args){
-        .kind = m->route, .scores = scores, .n = n, .experts = m->experts, .top_k = m->top_k, .groups = m->groups,
-        .group_top = m->group_top, .normalise = m->normalise, .scale = m->scale, .ids = ids, .weights = shares});
+    pass->ops->matmul(
+        &pass->exec,
+        &(as_matmul_args){
+            .w = &w->router, .x = x, .n = n, .x_stride = hidden, .out = scores, .out_stride = m->experts});
+    pass->ops->route(&pass->exec, &(as_route_args){.kind = m->route,
+                                                   .scores = scores,
+                                                   .n = n,
+                                                   .experts = m->experts,
+                                                   .top_k = m->top_k,
+                                                   .groups = m->groups,
+                                                   .group_top = m->group_top,
+                                                   .normalise = m->normalise,
+                                                   .scale = m->scale,
+                                                   .ids = ids,
+                                                   .weights = shares});
 
-    as_expert_matmul_args product = {.w = w->up.w, .experts = m->experts, .ids = ids, .n = pairs,
-                                     .rows_per_x = m->top_k, .x = x, .x_stride = hidden, .out = up,
+    as_expert_matmul_args product = {.w = w->up.w,
+                                     .experts = m->experts,
+                                     .ids = ids,
+                                     .n = pairs,
+                                     .rows_per_x = m->top_k,
+                                     .x = x,
+                                     .x_stride = hidden,
+                                     .out = up,
                                      .out_stride = m->width};
     round_inputs(pass, &w->up, n, hidden, &product);
     pass->ops->expert_matmul(&pass->exec, &product);
     product.w = w->gate.w;
     product.out = gate;
     pass->ops->expert_matmul(&pass->exec, &product);
-    pass->ops->gate(&pass->exec, &(as_gate_args){
-        .act = m->act, .a = gate, .b = up, .out = gate, .n = pairs, .width = m->width, .a_stride = m->width,
-        .b_stride = m->width, .out_stride = m->width});
-    product = (as_expert_matmul_args){.w = w->down.w, .experts = m->experts, .ids = ids, .n = pairs,
-                                      .rows_per_x = 1, .x = gate, .x_stride = m->width, .out = down,
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act,
+                                                 .a = gate,
+                                                 .b = up,
+                                                 .out = gate,
+                                                 .n = pairs,
+                                                 .width = m->width,
+                                                 .a_stride = m->width,
+                                                 .b_stride = m->width,
+                                                 .out_stride = m->width});
+    product = (as_expert_matmul_args){.w = w->down.w,
+                                      .experts = m->experts,
+                                      .ids = ids,
+                                      .n = pairs,
+                                      .rows_per_x = 1,
+                                      .x = gate,
+                                      .x_stride = m->width,
+                                      .out = down,
                                       .out_stride = hidden};
     round_inputs(pass, &w->down, pairs, m->width, &product);
     pass->ops->expert_matmul(&pass->exec, &product);
     memset(y, 0, (size_t)(n * hidden) * sizeof *y);
-    pass->ops->expert_combine(&pass->exec, &(as_expert_combine_args){
-        .x = down, .weights = shares, .ids = ids, .n = n, .top_k = m->top_k, .width = hidden, .x_stride = hidden,
-        .out_stride = hidden, .out = y});
+    pass->ops->expert_combine(&pass->exec, &(as_expert_combine_args){.x = down,
+                                                                     .weights = shares,
+                                                                     .ids = ids,
+                                                                     .n = n,
+                                                                     .top_k = m->top_k,
+                                                                     .width = hidden,
+                                                                     .x_stride = hidden,
+                                                                     .out_stride = hidden,
+                                                                     .out = y});
 }
 
 const as_block as_block_moe = {
