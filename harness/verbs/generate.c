@@ -186,7 +186,8 @@ static as_code read_prompt(const as_model *model, as_tokens *out, as_error *err)
     }
     if (given.prompt)
         return as_tokenizer_encode(tokenizer, given.prompt, strlen(given.prompt), NULL, out, err);
-    return as_chat_encode(model, given.messages, given.tools, out, err);
+    as_chat_files files = {.messages = given.messages, .tools = given.tools};
+    return as_chat_encode(model, &files, out, err);
 }
 
 static as_code run(const as_verb *verb, int argc, char **argv, int *status, as_error *err)
