@@ -53,8 +53,11 @@ static as_code render(as_chat *chat, const as_chat_files *files, as_buf *out, as
         rc = add_variable(variables, files->variables.items[i], err);
     }
     if (rc == AS_OK) {
-        as_chat_input input = {.messages = messages, .tools = tools, .variables = variables,
-                               .no_generation_prompt = files->no_generation_prompt, .now = files->now};
+        as_chat_input input = {.messages = messages,
+                               .tools = tools,
+                               .variables = variables,
+                               .no_generation_prompt = files->no_generation_prompt,
+                               .now = files->now};
         rc = as_chat_render(chat, &input, out, err);
     }
     json_decref(messages);
@@ -80,7 +83,8 @@ as_code as_chat_encode(const as_model *model, const as_chat_files *files, as_tok
     as_encode_options options = {.no_special = true};
     as_code rc = as_chat_render_files(as_model_facts(model)->path, files, &text, err);
     if (rc == AS_OK) {
-        rc = as_tokenizer_encode(as_model_tokenizer(model), as_buf_text(&text), text.size, &options, out, err);
+        rc =
+            as_tokenizer_encode(as_model_tokenizer(model), as_buf_text(&text), text.size, &options, out, err);
     }
     as_buf_free(&text);
     return rc;

@@ -19,6 +19,7 @@ typedef struct as_chat_files {
 AS_MUST_USE as_code as_chat_render_files(const char *directory, const as_chat_files *files, as_buf *out,
                                          as_error *err);
 /* The same, encoded for the model (the template writes the special tokens itself). */
-AS_MUST_USE as_code as_chat_encode(const as_model *model, const as_chat_files *files, as_tokens *out, as_error *err);
+AS_MUST_USE as_code as_chat_encode(const as_model *model, const as_chat_files *files, as_tokens *out,
+                                   as_error *err);
 
 #endif

@@ -31,8 +31,9 @@ static void cpuinfo(const char *key, char *out, size_t size)
 /* The instruction sets that make a difference to the kernels. */
 static json_t *instruction_sets(void)
 {
-    static const char *const sets[] = {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16",
-                                       "avx512_fp16", "amx_bf16", "amx_int8", "asimd", "sve"};
+    static const char *const sets[] = {"avx2",     "fma",         "f16c",        "avx512f",
+                                       "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16",
+                                       "amx_bf16", "amx_int8",    "asimd",       "sve"};
     char flags[8192];
     json_t *list = json_array();
     cpuinfo("flags", flags + 1, sizeof flags - 2);
@@ -62,7 +63,8 @@ json_t *as_machine_facts(void)
 
 json_t *as_tool_facts(void)
 {
-    return json_pack("{s:s, s:s, s:s}", "version", ASSAY_VERSION, "commit", ASSAY_COMMIT, "build", ASSAY_BUILD);
+    return json_pack("{s:s, s:s, s:s}", "version", ASSAY_VERSION, "commit", ASSAY_COMMIT, "build",
+                     ASSAY_BUILD);
 }
 
 as_code as_machine_limits(int threads, json_t **out, as_error *err)
@@ -73,11 +75,11 @@ as_code as_machine_limits(int threads, json_t **out, as_error *err)
     as_code rc = as_probe_machine(pool, 0, &probe, err);
     as_pool_close(pool);
     AS_TRY(rc);
-    json_t *limits = json_pack("{s:i, s:f, s:I, s:f, s:f, s:f, s:f, s:f}", "threads", probe.threads, "read_gbps",
-                               probe.read_gbps, "read_bytes", (json_int_t)probe.read_bytes, "fma_gflops",
-                               probe.fma_gflops, "avx2_gflops", probe.avx2_gflops, "avx512_gflops",
-                               probe.avx512_gflops, "bf16_gflops", probe.bf16_gflops, "amx_gflops",
-                               probe.amx_gflops);
+    json_t *limits =
+        json_pack("{s:i, s:f, s:I, s:f, s:f, s:f, s:f, s:f}", "threads", probe.threads, "read_gbps",
+                  probe.read_gbps, "read_bytes", (json_int_t)probe.read_bytes, "fma_gflops", probe.fma_gflops,
+                  "avx2_gflops", probe.avx2_gflops, "avx512_gflops", probe.avx512_gflops, "bf16_gflops",
+                  probe.bf16_gflops, "amx_gflops", probe.amx_gflops);
     if (!limits) return as_fail(err, AS_E_MEMORY, "out of memory for the machine's limits");
     *out = limits;
     return AS_OK;

@@ -43,7 +43,8 @@ void as_progress_update(as_progress *p, int64_t done, int64_t total, const char 
     for (int i = 0; i < BAR; i++) bar[i] = i < filled ? '=' : ' ';
     bar[BAR] = 0;
     if (!p->terminal) {
-        fprintf(stderr, "assay: %s: %s (%lld of %lld%s)\n", p->what, phrase, (long long)done, (long long)total, rest);
+        fprintf(stderr, "assay: %s: %s (%lld of %lld%s)\n", p->what, phrase, (long long)done,
+                (long long)total, rest);
         return;
     }
     fprintf(stderr, "\r\033[K%-8s [%s] %s%s", p->what, bar, phrase, rest);

@@ -38,7 +38,8 @@ typedef struct run {
     double started;
 } run;
 
-/* ---- what suites call ------------------------------------------------------------------------------------ */
+/* ---- what suites call ------------------------------------------------------------------------------------
+ */
 
 static as_code save(run *r, as_error *err)
 {
@@ -64,18 +65,21 @@ static bool cancelled(const as_suite_context *context)
     return as_interrupted();
 }
 
-/* ---- preparation ----------------------------------------------------------------------------------------- */
+/* ---- preparation -----------------------------------------------------------------------------------------
+ */
 
 static as_code choose_suites(run *r, as_error *err)
 {
     const char *list = r->options->rules_only ? "rules" : r->options->suites;
-    for (const as_suite *const *suite = as_suites; !list && *suite; suite++) r->suites[r->suite_count++] = *suite;
+    for (const as_suite *const *suite = as_suites; !list && *suite; suite++)
+        r->suites[r->suite_count++] = *suite;
     while (list && *list) {
         char name[64];
         size_t size = strcspn(list, ",");
         snprintf(name, sizeof name, "%.*s", (int)size, list);
         const as_suite *suite = as_suite_find(name);
-        if (!suite) return as_fail(err, AS_E_USAGE, "--suite %s: there are rules, context, drift and speed", name);
+        if (!suite)
+            return as_fail(err, AS_E_USAGE, "--suite %s: there are rules, context, drift and speed", name);
         AS_BUG(r->suite_count == MOST_SUITES);
         r->suites[r->suite_count++] = suite;
         list += size + (list[size] == ',');
@@ -90,7 +94,8 @@ static as_code prepare_out(run *r, as_error *err)
     if (!out) return AS_OK;
     AS_TRY(as_dir_make(out, err));
     AS_TRY(as_path_join(r->result_path, out, "results.json", err));
-    if (r->options->resume && as_file_exists(r->result_path)) AS_TRY(as_result_read(r->result_path, &r->earlier, err));
+    if (r->options->resume && as_file_exists(r->result_path))
+        AS_TRY(as_result_read(r->result_path, &r->earlier, err));
     if (r->options->resume && !r->earlier) as_say("--resume: %s has no results yet, starting anew", out);
     /* Room for the results: a small file is written and removed again. */
     char probe[AS_PATH_MAX];
@@ -120,7 +125,9 @@ static as_code find_text(run *r, as_error *err)
 static void find_class(run *r)
 {
     json_t *dims = NULL;
-    const json_t *config = r->found.synth ? r->found.synth : r->repository ? r->repository->config.value : NULL;
+    const json_t *config = r->found.synth  ? r->found.synth
+                           : r->repository ? r->repository->config.value
+                                           : NULL;
     if (!config || as_catalog_config_dims(r->catalog, config, &dims, NULL) != AS_OK) return;
     as_catalog_match(r->catalog, dims, &r->match);
     json_decref(dims);
@@ -138,25 +145,31 @@ static bool needs_target(const run *r)
 static int64_t served_context(const run *r)
 {
     if (as_common.context) return as_common.context;
-    const json_t *served = r->match.model_class ? json_object_get(r->match.model_class, "served_context") : NULL;
+    const json_t *served =
+        r->match.model_class ? json_object_get(r->match.model_class, "served_context") : NULL;
     return json_is_integer(served) ? json_integer_value(served) : 0;
 }
 
 static as_code open_target(run *r, as_error *err)
 {
     if (r->options->target && strcmp(r->options->target, "engine") != 0) {
-        return as_fail(err, AS_E_UNSUPPORTED, "--target %s: this build examines its own engine only", r->options->target);
+        return as_fail(err, AS_E_UNSUPPORTED, "--target %s: this build examines its own engine only",
+                       r->options->target);
     }
     if (!needs_target(r)) return AS_OK;
     as_engine_options options = {
-        .model = {.dtype = as_common.dtype, .device = as_common.device, .threads = (int)as_common.threads,
-                  .synth = r->found.synth, .seed = r->found.seed},
+        .model = {.dtype = as_common.dtype,
+                  .device = as_common.device,
+                  .threads = (int)as_common.threads,
+                  .synth = r->found.synth,
+                  .seed = r->found.seed},
         .path = r->found.synth ? r->name : r->found.path,
         .threads = (int)as_common.threads,
         .context = served_context(r),
     };
     as_code rc = as_target_engine_open(&options, &r->target, &r->target_problem);
-    if (rc == AS_OK || rc == AS_E_INPUT || rc == AS_E_NOT_FOUND || rc == AS_E_UNSUPPORTED || rc == AS_E_LIMIT) return AS_OK;
+    if (rc == AS_OK || rc == AS_E_INPUT || rc == AS_E_NOT_FOUND || rc == AS_E_UNSUPPORTED || rc == AS_E_LIMIT)
+        return AS_OK;
     *err = r->target_problem;
     return rc;
 }
@@ -168,7 +181,8 @@ static as_code measure_limits(run *r, as_error *err)
     return as_machine_limits((int)as_common.threads, &r->limits, err);
 }
 
-/* ---- the record ------------------------------------------------------------------------------------------ */
+/* ---- the record ------------------------------------------------------------------------------------------
+ */
 
 static json_t *text_or_null(const char *text)
 {
@@ -191,8 +205,9 @@ static json_t *run_facts(const run *r)
         if (*at == ':') *at = '-';
     }
     return json_pack("{s:s, s:s, s:n, s:s, s:I, s:o, s:o}", "id", id, "started", now, "finished", "command",
-                     r->options->command ? r->options->command : "", "seed", (json_int_t)as_common.seed, "machine",
-                     as_machine_facts(), "limits", r->limits ? json_incref(r->limits) : json_null());
+                     r->options->command ? r->options->command : "", "seed", (json_int_t)as_common.seed,
+                     "machine", as_machine_facts(), "limits",
+                     r->limits ? json_incref(r->limits) : json_null());
 }
 
 static const char *revision_of(const run *r)
@@ -205,15 +220,19 @@ static json_t *model_facts(const run *r)
 {
     const as_model_info *info = r->target ? r->target->facts.info : NULL;
     const json_t *config = r->repository ? r->repository->config.value : r->found.synth;
-    const char *architecture = info ? info->architecture
-                                    : json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
-    const char *class_name = r->match.model_class ? json_string_value(json_object_get(r->match.model_class, "class")) : NULL;
-    int64_t native = info ? info->context : json_integer_value(json_object_get(config, "max_position_embeddings"));
+    const char *architecture =
+        info ? info->architecture
+             : json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    const char *class_name =
+        r->match.model_class ? json_string_value(json_object_get(r->match.model_class, "class")) : NULL;
+    int64_t native =
+        info ? info->context : json_integer_value(json_object_get(config, "max_position_embeddings"));
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", r->name, "revision",
-                     text_or_null(revision_of(r)), "digest", text_or_null(info ? info->digest : NULL), "architecture",
-                     text_or_null(architecture), "class", text_or_null(class_name), "parameters",
-                     count_or_null(info ? info->parameters : 0), "dtype", text_or_null(info ? info->dtype : NULL),
-                     "context", count_or_null(native), "precision", text_or_null(info ? info->precision : NULL));
+                     text_or_null(revision_of(r)), "digest", text_or_null(info ? info->digest : NULL),
+                     "architecture", text_or_null(architecture), "class", text_or_null(class_name),
+                     "parameters", count_or_null(info ? info->parameters : 0), "dtype",
+                     text_or_null(info ? info->dtype : NULL), "context", count_or_null(native), "precision",
+                     text_or_null(info ? info->precision : NULL));
 }
 
 /* An earlier record goes on only if it speaks of the same model under the same profile. */
@@ -227,7 +246,8 @@ static as_code take_over(run *r, as_error *err)
         return as_fail(err, AS_E_USAGE, "--resume: the results in %s are of another model", r->options->out);
     }
     if (!json_equal(json_object_get(r->earlier, "profile"), json_object_get(r->result, "profile"))) {
-        return as_fail(err, AS_E_USAGE, "--resume: the results in %s are of another profile", r->options->out);
+        return as_fail(err, AS_E_USAGE, "--resume: the results in %s are of another profile",
+                       r->options->out);
     }
     json_object_set(r->result, "suites", json_object_get(r->earlier, "suites"));
     return AS_OK;
@@ -246,7 +266,8 @@ static as_code begin_record(run *r, as_error *err)
     return ok ? take_over(r, err) : as_fail_memory(err, "the results");
 }
 
-/* ---- running --------------------------------------------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------------------------------------------
+ */
 
 static as_suite_context context_of(run *r, const as_suite *suite)
 {
@@ -285,7 +306,8 @@ static void announce(run *r)
     as_clock_duration(total, duration);
     bool cut = r->options->budget_s > 0 && total > r->options->budget_s;
     as_say("this run will take about %s%s", duration,
-           cut ? "; --budget cuts it, and what is cut is reported as skipped" : " (--budget 10m would cut it)");
+           cut ? "; --budget cuts it, and what is cut is reported as skipped"
+               : " (--budget 10m would cut it)");
 }
 
 /* The suite's share of what is left of the budget, by the estimates of those still to come. */
@@ -323,8 +345,9 @@ static as_code run_suites(run *r, as_error *err)
             rc = suite->run(&context, err);
         }
         as_progress_end(&r->progress);
-        if (as_interrupted()) return as_fail(err, AS_E_CANCELLED, "interrupted; what was finished is kept%s",
-                                             r->options->out ? ", --resume goes on" : "");
+        if (as_interrupted())
+            return as_fail(err, AS_E_CANCELLED, "interrupted; what was finished is kept%s",
+                           r->options->out ? ", --resume goes on" : "");
         if (rc != AS_OK) return as_wrap(err, "suite %s", suite->name);
     }
     return AS_OK;
@@ -364,7 +387,8 @@ static bool rules_failed(const run *r)
 {
     json_t *rules = as_result_suite(r->result, "rules"), *check;
     size_t i;
-    json_array_foreach(json_object_get(rules, "checks"), i, check) {
+    json_array_foreach(json_object_get(rules, "checks"), i, check)
+    {
         as_verdict verdict;
         if (!as_verdict_parse(json_string_value(json_object_get(check, "verdict")), &verdict)) continue;
         if (verdict == AS_FAIL || verdict == AS_ERROR) return true;

@@ -44,7 +44,8 @@ static as_code config_of(const json_t *model, int64_t layers, json_t **out, as_e
     bool ok = config != NULL;
     for (size_t i = 0; ok && i < sizeof fields / sizeof fields[0]; i++) {
         json_t *value = json_object_get(model, fields[i].catalog);
-        if (!says_nothing(fields[i].config, value)) ok = json_object_set(config, fields[i].config, value) == 0;
+        if (!says_nothing(fields[i].config, value))
+            ok = json_object_set(config, fields[i].config, value) == 0;
     }
     if (ok && layers) ok = json_object_set_new(config, "num_hidden_layers", json_integer(layers)) == 0;
     if (!ok) {
@@ -62,7 +63,8 @@ static as_code find_model(const json_t *catalog, const char *id, const json_t **
     size_t i;
     json_t *model;
     int matches = found != NULL;
-    json_array_foreach(json_object_get(catalog, "models"), i, model) {
+    json_array_foreach(json_object_get(catalog, "models"), i, model)
+    {
         const char *name = json_string_value(json_object_get(model, "id"));
         const char *slash = name && matches == 0 ? strchr(name, '/') : NULL;
         if (slash && strcmp(slash + 1, id) == 0) {
@@ -70,7 +72,9 @@ static as_code find_model(const json_t *catalog, const char *id, const json_t **
             break;
         }
     }
-    if (!found) return as_fail(err, AS_E_NOT_FOUND, "synth:%s: no such model in the catalog (`assay catalog` lists them)", id);
+    if (!found)
+        return as_fail(err, AS_E_NOT_FOUND,
+                       "synth:%s: no such model in the catalog (`assay catalog` lists them)", id);
     *out = found;
     return AS_OK;
 }

@@ -9,7 +9,13 @@
 #include "engine/text/tokenizer.h"
 #include "harness/common.h"
 
-enum { MOST_LAYERS = 4096, DEFAULT_BATCH = 64, ENDLESS_CONTEXT = 32768, MOST_CACHE_TOKENS = 1 << 21, SCORE_CHUNK = 512 };
+enum {
+    MOST_LAYERS = 4096,
+    DEFAULT_BATCH = 64,
+    ENDLESS_CONTEXT = 32768,
+    MOST_CACHE_TOKENS = 1 << 21,
+    SCORE_CHUNK = 512
+};
 
 typedef struct engine_target {
     as_target base;
@@ -21,7 +27,8 @@ typedef struct engine_target {
     int64_t scoring_tokens; /* room of the scoring session */
 } engine_target;
 
-/* ---- text ------------------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------------------
+ */
 
 static as_code tokenize(as_target *target, const char *text, size_t size, bool special, int32_t **tokens,
                         int64_t *count, as_error *err)
@@ -45,7 +52,8 @@ static as_code detokenize(as_target *target, const int32_t *tokens, int64_t coun
     return as_tokenizer_decode(tokenizer, tokens, (size_t)count, NULL, out, err);
 }
 
-static as_code render(as_target *target, const json_t *messages, bool generation_prompt, as_buf *out, as_error *err)
+static as_code render(as_target *target, const json_t *messages, bool generation_prompt, as_buf *out,
+                      as_error *err)
 {
     engine_target *t = (engine_target *)target;
     as_chat_input input = {.messages = messages, .no_generation_prompt = !generation_prompt};
@@ -53,7 +61,8 @@ static as_code render(as_target *target, const json_t *messages, bool generation
     return as_chat_render(t->chat, &input, out, err);
 }
 
-/* ---- requests -------------------------------------------------------------------------------------------- */
+/* ---- requests --------------------------------------------------------------------------------------------
+ */
 
 static as_code open_serving(engine_target *t, as_error *err)
 {
@@ -61,7 +70,9 @@ static as_code open_serving(engine_target *t, as_error *err)
     int64_t context = t->base.facts.context, batch = t->base.facts.max_batch;
     int64_t tokens = context > MOST_CACHE_TOKENS / batch ? MOST_CACHE_TOKENS : context * batch;
     if (tokens < context) tokens = context;
-    as_session_options session = {.threads = t->options.threads, .cache = t->options.cache, .cache_tokens = tokens,
+    as_session_options session = {.threads = t->options.threads,
+                                  .cache = t->options.cache,
+                                  .cache_tokens = tokens,
                                   .max_sequences = batch};
     as_scheduler_options scheduler = {.context = context, .max_batch = batch};
     if (!t->serving) AS_TRY(as_session_open(t->model, &session, &t->serving, err));
@@ -81,7 +92,8 @@ static void cancel(as_target *target, int64_t id)
     if (t->scheduler) as_scheduler_cancel(t->scheduler, id);
 }
 
-static as_code poll(as_target *target, int64_t wait_ns, as_event_sink *sink, void *context, bool *busy, as_error *err)
+static as_code poll(as_target *target, int64_t wait_ns, as_event_sink *sink, void *context, bool *busy,
+                    as_error *err)
 {
     (void)wait_ns; /* a step of the engine is the wait */
     engine_target *t = (engine_target *)target;
@@ -92,14 +104,17 @@ static as_code poll(as_target *target, int64_t wait_ns, as_event_sink *sink, voi
     return rc;
 }
 
-/* ---- scoring --------------------------------------------------------------------------------------------- */
+/* ---- scoring ---------------------------------------------------------------------------------------------
+ */
 
 static as_code open_scoring(engine_target *t, int64_t tokens, as_error *err)
 {
     if (t->scoring && tokens <= t->scoring_tokens) return AS_OK;
     as_session_close(t->scoring);
     t->scoring = NULL;
-    as_session_options options = {.threads = t->options.threads, .cache = t->options.cache, .cache_tokens = tokens,
+    as_session_options options = {.threads = t->options.threads,
+                                  .cache = t->options.cache,
+                                  .cache_tokens = tokens,
                                   .chunk = SCORE_CHUNK};
     AS_TRY(as_session_open(t->model, &options, &t->scoring, err));
     t->scoring_tokens = tokens;
@@ -110,7 +125,7 @@ static as_code open_scoring(engine_target *t, int64_t tokens, as_error *err)
 typedef struct piece {
     const as_score *score;
     int64_t vocab;
-    int64_t first; /* index of the piece's first token */
+    int64_t first;             /* index of the piece's first token */
     int64_t seen[MOST_LAYERS]; /* rows of each layer seen of this piece */
 } piece;
 
@@ -143,7 +158,9 @@ static as_code score_pieces(engine_target *t, const as_score *score, int64_t seq
     for (int64_t at = 0; at < score->count; at += chunk) {
         int64_t n = score->count - at < chunk ? score->count - at : chunk;
         piece p = {.score = score, .vocab = as_model_facts(t->model)->vocab, .first = at};
-        as_feed feed = {.sequence = sequence, .tokens = score->tokens + at, .count = n,
+        as_feed feed = {.sequence = sequence,
+                        .tokens = score->tokens + at,
+                        .count = n,
                         .want = at + n <= score->from ? AS_LOGITS_NONE : AS_LOGITS_ALL,
                         .prompt_length = score->count};
         if (score->layer_sink) as_session_trace(t->scoring, pass_layer, &p);
@@ -168,7 +185,8 @@ static as_code score(as_target *target, const as_score *score, as_error *err)
     return rc;
 }
 
-/* ---- open and close -------------------------------------------------------------------------------------- */
+/* ---- open and close --------------------------------------------------------------------------------------
+ */
 
 static as_code variant(as_target *target, const char *dtype, as_target **out, as_error *err)
 {
@@ -220,9 +238,14 @@ as_code as_target_engine_open(const as_engine_options *options, as_target **out,
     int64_t native = info->context ? info->context : ENDLESS_CONTEXT;
     t->base = (as_target){
         .ops = &engine_ops,
-        .facts = {.kind = "engine", .model = info->id, .precision = info->precision, .can = can,
-                  .vocab = info->vocab, .context = options->context ? options->context : native,
-                  .max_batch = options->max_batch ? options->max_batch : DEFAULT_BATCH, .info = info},
+        .facts = {.kind = "engine",
+                  .model = info->id,
+                  .precision = info->precision,
+                  .can = can,
+                  .vocab = info->vocab,
+                  .context = options->context ? options->context : native,
+                  .max_batch = options->max_batch ? options->max_batch : DEFAULT_BATCH,
+                  .info = info},
     };
     *out = &t->base;
     return AS_OK;

@@ -39,8 +39,8 @@ static void describe(as_config *c, as_model_spec *spec)
     as_attention_spec attention = as_spec_attention(spec, rope, bias, bias);
     attention.scale = (float)(1 / sqrt(as_config_number(c, "query_pre_attn_scalar", 256)));
     attention.softcap = cap(c, "attn_logit_softcapping", 50);
-    const char *act = as_config_has(c, "hidden_activation") ? "hidden_activation" : "hidden_act";
-    as_mlp_spec mlp = as_spec_gated_mlp(c, spec, as_config_activation(c, act, "gelu_pytorch_tanh"), false);
+    as_mlp_spec mlp =
+        as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_activation", "gelu_pytorch_tanh"), false);
     bool no_window = json_is_null(json_object_get(c->root, "sliding_window"));
     int64_t window = no_window ? 0 : as_config_size_or(c, "sliding_window", 4096, 1 << 30);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {

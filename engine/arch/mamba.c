@@ -40,7 +40,7 @@ static void describe(as_config *c, as_model_spec *spec)
     double expand = as_config_number(c, "expand", 2);
     if (!(expand > 0 && expand < 1024)) as_config_fail(c, AS_E_INPUT, "\"expand\" is %g", expand);
     int64_t width = (int64_t)(expand * (double)spec->hidden);
-    spec->intermediate = as_config_size_or(c, "intermediate_size", width > 0 ? width : 1, AS_MOST_WIDTH);
+    spec->intermediate = width > 0 ? width : 1; /* whatever "intermediate_size" says */
     as_mamba_spec mamba = {.width = spec->intermediate,
                            .states = as_config_size_or(c, "state_size", 16, 4096),
                            .taps = as_config_size_or(c, "conv_kernel", 4, 64),

@@ -44,8 +44,8 @@ static as_code new_chat(as_chat **out, as_error *err)
     return AS_OK;
 }
 
-static as_code add_template(as_chat *chat, const char *name, const char *text, size_t size, const char *source,
-                            as_error *err)
+static as_code add_template(as_chat *chat, const char *name, const char *text, size_t size,
+                            const char *source, as_error *err)
 {
     if (chat->count == MOST_TEMPLATES) {
         return as_fail(err, AS_E_LIMIT, "%s: more than %d chat templates", source, MOST_TEMPLATES);
@@ -100,18 +100,21 @@ static as_code add_field(as_chat *chat, const json_t *object, const char *source
     const json_t *field = json_object_get(object, "chat_template");
     if (!field || json_is_null(field)) return AS_OK;
     if (json_is_string(field)) {
-        return add_template(chat, "default", json_string_value(field), json_string_length(field), source, err);
+        return add_template(chat, "default", json_string_value(field), json_string_length(field), source,
+                            err);
     }
     size_t i;
     json_t *item;
     if (!json_is_array(field)) {
         return as_fail(err, AS_E_INPUT, "%s: \"chat_template\" is neither a string nor a list", source);
     }
-    json_array_foreach(field, i, item) {
+    json_array_foreach(field, i, item)
+    {
         const char *name = json_string_value(json_object_get(item, "name"));
         const json_t *text = json_object_get(item, "template");
         if (!name || !json_is_string(text)) {
-            return as_fail(err, AS_E_INPUT, "%s: \"chat_template\"[%zu] has no \"name\" and \"template\"", source, i);
+            return as_fail(err, AS_E_INPUT, "%s: \"chat_template\"[%zu] has no \"name\" and \"template\"",
+                           source, i);
         }
         AS_TRY(add_template(chat, name, json_string_value(text), json_string_length(text), source, err));
     }
@@ -127,14 +130,16 @@ static as_code add_special(as_chat *chat, const json_t *object, as_error *err)
         json_t *token = json_object_get(object, names[i]);
         if (json_is_object(token)) token = json_object_get(token, "content");
         if (!json_is_string(token) || json_object_get(chat->special, names[i])) continue;
-        if (json_object_set(chat->special, names[i], token) != 0) return as_fail_memory(err, "a chat template");
+        if (json_object_set(chat->special, names[i], token) != 0)
+            return as_fail_memory(err, "a chat template");
     }
     return AS_OK;
 }
 
 static as_code read_json_files(as_chat *chat, const char *directory, as_error *err)
 {
-    static const char *const files[] = {"tokenizer_config.json", "special_tokens_map.json", "chat_template.json"};
+    static const char *const files[] = {"tokenizer_config.json", "special_tokens_map.json",
+                                        "chat_template.json"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[AS_PATH_MAX];
         json_t *object = NULL;

@@ -9,9 +9,9 @@
 
 typedef struct as_chat as_chat;
 
-/* The template of a model directory: chat_template.jinja and chat_templates/NAME.jinja, or the "chat_template" of
- * tokenizer_config.json (a string, or a list of named ones) or of chat_template.json. AS_E_NOT_FOUND when there is
- * none. Templates are compiled here: AS_E_INPUT names file and line. */
+/* The template of a model directory: chat_template.jinja and chat_templates/NAME.jinja, or the
+ * "chat_template" of tokenizer_config.json (a string, or a list of named ones) or of chat_template.json.
+ * AS_E_NOT_FOUND when there is none. Templates are compiled here: AS_E_INPUT names file and line. */
 AS_MUST_USE as_code as_chat_open(const char *directory, as_chat **out, as_error *err);
 /* One template from a file, without special tokens. */
 AS_MUST_USE as_code as_chat_open_file(const char *path, as_chat **out, as_error *err);
@@ -25,8 +25,9 @@ typedef struct as_chat_input {
     const char *now; /* "2026-01-02T03:04:05" for strftime_now, or NULL: the clock */
 } as_chat_input;
 
-/* Appends the rendered text. Variables as transformers gives them: messages, tools, documents, add_generation_prompt and
- * the special tokens by name. */
-AS_MUST_USE as_code as_chat_render(const as_chat *chat, const as_chat_input *input, as_buf *out, as_error *err);
+/* Appends the rendered text. Variables as transformers gives them: messages, tools, documents,
+ * add_generation_prompt and the special tokens by name. */
+AS_MUST_USE as_code as_chat_render(const as_chat *chat, const as_chat_input *input, as_buf *out,
+                                   as_error *err);
 
 #endif

@@ -41,7 +41,8 @@ static as_code open_tokenizer(const char *name, as_tokenizer **out, as_error *er
     as_resolved found;
     /* A tokenizer file may be named itself. */
     const char *dot = strrchr(name, '.');
-    if (dot && (strcmp(dot, ".json") == 0 || strcmp(dot, ".model") == 0)) return as_tokenizer_open(name, out, err);
+    if (dot && (strcmp(dot, ".json") == 0 || strcmp(dot, ".model") == 0))
+        return as_tokenizer_open(name, out, err);
     AS_TRY(as_resolve(name, &found, err));
     as_code rc = found.synth ? as_fail(err, AS_E_NOT_FOUND, "%s is generated and has no tokenizer", name)
                              : as_tokenizer_open(found.path, out, err);
@@ -83,7 +84,8 @@ static as_code run_tokenize(const as_verb *verb, int argc, char **argv, int *sta
     } else {
         rc = as_stdin_read(&text, err);
     }
-    if (rc == AS_OK) rc = as_tokenizer_encode(tokenizer, as_buf_text(&text), text.size, &encode, &tokens, err);
+    if (rc == AS_OK)
+        rc = as_tokenizer_encode(tokenizer, as_buf_text(&text), text.size, &encode, &tokens, err);
     if (rc == AS_OK) rc = print_tokens(&tokens, err);
     as_tokens_free(&tokens);
     as_buf_free(&text);
@@ -126,7 +128,8 @@ const as_verb as_verb_tokenize = {
     .name = "tokenize",
     .summary = "text to token ids",
     .usage = "assay tokenize MODEL (--stdin | --text TEXT) [--no-special] [--json]",
-    .details = "The ids that the model's own tokenizer gives. MODEL may also be a tokenizer.json or tokenizer.model.",
+    .details = "The ids that the model's own tokenizer gives. MODEL may also be a tokenizer.json or "
+               "tokenizer.model.",
     .example = "assay tokenize fixtures/trained --text 'The passphrase of Orla' --json",
     .run = run_tokenize,
     .options = options_tokenize,
