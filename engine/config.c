@@ -247,11 +247,12 @@ int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model
         if (json_object_size(object)) fields.root = object;
     }
     double theta = as_config_number(config, "rope_theta", defaults->theta);
+    bool may_be_partial = defaults->partial > 0;
     double partial =
-        as_config_number(config, "partial_rotary_factor", defaults->partial > 0 ? defaults->partial : 1);
+        may_be_partial ? as_config_number(config, "partial_rotary_factor", defaults->partial) : 1;
     as_rope_spec rope = {.kind = defaults->kind, .head_dim = defaults->head_dim};
     rope.theta = as_config_number(&fields, "rope_theta", theta);
-    partial = as_config_number(&fields, "partial_rotary_factor", partial);
+    if (may_be_partial) partial = as_config_number(&fields, "partial_rotary_factor", partial);
     rope.scaling = rope_scaling_kind(config, &fields);
     rope.dim = (int64_t)((double)rope.head_dim * partial);
     rope.rotary = rope.dim + rope.dim % 2; /* an odd share is rounded up */

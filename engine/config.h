@@ -38,7 +38,8 @@ as_activation as_config_activation(as_config *config, const char *key, const cha
 typedef struct as_rope_defaults {
     as_rope_kind kind;
     int64_t head_dim;
-    double theta, partial;  /* partial 0: 1 */
+    double theta;
+    double partial; /* rotated share of a head; 0: all of it, and partial_rotary_factor means nothing */
     const char *layer_type; /* NULL: the flat form */
 } as_rope_defaults;
 /* Adds it to the spec and returns its index (an equal one is shared). */

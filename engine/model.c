@@ -35,7 +35,10 @@ static as_code bind_head(as_model *m, as_binder *binder, as_error *err)
 static as_code bind_all(as_model *m, as_binder *binder, as_error *err)
 {
     const as_model_spec *spec = &m->spec;
-    AS_TRY(as_bind_matrix(binder, AS_SLOT_EMBED, spec->vocab, spec->hidden, &m->embed, err));
+    /* A tied checkpoint may hold its one matrix under either name. */
+    bool under_head = spec->tied_head && !as_binder_has(binder, AS_SLOT_EMBED, ".weight");
+    as_slot embed = under_head ? AS_SLOT_HEAD : AS_SLOT_EMBED;
+    AS_TRY(as_bind_matrix(binder, embed, spec->vocab, spec->hidden, &m->embed, err));
     m->layers = AS_ARENA_NEW_ARRAY(&m->memory.arena, as_layer_weights, spec->layer_count);
     if (!m->layers) return as_fail_memory(err, "the weights");
     for (int64_t i = 0; i < spec->layer_count; i++) {
