@@ -59,7 +59,7 @@ static as_code read_vocab(as_text_model *model, const as_tokenizer_spec *spec, a
 
 as_code as_model_open(const as_model_source *source, as_text_model **out, as_error *err)
 {
-    const as_text_model_kind *kind;
+    const as_text_model_kind *kind = NULL;
     AS_TRY(find_kind(source, &kind, err));
     as_text_model *model = as_calloc(1, kind->size);
     if (!model) return as_fail_memory(err, "the tokenizer");

@@ -26,6 +26,7 @@ void as_scratch_free(as_scratch *scratch)
     for (int i = 0; i < AS_STAGES_MAX; i++) {
         as_buf_free(&scratch->stages[i]);
         as_buf_free(&scratch->subjects[i]);
+        as_buf_free(&scratch->letters[i]);
     }
     as_free(scratch->points.at);
     as_free(scratch->symbols.at);
@@ -34,6 +35,29 @@ void as_scratch_free(as_scratch *scratch)
     as_free(scratch->cache);
     as_matcher_free(scratch->matcher);
     as_free(scratch);
+}
+
+/* A buffer above this size is not kept between calls. */
+enum { KEEP_BYTES = 4 << 20 };
+
+static void trim_buf(as_buf *buf)
+{
+    if (buf->room > KEEP_BYTES) as_buf_free(buf);
+}
+
+void as_scratch_trim(as_scratch *scratch)
+{
+    trim_buf(&scratch->clean);
+    for (int i = 0; i < 2; i++) trim_buf(&scratch->normal[i]);
+    for (int i = 0; i < AS_STAGES_MAX; i++) {
+        trim_buf(&scratch->stages[i]);
+        trim_buf(&scratch->subjects[i]);
+        trim_buf(&scratch->letters[i]);
+    }
+    as_room *rooms[] = {&scratch->points, &scratch->symbols, &scratch->heap, &scratch->lattice};
+    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
+        if (rooms[i]->size > KEEP_BYTES) as_room_free(rooms[i]);
+    }
 }
 
 as_code as_room_fit(as_room *room, size_t count, size_t size, as_error *err)
@@ -46,4 +70,10 @@ as_code as_room_fit(as_room *room, size_t count, size_t size, as_error *err)
     room->at = as_alloc(bytes);
     room->size = room->at ? bytes : 0;
     return room->at ? AS_OK : as_fail_memory(err, "a long text");
+}
+
+void as_room_free(as_room *room)
+{
+    as_free(room->at);
+    *room = (as_room){0};
 }

@@ -22,6 +22,7 @@ typedef struct as_scratch {
     as_buf normal[2];              /* normalizers write from one to the other */
     as_buf stages[AS_STAGES_MAX];  /* text that a pre-tokenizer has rewritten */
     as_buf subjects[AS_STAGES_MAX]; /* text as a matcher sees it */
+    as_buf letters[AS_STAGES_MAX]; /* pieces in the byte-level alphabet */
     as_room points;                /* code points of normal forms */
     as_room symbols, heap;         /* of a word that is being merged */
     as_room lattice;               /* of a Unigram sentence */
@@ -32,8 +33,12 @@ typedef struct as_scratch {
 
 AS_MUST_USE as_code as_scratch_new(as_scratch **out, as_error *err);
 void as_scratch_free(as_scratch *scratch);
+/* Gives back what a very long text needed. */
+void as_scratch_trim(as_scratch *scratch);
 
 /* At least size bytes at room->at, contents undefined. */
 AS_MUST_USE as_code as_room_fit(as_room *room, size_t count, size_t size, as_error *err);
+
+void as_room_free(as_room *room);
 
 #endif
