@@ -48,6 +48,12 @@ static bool has_amx(void)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & needed) == needed && as_cpu_amx_permit();
 }
 
+bool as_cpu_has_bf16(void)
+{
+    uint32_t a, b, c, d;
+    return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5);
+}
+
 #endif
 
 typedef struct level {
@@ -81,6 +87,15 @@ static void fill_tables(void)
         tables[i] = table;
         best = &tables[i];
     }
+}
+
+bool as_cpu_has(const char *name)
+{
+    pthread_once(&once, fill_tables);
+    for (int i = 0; i < LEVELS; i++) {
+        if (strcmp(name, levels[i].name) == 0) return tables[i].name != NULL;
+    }
+    return false;
 }
 
 as_code as_backend_cpu(const char *name, const as_backend **out, as_error *err)

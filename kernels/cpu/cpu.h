@@ -10,6 +10,10 @@ void as_cpu_overlay_avx2(as_backend *table);
 void as_cpu_overlay_avx512(as_backend *table);
 void as_cpu_overlay_amx(as_backend *table);
 
+/* Whether this machine has the level; and AVX512_BF16. */
+bool as_cpu_has(const char *level);
+bool as_cpu_has_bf16(void);
+
 /* Asks the system for the use of the matrix tiles; false where it refuses. */
 bool as_cpu_amx_permit(void);
 
