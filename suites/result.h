@@ -62,6 +62,10 @@ typedef struct as_series {
     json_t *points; /* taken over */
 } as_series;
 
+/* A JSON string of bytes from anywhere: what is not UTF-8 is replaced. NULL for NULL or when memory is out.
+ */
+json_t *as_result_text(const char *text);
+
 /* A new document with its tool, run and empty suites parts; NULL when memory is out. */
 json_t *as_result_new(void);
 /* The suite of that name, made if absent; borrowed. */
@@ -78,7 +82,7 @@ as_verdict as_result_conclude(json_t *result);
  * with a message that names the place. Newer minor fields are ignored. */
 AS_MUST_USE as_code as_result_read(const char *path, json_t **out, as_error *err);
 AS_MUST_USE as_code as_result_validate(const json_t *result, const char *name, as_error *err);
-/* Writes DIR/results.json in one step. */
+/* Replaces the file at `path` (DIR/results.json) in one step. */
 AS_MUST_USE as_code as_result_write(const json_t *result, const char *path, as_error *err);
 
 #endif
