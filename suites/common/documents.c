@@ -4,14 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/embed.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "suites/common/builtin.h"
 
 enum { FILE_MAX = 256 << 20, SHUFFLE_STREAM = 0xD0C5 };
 static const char CUT[] = "\n----\n";
+
+extern const as_embedded as_builtin_texts[]; /* the files of text/ */
 
 void as_documents_free(as_documents *documents)
 {
@@ -81,14 +83,20 @@ static as_code load_json(as_documents *documents, const char *path, as_error *er
     return rc;
 }
 
+/* "text/prose.txt" is of the domain "prose". */
+static void domain_of(const char *path, char room[static 64])
+{
+    const char *base = as_path_base(path), *dot = strrchr(base, '.');
+    snprintf(room, 64, "%.*s", (int)(dot ? dot - base : (ptrdiff_t)strlen(base)), base);
+}
+
 static as_code load_text(as_documents *documents, const char *path, as_error *err)
 {
     as_buf text;
     as_buf_init(&text, FILE_MAX);
     as_code rc = as_file_read(path, &text, err);
     char domain[64];
-    const char *base = as_path_base(path), *dot = strrchr(base, '.');
-    snprintf(domain, sizeof domain, "%.*s", (int)(dot ? dot - base : (ptrdiff_t)strlen(base)), base);
+    domain_of(path, domain);
     if (rc == AS_OK) rc = add_cut(documents, domain, text.data, text.size, err);
     as_buf_free(&text);
     return rc;
@@ -120,9 +128,10 @@ static as_code load_directory(as_documents *documents, const char *path, as_erro
 
 static as_code load_builtin(as_documents *documents, as_error *err)
 {
-    for (size_t i = 0; as_builtin_texts[i].name; i++) {
-        AS_TRY(add_cut(documents, as_builtin_texts[i].name, as_builtin_texts[i].text,
-                       as_builtin_texts[i].size, err));
+    for (const as_embedded *file = as_builtin_texts; file->name; file++) {
+        char domain[64];
+        domain_of(file->name, domain);
+        AS_TRY(add_cut(documents, domain, (const char *)file->data, file->size, err));
     }
     return AS_OK;
 }

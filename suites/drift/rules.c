@@ -35,89 +35,11 @@ static bool is_local(const as_target *target)
     return target->facts.info != NULL;
 }
 
-static int64_t parameters_of(const as_rule_context *rule)
-{
-    return rule->suite->target->facts.info->parameters;
-}
-
 static as_code skip_remote(const as_rule_context *rule, as_error *err)
 {
     return as_note_skip(rule->suite, rule->id, rule->title, err,
                         "what a remote service computes with cannot be seen from outside: run the suite on the model's "
                         "files");
-}
-
-static as_code rule_serve_fp8(const as_rule_context *rule, void *state, as_error *err)
-{
-    const as_drift_facts *f = state;
-    const as_target *target = rule->suite->target;
-    if (!is_local(target)) return skip_remote(rule, err);
-    if (!as_drift_serves_fp8(f->options, parameters_of(rule))) {
-        return as_note_skip(rule->suite, rule->id, rule->title, err,
-                            "does not apply: %.4g billion parameters are fewer than %.4g billion, so the model is "
-                            "served at 16 bits",
-                            (double)parameters_of(rule) * 1e-9, (double)f->options->fp8_from_parameters * 1e-9);
-    }
-    if (!f->measured) {
-        return as_note_skip(rule->suite, rule->id, rule->title, err,
-                            "the comparison at %s was not made; give the run more budget", f->options->formats[0]);
-    }
-    as_check check = {.id = rule->id,
-                      .title = rule->title,
-                      .verdict = AS_PASS,
-                      .measured = json_string(f->options->formats[0]),
-                      .expected = json_string("fp8")};
-    return as_note(rule->suite, &check, err, "the weights were converted to %s and the model computed with them",
-                   f->options->formats[0]);
-}
-
-static as_code rule_serve_fp16(const as_rule_context *rule, void *state, as_error *err)
-{
-    const as_drift_facts *f = state;
-    const as_target *target = rule->suite->target;
-    if (!is_local(target)) return skip_remote(rule, err);
-    if (as_drift_serves_fp8(f->options, parameters_of(rule))) {
-        return as_note_skip(rule->suite, rule->id, rule->title, err,
-                            "does not apply: the model has %.4g billion parameters and is served at fp8",
-                            (double)parameters_of(rule) * 1e-9);
-    }
-    const char *precision = target->facts.precision;
-    bool wide = strcmp(precision, "f32") == 0;
-    as_check check = {.id = rule->id,
-                      .title = rule->title,
-                      .verdict = is_16_bit(precision) ? AS_PASS : wide ? AS_WARN : AS_FAIL,
-                      .measured = json_string(precision),
-                      .expected = json_string("16 bits")};
-    if (check.verdict == AS_PASS) {
-        return as_note(rule->suite, &check, err,
-                       "%.4g billion parameters, run at %s; the fp8 figures beside it are measured all the same",
-                       (double)parameters_of(rule) * 1e-9, precision);
-    }
-    return as_note(rule->suite, &check, err, "run at %s, which is %s: use --dtype f16", precision,
-                   wide ? "not quantized but wider than served" : "quantized");
-}
-
-static as_code rule_threshold(const as_rule_context *rule, void *state, as_error *err)
-{
-    const as_drift_facts *f = state;
-    if (!is_local(rule->suite->target)) return skip_remote(rule, err);
-    const char *policy = as_drift_serves_fp8(f->options, parameters_of(rule)) ? "fp8" : "fp16";
-    const json_t *class = rule->suite->model_class;
-    const char *listed = json_string_value(json_object_get(class, "served_precision_by_seed_rule"));
-    if (!listed) listed = json_string_value(json_object_get(class, "served_precision"));
-    bool equal = !listed || strcmp(listed, policy) == 0;
-    as_check check = {.id = rule->id,
-                      .title = rule->title,
-                      .verdict = equal ? AS_PASS : AS_FAIL,
-                      .unit = "parameters",
-                      .measured = json_pack("{s:I, s:s}", "parameters", (json_int_t)parameters_of(rule),
-                                            "precision", policy),
-                      .expected = json_pack("{s:I, s:s}", "threshold", (json_int_t)f->options->fp8_from_parameters,
-                                            "precision", listed ? listed : policy)};
-    return as_note(rule->suite, &check, err,
-                   "%lld parameters in total (all experts) against %lld: %s by this rule%s%s",
-                   (long long)parameters_of(rule), (long long)f->options->fp8_from_parameters, policy,
-                   listed ? ", and the class is listed at " : "", listed ? listed : "");
 }
 
 static as_code rule_quantize_before_load(const as_rule_context *rule, void *state, as_error *err)
@@ -240,9 +162,6 @@ static as_code note_served(as_suite_context *context, const as_drift_facts *f, a
 as_code as_drift_note_rules(as_suite_context *context, const as_drift_facts *facts, as_error *err)
 {
     static const as_rule_entry entries[] = {
-        {"serve-fp8", "Large models are served at fp8", rule_serve_fp8},
-        {"serve-fp16-under-5b", "Small models are served at 16 bits", rule_serve_fp16},
-        {"precision-threshold", "The number of parameters decides the precision", rule_threshold},
         {"quantize-before-load", "16-bit files are converted while loading", rule_quantize_before_load},
         {"fp8-quality", "fp8 keeps the model's quality", rule_quality},
         {"fp8-memory", "fp8 halves the weights", rule_memory},

@@ -133,9 +133,8 @@ Test(drift, gates_fail_and_small_models_only_warn)
         "{'id': 'p', 'drift': {" SMALL ", 'formats': ['fp8-channel'], 'gates': {'kl_mean': {'value': 1e-6}}}}",
         "{'id': 'p', 'drift': {" SMALL
         ", 'formats': ['fp8-channel'], 'fp8_from_parameters': 5000000000, 'gates': {'kl_mean': {'value': 1e-6}}},"
-        "'rules': [{'id': 'serve-fp16-under-5b', 'suite': 'drift'}, {'id': 'p/serve-fp8', 'suite': 'drift'},"
-        "{'id': 'precision-threshold', 'suite': 'drift'}, {'id': 'quantize-before-load', 'suite': 'drift'},"
-        "{'id': 'fp8-quality', 'suite': 'drift'}, {'id': 'fp8-memory', 'suite': 'drift'},"
+        "'rules': [{'id': 'quantize-before-load', 'suite': 'drift'}, {'id': 'p/fp8-quality', 'suite': 'drift'},"
+        " {'id': 'fp8-memory', 'suite': 'drift'},"
         "{'id': 'invented', 'suite': 'drift'}, {'id': 'ttft-low', 'suite': 'speed'}]}"};
     for (int i = 0; i < 2; i++) {
         fake_target *f = fake_target_new(4096);
@@ -145,9 +144,7 @@ Test(drift, gates_fail_and_small_models_only_warn)
         cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
         fake_expect(&run, "drift/kl-mean", i ? "warn" : "fail", i ? "served at 16 bits" : "breaks it");
         if (i) {
-            fake_expect(&run, "p/serve-fp16-under-5b", "pass", NULL);
-            fake_expect(&run, "p/serve-fp8", "skip", "does not apply");
-            fake_expect(&run, "p/precision-threshold", "pass", "fp16");
+            fake_expect(&run, "drift/served-precision", "pass", "served at 16 bits");
             fake_expect(&run, "p/quantize-before-load", "pass", NULL);
             fake_expect(&run, "p/fp8-quality", "pass", NULL);
             fake_expect(&run, "p/fp8-memory", "pass", NULL);
