@@ -269,7 +269,7 @@ json_t *as_view_evidence(as_tree *tree, const json_t *evidence)
     }
     json_object_foreach((json_t *)evidence, key, value)
     {
-        if (strcmp(key, "better") == 0) continue; /* for as_compare */
+        if (strcmp(key, "better") == 0 || strcmp(key, "sense") == 0) continue; /* told by the gate's words */
         if (json_array_size(items) < MOST_EVIDENCE) as_tree_push(tree, items, evidence_item(tree, key, value));
     }
     return items;

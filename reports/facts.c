@@ -159,18 +159,14 @@ static json_t *run_rows(as_tree *tree, const json_t *result)
 
 json_t *as_facts(as_tree *tree, const json_t *result)
 {
-    static const struct {
-        const char *title, *group, *key;
-    } plain[] = {{"Machine", "run", "machine"}, {"What this machine can do at best", "run", "limits"}};
-    json_t *groups = as_tree_array(tree), *rows = as_tree_array(tree);
-    add_object(tree, rows, "", json_object_get(result, "model"), 0);
-    add_group(tree, groups, "Model", rows);
+    const json_t *run = json_object_get(result, "run");
+    json_t *groups = as_tree_array(tree), *model = as_tree_array(tree), *machine = as_tree_array(tree);
+    add_object(tree, model, "", json_object_get(result, "model"), 0);
+    add_object(tree, machine, "", json_object_get(run, "machine"), 0);
+    add_object(tree, machine, "best", json_object_get(run, "limits"), 0);
+    add_group(tree, groups, "Model", model);
     add_group(tree, groups, "Run", run_rows(tree, result));
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
-        rows = as_tree_array(tree);
-        add_object(tree, rows, "", json_object_get(json_object_get(result, plain[i].group), plain[i].key), 0);
-        add_group(tree, groups, plain[i].title, rows);
-    }
+    add_group(tree, groups, "Machine", machine);
     return groups;
 }
 

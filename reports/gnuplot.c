@@ -201,7 +201,9 @@ static void write_head(const as_plot *plot, const char *stem, as_buf *out)
     as_buf_printf(out, "set output '%s.svg'\n", stem);
     as_buf_str(out, "set title ");
     write_quoted(plot->title, strlen(plot->title), 70, out);
-    as_buf_printf(out, " noenhanced textcolor rgb '%s' offset 0,-0.3\n", as_plot_title_rgb);
+    as_buf_printf(out, " noenhanced textcolor rgb '%s' offset 0,-0.4\n", as_plot_title_rgb);
+    as_buf_printf(out, "set tmargin at screen %.4f\n",
+                  1 - (AS_PLOT_TITLE + 10.0) / (AS_PLOT_HEIGHT + AS_PLOT_TITLE));
     as_buf_printf(out, "set border %d linecolor rgb '%s'\n", plot->kind == AS_PLOT_GRID ? 0 : 3, ink);
     as_buf_printf(out, "set tics nomirror scale %s\nset format '%%.7g'\n",
                   plot->kind == AS_PLOT_GRID ? "0" : "0.5");

@@ -27,6 +27,6 @@ extern const size_t as_plot_color_count;
 /* Text in this colour is the title, which the page shows by itself. */
 extern const char as_plot_title_rgb[];
 /* The size of a plot, and the height of the strip at its top that holds the title. */
-enum { AS_PLOT_WIDTH = 560, AS_PLOT_HEIGHT = 344, AS_PLOT_TITLE = 24 };
+enum { AS_PLOT_WIDTH = 560, AS_PLOT_HEIGHT = 344, AS_PLOT_TITLE = 30 };
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "reports/gnuplot.h"
 
@@ -117,19 +116,31 @@ static void put_text(reader *r, span text)
     }
 }
 
-/* The page's colour for one of the script's, which gnuplot writes as "black", "rgb( 31,  95, 191)" or
- * "#1F5FBF"; NULL for any other. */
-static const as_plot_color *find_color(span value)
+/* A colour as gnuplot writes it: "black", "rgb( 31,  95, 191)", "rgb(1,2,3)" or "#1F5FBF"; -1 for another. */
+static long color_of(span value)
 {
-    char text[40], room[40];
-    if (value.size >= sizeof text) return NULL;
+    char text[40];
+    unsigned r, g, b;
+    int end = 0;
+    if (value.size >= sizeof text) return -1;
     memcpy(text, value.at, value.size);
     text[value.size] = 0;
-    if (strcmp(text, "black") == 0) return &as_plot_colors[0];
-    for (size_t i = 0; i < as_plot_color_count; i++) {
-        unsigned rgb = (unsigned)strtoul(as_plot_colors[i].rgb + 1, NULL, 16);
-        snprintf(room, sizeof room, "rgb(%3u, %3u, %3u)", rgb >> 16, rgb >> 8 & 255, rgb & 255);
-        if (strcmp(text, room) == 0 || strcasecmp(text, as_plot_colors[i].rgb) == 0) return &as_plot_colors[i];
+    if (strcmp(text, "black") == 0) return 0;
+    if (sscanf(text, "rgb(%3u ,%3u ,%3u )%n", &r, &g, &b, &end) == 3 && end && !text[end] && (r | g | b) < 256) {
+        return (long)(r << 16 | g << 8 | b);
+    }
+    if (text[0] != '#' || value.size != 7) return -1;
+    char *rest;
+    long rgb = strtol(text + 1, &rest, 16);
+    return *rest ? -1 : rgb;
+}
+
+/* The page's colour for one of the script's; NULL for any other. */
+static const as_plot_color *find_color(span value)
+{
+    long rgb = color_of(value);
+    for (size_t i = 0; rgb >= 0 && i < as_plot_color_count; i++) {
+        if (strtol(as_plot_colors[i].rgb + 1, NULL, 16) == rgb) return &as_plot_colors[i];
     }
     return NULL;
 }
@@ -187,12 +198,9 @@ static bool read_attribute(reader *r, attribute *a)
 /* gnuplot's title is told by its colour; the page has its own. */
 static bool is_left_out(span name, const attribute *list, size_t count)
 {
-    unsigned rgb = (unsigned)strtoul(as_plot_title_rgb + 1, NULL, 16);
-    char room[40];
-    snprintf(room, sizeof room, "rgb(%3u, %3u, %3u)", rgb >> 16, rgb >> 8 & 255, rgb & 255);
+    long title = strtol(as_plot_title_rgb + 1, NULL, 16);
     for (size_t i = 0; i < count; i++) {
-        if (is_paint(list[i].name) && (span_is(list[i].value, room) || span_is(list[i].value, as_plot_title_rgb)))
-            return true;
+        if (is_paint(list[i].name) && color_of(list[i].value) == title) return true;
     }
     return !is_one_of(name, elements, sizeof elements / sizeof elements[0]);
 }

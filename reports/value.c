@@ -151,12 +151,13 @@ void as_value_write_excess(const as_number *number, const as_expected *gate, as_
     if (!bound || !isfinite(number->value)) return;
     double x = number->value;
     bool exact = gate->has_min && gate->has_max && gate->min == gate->max;
+    bool whole = x == floor(x) && *bound == floor(*bound);
     if (x == *bound) {
         as_buf_str(out, "exactly the limit, which it must clear");
     } else if (*bound > 0 && x >= 2 * *bound) {
         as_value_write_real(x / *bound, out);
         as_buf_str(out, exact ? " times what is expected" : " times the limit");
-    } else if (*bound > 0 && x > 0) {
+    } else if (*bound > 0 && x > 0 && !(whole && fabs(x - *bound) < 0.01 * *bound)) {
         double percent = 100 * fabs(x - *bound) / *bound;
         as_buf_printf(out, percent < 0.1 ? "%.2g%%" : "%.1f%%", percent);
         as_buf_str(out, x < *bound ? " below" : " above");
@@ -271,6 +272,33 @@ static void write_list(const json_t *list, const char *unit, size_t most, as_buf
     write_unit(unit, out);
 }
 
+/* A few named values read as such: "embed tokens: 131,072, 5,120; lm head: 131,075, 5,120". */
+static bool is_plain_object(const json_t *value)
+{
+    const char *key;
+    json_t *item;
+    if (!json_is_object(value) || json_object_size(value) == 0 || json_object_size(value) > 8) return false;
+    json_object_foreach((json_t *)value, key, item)
+    {
+        if (json_is_object(item) || (json_is_array(item) && !is_plain_list(item))) return false;
+    }
+    return true;
+}
+
+static void write_object(const json_t *object, size_t most, as_buf *out)
+{
+    const char *key;
+    json_t *item;
+    size_t start = out->size;
+    json_object_foreach((json_t *)object, key, item)
+    {
+        if (out->size != start) as_buf_str(out, "; ");
+        as_tree_clean(key, strlen(key), 60, out);
+        as_buf_str(out, ": ");
+        as_value_write(item, NULL, most, out);
+    }
+}
+
 void as_value_write(const json_t *value, const char *unit, size_t most, as_buf *out)
 {
     as_number number;
@@ -290,6 +318,8 @@ void as_value_write(const json_t *value, const char *unit, size_t most, as_buf *
         as_buf_str(out, "no value");
     } else if (json_is_object(value) && read_expected(value, &gate)) {
         as_value_write_expected(&gate, unit, out);
+    } else if (is_plain_object(value)) {
+        write_object(value, most, out);
     } else {
         as_buf text;
         as_buf_init(&text, 0);

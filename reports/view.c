@@ -50,7 +50,7 @@ void as_view_headline(const json_t *result, as_buf *out)
     static const struct {
         as_verdict verdict;
         const char *words;
-    } tell[] = {{AS_ERROR, "broke"}, {AS_FAIL, "failed"}, {AS_INCONCLUSIVE, "inconclusive"}, {AS_WARN, "warned"}};
+    } tell[] = {{AS_FAIL, "failed"}, {AS_ERROR, "broke"}, {AS_INCONCLUSIVE, "inconclusive"}, {AS_WARN, "warned"}};
     as_counts counts = as_view_count(result);
     size_t judged = counts.total - counts.of[AS_SKIP], told = 0;
     for (size_t i = 0; i < sizeof tell / sizeof tell[0]; i++) {
