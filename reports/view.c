@@ -50,7 +50,7 @@ void as_view_headline(const json_t *result, as_buf *out)
     static const struct {
         as_verdict verdict;
         const char *words;
-    } tell[] = {{AS_FAIL, "failed"}, {AS_ERROR, "broke"}, {AS_INCONCLUSIVE, "inconclusive"}, {AS_WARN, "warned"}};
+    } tell[] = {{AS_FAIL, "failed"}, {AS_ERROR, "broke"}, {AS_INCONCLUSIVE, "inconclusive"}};
     as_counts counts = as_view_count(result);
     size_t judged = counts.total - counts.of[AS_SKIP], told = 0;
     for (size_t i = 0; i < sizeof tell / sizeof tell[0]; i++) {
@@ -69,6 +69,7 @@ void as_view_headline(const json_t *result, as_buf *out)
     } else if (!told) {
         as_buf_printf(out, judged == 1 ? "The one check held" : "All %zu checks held", judged);
     }
+    if (counts.of[AS_WARN]) as_buf_printf(out, ", %zu with a warning", counts.of[AS_WARN]);
     if (counts.of[AS_SKIP] && judged) as_buf_printf(out, ", %zu skipped", counts.of[AS_SKIP]);
 }
 
