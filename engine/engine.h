@@ -30,6 +30,9 @@ typedef struct as_model_options {
     const char *device;     /* "cpu" or NULL */
     int threads;            /* used while loading (rounding, synthesis); 0: all */
     bool without_tokenizer; /* do not look for tokenizer files */
+    /* Generated weights: the config.json of the model to make; name then only labels it. */
+    const json_t *synth;
+    uint64_t seed;
 } as_model_options;
 
 /* Facts of an open model; valid until it is closed. Counts are in elements, sizes in bytes. */
@@ -53,13 +56,20 @@ typedef struct as_model_info {
     const char *backend, *level;
 } as_model_info;
 
-/* name: a directory, or "synth:<catalog id>[,layers=N][,seed=S]". Reads config and weights (mapped, or
- * converted where dtype asks for another type). */
+/* Opens the repository in the directory `name`, or makes a model of options->synth's dimensions from a
+ * counter-based generator. Weights are mapped, or converted where dtype asks for another type. */
 AS_MUST_USE as_code as_model_open(const char *name, const as_model_options *options, as_model **out,
                                   as_error *err);
 void as_model_close(as_model *model);
 const as_model_info *as_model_facts(const as_model *model);
 const json_t *as_model_config(const as_model *model); /* config.json as read */
+/* The names of the architectures that run, in order; NULL past the last. */
+const char *as_architecture_at(int64_t i);
+/* What computing costs, for speeds as fractions of a machine's limits. Operations: two for each multiply-add
+ * of rows first..first+count-1 of one sequence, with the logits of the last alone. Bytes: the weights and
+ * cache that a decoding step of `batch` sequences at that position reads, each once, the cache at 16 bits. */
+double as_model_operations(const as_model *model, int64_t first, int64_t count);
+double as_model_step_bytes(const as_model *model, int64_t position, int64_t batch);
 /* NULL when the repository has no tokenizer, or none was asked for. */
 const struct as_tokenizer *as_model_tokenizer(const as_model *model);
 
@@ -78,6 +88,11 @@ AS_MUST_USE as_code as_session_open(const as_model *model, const as_session_opti
                                     as_session **out, as_error *err);
 void as_session_close(as_session *session);
 const as_model *as_session_model(const as_session *session);
+/* What it was opened with, defaults filled in. */
+typedef struct as_session_limits {
+    int64_t cache_tokens, max_sequences, chunk;
+} as_session_limits;
+as_session_limits as_session_get_limits(const as_session *session);
 int64_t as_session_bytes(const as_session *session); /* cache, states and work space */
 
 /* Sequences are numbers 0..max_sequences-1. Adding takes a free one; dropping frees its pages. AS_E_LIMIT
@@ -94,6 +109,10 @@ typedef struct as_feed {
     const int32_t *tokens;
     int64_t count;
     as_logits_want want;
+    /* Tokens the sequence will have once its prompt is complete, where this feed is only a part of it (0:
+     * this feed completes it). Position encodings that depend on the length (dynamic, longrope) are taken for
+     * that length, so that a prompt gives the same numbers in any pieces. */
+    int64_t prompt_length;
 } as_feed;
 
 /* Called with `rows` rows of float32 logits [rows, vocab] of feed number `feed`, the first for its token
@@ -102,7 +121,7 @@ typedef as_code as_logits_sink(void *context, int64_t feed, int64_t first, int64
                                as_error *err);
 
 /* Appends the feeds' tokens (each sequence at most once) in passes of at most `chunk` rows. Nothing is
- * appended on AS_E_LIMIT (cache full, context exceeded) or AS_E_INPUT (token out of range). After
+ * appended on AS_E_LIMIT (cache full) or AS_E_INPUT (token out of range). After
  * AS_E_CANCELLED or a failed sink the sequences named are undefined and must be dropped. */
 AS_MUST_USE as_code as_session_forward(as_session *session, const as_feed *feeds, int64_t count,
                                        as_logits_sink *sink, void *context, as_error *err);

@@ -66,7 +66,8 @@ typedef struct as_repository {
 AS_MUST_USE as_code as_repository_open(const char *path, as_repository **out, as_error *err);
 void as_repository_close(as_repository *repo);
 
-/* The tensor of that name; with an index the index decides in which file. NULL if there is none. */
+/* The model's tensor of that name: with an index the index decides in which file; without one,
+ * model.safetensors alone counts where it exists, else every file. NULL if there is none. */
 const as_tensor *as_repository_find(const as_repository *repo, const char *name);
 /* Its bytes, mapped for reading until the repository is closed (the file is mapped at the first request; safe
  * from several threads). */
