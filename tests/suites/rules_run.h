@@ -8,6 +8,8 @@
 
 /* The result of the rules suite on a repository. */
 json_t *run_rules(const char *profile, const char *path, as_target *target);
+/* The same with the n-th allocation of the suite failing; NULL when the suite gave up, with its code. */
+json_t *try_rules(const char *profile, const char *path, as_target *target, uint64_t n, as_code *rc);
 /* Ids of the checks that failed or broke, joined by spaces; "" for none. */
 const char *failures(const json_t *result, char room[static 1024]);
 /* The verdict of a check ("" if there is none of that id). */

@@ -38,6 +38,29 @@ Test(rules, code_of_the_repository_is_told_and_not_run)
     json_decref(result);
 }
 
+/* Evidence may be lost for want of memory, a verdict must not be. */
+Test(rules, survives_failing_allocations)
+{
+    static const char *const repos[] = {REPOS "good", REPOS "wrong-shape", REPOS "index-moves-tensor"};
+    for (size_t i = 0; i < 3; i++) {
+        char expected[1024], found[1024];
+        json_t *result = run_rules("reference", repos[i], NULL);
+        failures(result, expected);
+        json_decref(result);
+        for (uint64_t n = 1, whole = 0; whole < 40; n += n < 300 ? 1 : 13) {
+            as_code rc;
+            cr_assert(n < 100000, "never succeeded");
+            result = try_rules("reference", repos[i], NULL, n, &rc);
+            cr_assert(rc == AS_OK || rc == AS_E_MEMORY, "allocation %d: %s", (int)n, as_code_name(rc));
+            if (rc != AS_OK) continue;
+            whole++;
+            cr_assert(strstr(failures(result, found), expected),
+                      "%s, allocation %d: \"%s\" instead of \"%s\"", repos[i], (int)n, found, expected);
+            json_decref(result);
+        }
+    }
+}
+
 /* The featherless profile on models of real dimensions, whose weights are holes in the file. */
 
 static void set(json_t *config, const char *key, int64_t value)
