@@ -95,7 +95,7 @@ void as_rule_links_inside(as_rule_call *call)
     if (repo->outside_count == 0) {
         as_rule_say(call, AS_PASS, "no link leads out of the repository");
     } else {
-        as_rule_say(call, AS_FAIL, "%" PRId64 " links lead out of the repository, the first is %.200s",
+        as_rule_say(call, AS_FAIL, "links that lead out of the repository: %" PRId64 ", the first is %.200s",
                     repo->outside_count, repo->outside[0]);
     }
 }
@@ -119,8 +119,8 @@ void as_rule_remote_code(as_rule_call *call)
             "config.json has an auto_map: loaders run the repository's code for it when told to trust it; "
             "nothing of it was run here");
     } else if (count) {
-        as_rule_say(call, AS_PASS,
-                    "%" PRId64 " scripts lie in the repository, config.json calls for none of them", count);
+        as_rule_say(call, AS_PASS, "%" PRId64 " script%s in the repository, config.json calls for none",
+                    count, AS_PLURAL(count));
     } else {
         as_rule_say(call, AS_PASS, "there is no code in the repository");
     }
@@ -178,8 +178,8 @@ void as_rule_weights_safetensors(as_rule_call *call)
     as_rule_show_list(call, "broken", &broken);
     if (first && is_outside(repo, first->name) && skip_for_link(call, first->name)) return;
     if (first) {
-        as_rule_say(call, AS_FAIL, "%" PRId64 " of %" PRId64 " weight files cannot be read; %.800s",
-                    facts->broken_count, facts->used_count, first->problem.text);
+        as_rule_say(call, AS_FAIL, "of %" PRId64 " weight files %" PRId64 " cannot be read; %.800s",
+                    facts->used_count, facts->broken_count, first->problem.text);
         return;
     }
     bool indexed = repo->index.value || repo->index.has_problem;
@@ -189,7 +189,8 @@ void as_rule_weights_safetensors(as_rule_call *call)
                     repo->weights[i].name);
         return;
     }
-    as_rule_say(call, AS_PASS, "%" PRId64 " files, every header sound", facts->used_count);
+    as_rule_say(call, AS_PASS, "%" PRId64 " file%s, every header sound", facts->used_count,
+                AS_PLURAL(facts->used_count));
 }
 
 static void say_only(as_rule_call *call, const as_file_list *list, const char *kind)
@@ -202,8 +203,8 @@ static void say_only(as_rule_call *call, const as_file_list *list, const char *k
     }
     as_rule_show(call, "files", as_rule_files(list));
     if (call->facts->used_count) {
-        as_rule_say(call, AS_PASS, "%" PRId64 " %s files lie beside the safetensors; they were not opened",
-                    list->count, kind);
+        as_rule_say(call, AS_PASS, "%" PRId64 " %s file%s beside the safetensors, not opened", list->count,
+                    kind, AS_PLURAL(list->count));
     } else {
         as_rule_say(call, AS_FAIL, "the weights are in %s files only (%.200s); save them as safetensors",
                     kind, list->names[0]);
@@ -290,7 +291,8 @@ static void say_index(as_rule_call *call, index_walk *walk)
     int64_t faults = walk->faults.count;
     as_rule_show_list(call, "faults", &walk->faults);
     if (faults) {
-        as_rule_say(call, AS_FAIL, "%" PRId64 " tensors are not as the index says; %s", faults, walk->first);
+        as_rule_say(call, AS_FAIL, "%" PRId64 " tensor%s not as the index says; %s", faults,
+                    AS_PLURAL(faults), walk->first);
     } else if (total && (!json_is_number(total) || json_number_value(total) != (double)walk->bytes)) {
         char room[64];
         as_rule_say(call, AS_FAIL, "the index's total_size is %s, the tensors have %" PRIu64 " bytes",

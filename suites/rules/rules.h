@@ -62,6 +62,8 @@ typedef struct as_rule_call {
 
 /* Sets the verdict and the sentence that decides it. */
 void as_rule_say(as_rule_call *call, as_verdict verdict, const char *format, ...) AS_PRINTF(3, 4);
+/* The ending of a noun: AS_PLURAL(1) is "". */
+#define AS_PLURAL(n) ((n) == 1 ? "" : "s")
 /* Adds to the evidence; takes the value over. */
 void as_rule_show(as_rule_call *call, const char *key, json_t *value);
 /* Lists of evidence end after some entries; the number of all is kept beside them. */

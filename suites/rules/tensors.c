@@ -92,10 +92,11 @@ static void say_complete(as_rule_call *call, const presence *seen)
     as_rule_show_list(call, "missing", &missing);
     if (seen->adapters) {
         as_rule_say(call, AS_FAIL,
-                    "%" PRId64 " tensors are an adapter's, the first is %.200s; merge it into the weights",
-                    seen->adapters, seen->first_adapter);
+                    "%" PRId64 " tensor%s of an adapter, the first is %.200s; merge it into the weights",
+                    seen->adapters, AS_PLURAL(seen->adapters), seen->first_adapter);
     } else if (count) {
-        as_rule_say(call, AS_FAIL, "%" PRId64 " tensors are missing, the first is %.200s", count, first);
+        as_rule_say(call, AS_FAIL, "%" PRId64 " tensor%s missing, the first is %.200s", count,
+                    AS_PLURAL(count), first);
     } else if (!seen->table) {
         as_rule_say(call, AS_SKIP, "which tensors this model needs is not known: %.800s",
                     call->facts->config ? call->facts->own_error.text : "there is no config.json");
@@ -228,7 +229,8 @@ static void say_types(as_rule_call *call, type_count *count)
     call->check->unit = "tensors";
     as_rule_show_list(call, "other_types", &count->wrong);
     if (wrong) {
-        as_rule_say(call, AS_FAIL, "%" PRId64 " tensors are not stored at 16 bits; %s", wrong, count->first);
+        as_rule_say(call, AS_FAIL, "%" PRId64 " tensor%s not stored at 16 bits; %s", wrong, AS_PLURAL(wrong),
+                    count->first);
     } else if (declares_wider(call, &declared)) {
         as_rule_say(call, AS_WARN,
                     "the tensors are stored at 16 bits, but config.json declares %.40s, to which "
@@ -315,8 +317,8 @@ static void compare_with(as_rule_call *call, const as_tensor_table *table, bool 
     call->check->expected = json_integer(0);
     call->check->unit = "differences";
     if (count) {
-        as_rule_say(call, AS_FAIL, "%" PRId64 " of %" PRId64 " tensors differ from %.120s; %s", count,
-                    c.compared, what, c.first);
+        as_rule_say(call, AS_FAIL, "of %" PRId64 " tensors %" PRId64 " not as in %.120s; %s", c.compared,
+                    count, what, c.first);
     } else {
         as_rule_say(call, AS_PASS, "%" PRId64 " tensors have the names and shapes of %.120s", c.compared,
                     what);

@@ -30,12 +30,21 @@ static bool cancelled(const as_suite_context *context)
     return context == NULL;
 }
 
+/* Loaded once in a test's process. */
+static const json_t *the_catalog(void)
+{
+    static json_t *catalog;
+    as_error err;
+    if (!catalog) cr_assert_eq(as_catalog_load(&catalog, &err), AS_OK, "%s", err.text);
+    return catalog;
+}
+
 json_t *try_rules(const char *profile, const char *path, as_target *target, uint64_t n, as_code *rc)
 {
     as_error err;
-    json_t *catalog = NULL, *rules = NULL, *result = as_result_new();
+    json_t *rules = NULL, *result = as_result_new();
+    const json_t *catalog = the_catalog();
     as_repository *repo = NULL;
-    cr_assert_eq(as_catalog_load(&catalog, &err), AS_OK, "%s", err.text);
     cr_assert_eq(as_profile_load(profile, &rules, &err), AS_OK, "%s", err.text);
     if (path) cr_assert_eq(as_repository_open(path, &repo, &err), AS_OK, "%s", err.text);
     as_suite_context context = {.repository = repo,
@@ -55,7 +64,6 @@ json_t *try_rules(const char *profile, const char *path, as_target *target, uint
     cr_assert_eq(as_result_validate(result, "result", &err), AS_OK, "%s", err.text);
     as_repository_close(repo);
     json_decref(rules);
-    json_decref(catalog);
     if (*rc == AS_OK) return result;
     json_decref(result);
     return NULL;
@@ -163,9 +171,9 @@ void make_big_repo(const char *folder, const big_repo *big)
 {
     static const char tokenizer[] = "{\"model\":{\"vocab\":{\"a\":0,\"b\":31999}}}";
     as_error err;
-    json_t *catalog = NULL, *dims = NULL;
+    json_t *dims = NULL;
+    const json_t *catalog = the_catalog();
     as_tensor_table *table = NULL;
-    cr_assert_eq(as_catalog_load(&catalog, &err), AS_OK);
     const json_t *model = as_catalog_model(catalog, big->base);
     cr_assert_not_null(model, "%s", big->base);
     json_t *config = config_of(model, big);
@@ -180,5 +188,4 @@ void make_big_repo(const char *folder, const big_repo *big)
     as_tensor_table_free(table);
     json_decref(dims);
     json_decref(config);
-    json_decref(catalog);
 }

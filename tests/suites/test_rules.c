@@ -47,7 +47,7 @@ Test(rules, survives_failing_allocations)
         json_t *result = run_rules("reference", repos[i], NULL);
         failures(result, expected);
         json_decref(result);
-        for (uint64_t n = 1, whole = 0; whole < 40; n += n < 300 ? 1 : 13) {
+        for (uint64_t n = 1, whole = 0; whole < 12; n += n < 100 ? 1 : 41) {
             as_code rc;
             cr_assert(n < 100000, "never succeeded");
             result = try_rules("reference", repos[i], NULL, n, &rc);
