@@ -58,7 +58,7 @@ typedef struct as_expected_tensor {
 
 typedef struct as_tensor_table as_tensor_table;
 
-/* AS_E_UNSUPPORTED when the architecture's tensors are not known, AS_E_LIMIT beyond a million tensors. */
+/* AS_E_UNSUPPORTED when the architecture's tensors are not known, AS_E_LIMIT beyond 200,000 tensors. */
 AS_MUST_USE as_code as_tensor_table_new(const json_t *catalog, const json_t *dims, as_tensor_table **out,
                                         as_error *err);
 void as_tensor_table_free(as_tensor_table *table); /* NULL is allowed */

@@ -11,7 +11,7 @@
 #include "suites/catalog/expression.h"
 #include "suites/catalog/internal.h"
 
-enum { MAX_TENSORS = 1000000, MAX_GROUPS = 8, MAX_NAME = 512 };
+enum { MAX_TENSORS = 200000, MAX_GROUPS = 8, MAX_NAME = 512 };
 
 struct as_tensor_table {
     as_arena arena;
