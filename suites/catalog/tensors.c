@@ -210,8 +210,9 @@ static int by_name(const void *a, const void *b)
 as_code as_tensor_table_new(const json_t *catalog, const json_t *dims, as_tensor_table **out, as_error *err)
 {
     const json_t *architecture = as_catalog_architecture(catalog, dims);
-    if (!architecture)
+    if (!json_object_get(architecture, "tensors")) {
         return as_fail(err, AS_E_UNSUPPORTED, "the tensors of this architecture are not known");
+    }
     as_tensor_table *table = AS_NEW(as_tensor_table);
     if (!table) return as_fail_memory(err, "the table of expected tensors");
     as_arena_init(&table->arena, 0);
