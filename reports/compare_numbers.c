@@ -149,7 +149,8 @@ as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_bett
     as_free(y.values);
     if (rc != AS_OK) return rc;
     /* The very same estimate and interval: one run, or one that repeats it exactly. */
-    bool equal = json_equal(json_object_get(check_a, "measured"), json_object_get(check_b, "measured"));
+    bool equal =
+        d.value == 0 && json_equal(json_object_get(check_a, "measured"), json_object_get(check_b, "measured"));
     d.change = equal ? AS_CHANGE_SAME : decide(&d, better, margin_of(check_b, options));
     *out = d;
     return AS_OK;

@@ -241,6 +241,11 @@ static void write_gate(const as_plot *plot, as_buf *out)
     as_buf_free(&text);
 }
 
+static bool is_named(const as_plot *plot)
+{
+    return plot->line_count > 1 || (plot->line_count == 1 && *plot->lines[0].name);
+}
+
 /* One element of the plot command; `columns` is its using part. */
 static void write_element(const char *stem, size_t index, const as_plot_line *line, const char *columns,
                           const char *style, bool titled, bool last, as_buf *out)
@@ -285,7 +290,7 @@ static void write_curve(const as_plot *plot, const char *stem, size_t l, as_buf 
     } else {
         snprintf(style, sizeof style, "lines linewidth 2 dashtype %zu linecolor rgb '%s'", 1 + l % 5, color);
     }
-    write_element(stem, l, line, "1:2", style, plot->line_count > 1, l + 1 == plot->line_count, out);
+    write_element(stem, l, line, "1:2", style, is_named(plot), l + 1 == plot->line_count, out);
 }
 
 static void write_bars(const as_plot *plot, const char *stem, size_t l, as_buf *out)
@@ -297,7 +302,7 @@ static void write_bars(const as_plot *plot, const char *stem, size_t l, as_buf *
     snprintf(columns, sizeof columns, "($1+%.6g):2:(%.6g)", shift, width * 0.9);
     snprintf(style, sizeof style, "boxes fillstyle solid 0.75 noborder linecolor rgb '%s'", line_rgb[l % LINES]);
     bool last = l + 1 == plot->line_count && !line->has_band;
-    write_element(stem, l, line, columns, style, plot->line_count > 1, last, out);
+    write_element(stem, l, line, columns, style, is_named(plot), last, out);
     if (!line->has_band) return;
     snprintf(columns, sizeof columns, "($1+%.6g):3:(0):($4-$3)", shift);
     snprintf(style, sizeof style, interval_style, ink);
@@ -324,7 +329,7 @@ void as_gnuplot_write_script(const as_plot *plot, const char *stem, as_buf *out)
     bool grid = plot->kind == AS_PLOT_GRID;
     if (!grid) as_buf_printf(out, "set grid ytics linetype 1 linewidth 0.7 linecolor rgb '%s'\n", rule);
     if (!grid) write_gate(plot, out);
-    if (plot->line_count > 1 && plot->line_count <= MOST_KEYS && !grid) {
+    if (is_named(plot) && plot->line_count <= MOST_KEYS && !grid) {
         as_buf_printf(out, "set key outside below center horizontal height 1 noenhanced samplen 2.5 textcolor rgb '%s'\n", ink);
     } else {
         as_buf_str(out, "unset key\n");

@@ -62,6 +62,7 @@ as_code as_html_write(const char *name, const json_t *view, const char *dir, con
     as_buf text;
     as_buf_init(&text, 0);
     as_code rc = as_html_render(name, view, &text, err);
+    as_buf_char(&text, '\n'); /* a template's last newline is not rendered */
     if (rc == AS_OK) rc = as_buf_check(&text, file, err);
     if (rc == AS_OK) rc = as_file_write(path, as_buf_text(&text), text.size, err);
     as_buf_free(&text);

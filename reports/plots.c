@@ -113,10 +113,15 @@ static bool any_band(const as_plot *plot)
     return false;
 }
 
+static bool is_named(const as_plot *plot)
+{
+    return plot->line_count > 1 || (plot->line_count == 1 && *plot->lines[0].name);
+}
+
 static void put_header(as_tree *tree, json_t *view, const as_plot *plot)
 {
     json_t *header = as_tree_array(tree);
-    if (plot->line_count > 1) as_tree_push(tree, header, as_tree_text(tree, "line", 0));
+    if (is_named(plot)) as_tree_push(tree, header, as_tree_text(tree, "line", 0));
     as_tree_push(tree, header, label_text(tree, &plot->x));
     as_tree_push(tree, header, label_text(tree, &plot->y));
     if (plot->kind == AS_PLOT_GRID) {
@@ -141,7 +146,7 @@ static void put_rows(as_tree *tree, json_t *view, const as_plot *plot)
                 continue;
             }
             json_t *row = as_tree_array(tree);
-            if (plot->line_count > 1) as_tree_push(tree, row, as_tree_text(tree, plot->lines[l].name, 60));
+            if (is_named(plot)) as_tree_push(tree, row, as_tree_text(tree, plot->lines[l].name, 60));
             as_tree_push(tree, row, axis_text(tree, &plot->x, p->x));
             as_tree_push(tree, row, axis_text(tree, &plot->y, p->y));
             if (plot->kind == AS_PLOT_GRID || any_band(plot)) as_tree_push(tree, row, real_text(tree, p->low));

@@ -166,9 +166,12 @@ static void put_suites(printer *p, as_tree *tree, const json_t *result)
         json_t *name = as_tree_string(tree, json_object_get(suite, "name"), 40);
         as_buf_str(p->out, "  ");
         put_word(p, as_verdict_name(as_view_verdict(suite)), INDENT - 2);
+        as_buf tally;
+        as_buf_init(&tally, 0);
+        put_tally(suite, &tally);
         as_buf_printf(p->out, "%-10s ", json_string_value(name) ? json_string_value(name) : "");
-        put_tally(suite, p->out);
-        as_buf_char(p->out, '\n');
+        put_wrapped(p, as_buf_text(&tally), INDENT + 11);
+        as_buf_free(&tally);
         json_decref(name);
     }
 }
