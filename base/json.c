@@ -166,6 +166,10 @@ as_code as_json_parse(const char *text, size_t size, as_json_mode mode, const ch
     size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
     if (mode == AS_JSON_NO_DUPLICATES) flags |= JSON_REJECT_DUPLICATES;
     json_t *value = size ? json_loadb(text, size, flags, &why) : NULL;
+    if (value && out_of_memory) { /* a token may have been cut short without a word */
+        json_decref(value);
+        value = NULL;
+    }
     if (value) {
         *out = value;
     } else if (size == 0) {
