@@ -150,7 +150,7 @@ static as_code prepare(as_finder *finder, as_buf *room, as_error *err)
     size_t taken = 0;
     bool changed = false;
     for (size_t at = 0; at < finder->size;) {
-        if ((unsigned char)text[at] < 0xE0) { /* nothing newer has fewer than three bytes */
+        if ((unsigned char)text[at] < 0xCD) { /* nothing below U+0340 has a stand-in */
             at++;
             continue;
         }

@@ -11,8 +11,10 @@
 #include "base/utf8.h"
 #include "engine/text/regex.h"
 
-/* Oniguruma's \w in words that PCRE2 takes inside a class. */
-#define WORD "\\p{L}\\p{M}\\p{N}\\p{Pc}\\p{Alphabetic}\\x{200C}\\x{200D}"
+/* Oniguruma's \w in words that PCRE2 takes inside a class. Outside of one it has six characters more, the
+ * superscripts and fractions of Latin-1. */
+#define WORD       "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD_ALONE WORD "\\xB2\\xB3\\xB9\\xBC-\\xBE"
 
 enum { CLASS_DEPTH = 16 };
 
@@ -60,11 +62,15 @@ static const struct {
     {"cntrl", "\\p{Cc}"},
     {"digit", "\\p{Nd}"},
     {"lower", "\\p{Lowercase}"},
-    {"punct", "\\p{P}$+<=>^`|~"},
+    {"punct", "\\p{P}"},
+    {":punct", "\\p{P}\\p{S}"}, /* a name in [: :] that means something else there */
     {"space", "\\s"},
     {"upper", "\\p{Uppercase}"},
     {"xdigit", "0-9a-fA-F"},
-    {"word", WORD},
+    {"word", WORD_ALONE},
+    {":word", WORD},
+    {"graph", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}"},
+    {"print", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}\\p{Zs}"},
     {"ascii", "\\x{0}-\\x{7F}"},
     {"any", "\\x{0}-\\x{10FFFF}"},
     {"letter", "\\p{L}"},
@@ -108,6 +114,14 @@ static const struct {
     {"surrogate", "\\p{Cs}"},
 };
 
+static const char *find_property(const char *name)
+{
+    for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++) {
+        if (strcmp(properties[i].name, name) == 0) return properties[i].words;
+    }
+    return NULL;
+}
+
 static bool compiles(const char *pattern)
 {
     int code;
@@ -118,15 +132,14 @@ static bool compiles(const char *pattern)
 }
 
 /* Writes a property's words. A script is asked for by its own property: PCRE2 would take the extensions of
- * \p{Han} in as well. A negative property cannot be a list of words, so *whole says that it needs a class of
- * its own. */
+ * \p{Han} in as well. */
 static as_code property(reader *r, const char *name, bool negative, bool in_class, as_error *err)
 {
-    char words[256] = "";
-    for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++) {
-        if (strcmp(properties[i].name, name) == 0) snprintf(words, sizeof words, "%s", properties[i].words);
-    }
-    if (!words[0]) {
+    char words[256];
+    const char *known = find_property(name);
+    if (known) {
+        snprintf(words, sizeof words, "%s", known);
+    } else {
         snprintf(words, sizeof words, "\\p{sc:%s}", name);
         if (!compiles(words)) snprintf(words, sizeof words, "\\p{%s}", name);
         if (!compiles(words)) return refuse(r, "it names an unknown property", err);
@@ -221,8 +234,8 @@ static const struct {
 } escapes[] = {
     {'h', "0-9a-fA-F", "[0-9a-fA-F]"},
     {'H', NULL, "[^0-9a-fA-F]"},
-    {'w', WORD, "[" WORD "]"},
-    {'W', NULL, "[^" WORD "]"},
+    {'w', WORD, "[" WORD_ALONE "]"},
+    {'W', NULL, "[^" WORD_ALONE "]"},
     {'s', "\\s", "\\s"},
     {'S', "\\S", "\\S"},
     {'d', "\\d", "\\d"},
@@ -234,8 +247,8 @@ static const struct {
     {'f', "\\f", "\\f"},
     {'a', "\\a", "\\a"},
     {'e', "\\e", "\\e"},
-    {'b', "\\x08", "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))"},
-    {'B', NULL, "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))"},
+    {'b', "\\x08", "(?:(?<=[" WORD_ALONE "])(?![" WORD_ALONE "])|(?<![" WORD_ALONE "])(?=[" WORD_ALONE "]))"},
+    {'B', NULL, "(?:(?<=[" WORD_ALONE "])(?=[" WORD_ALONE "])|(?<![" WORD_ALONE "])(?![" WORD_ALONE "]))"},
     {'A', NULL, "\\A"},
     {'Z', NULL, "\\Z"},
     {'z', NULL, "\\z"},
@@ -244,7 +257,6 @@ static const struct {
     {'R', NULL, "\\R"},
     {'N', NULL, "\\N"},
     {'O', NULL, "(?s:.)"},
-    {'X', NULL, "\\X"},
 };
 
 static as_code read_escape(reader *r, bool in_class, as_error *err)
@@ -263,7 +275,7 @@ static as_code read_escape(reader *r, bool in_class, as_error *err)
         r->at++;
         return AS_OK;
     }
-    if (c == 'y' || c == 'Y' || c == 'M' || c == 'C' || c == 'c') return refuse(r, "an escape without counterpart", err);
+    if (c == 'X' || c == 'y' || c == 'Y' || c == 'M' || c == 'C' || c == 'c') return refuse(r, "an escape without counterpart", err);
     if (c == '0' || (in_class && is_digit(c))) {
         uint32_t value = 0;
         for (int n = 0; n < 3 && is_digit(peek(r, 0)) && peek(r, 0) < '8'; n++, r->at++) {
@@ -307,7 +319,9 @@ static as_code read_posix(reader *r, as_buf *plain, bool *taken, as_error *err)
     r->at = at + 2;
     as_buf *out = r->out;
     r->out = plain;
-    as_code rc = property(r, name, negative, true, err);
+    char posix[33] = ":";
+    memcpy(posix + 1, name, n + 1);
+    as_code rc = property(r, find_property(posix) ? posix : name, negative, true, err);
     r->out = out;
     return rc;
 }

@@ -76,7 +76,7 @@ static as_code describe(as_tokenizer *t, as_error *err)
     as_code rc = as_tokenizer_encode(t, "", 0, NULL, &none, err);
     info->adds_special = none.count > 0;
     as_tokens_free(&none);
-    return rc;
+    return rc == AS_E_MEMORY ? rc : AS_OK; /* post-processors that contradict each other fail on every text */
 }
 
 as_code as_tokenizer_assemble(const as_tokenizer_spec *spec, const json_t *parts, as_tokenizer **out, as_error *err)
