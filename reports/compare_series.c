@@ -155,7 +155,10 @@ as_code as_compare_overlay(const json_t *a, const json_t *b, json_t **out, as_er
             if (!other || !can_overlay(series, other)) continue;
             json_t *both = as_tree_object(&tree), *lines = as_tree_object(&tree), *value;
             const char *key;
-            json_object_foreach(series, key, value) as_tree_put(&tree, both, key, json_incref(value));
+            json_object_foreach(series, key, value)
+            {
+                as_tree_put(&tree, both, key, json_incref(value));
+            }
             put_lines(&tree, lines, series, "A");
             put_lines(&tree, lines, other, "B");
             as_tree_put(&tree, both, "points", as_tree_array(&tree));

@@ -174,7 +174,10 @@ static void put_plots(as_tree *tree, json_t *view, const json_t *plots)
     size_t index;
     json_object_foreach((json_t *)plots, name, list)
     {
-        json_array_foreach(list, index, plot) as_tree_push(tree, all, json_incref(plot));
+        json_array_foreach(list, index, plot)
+        {
+            as_tree_push(tree, all, json_incref(plot));
+        }
     }
     as_tree_put(tree, view, "plots", all);
 }

@@ -261,7 +261,9 @@ as_code as_text_compare(const json_t *compare, const as_text_style *style, const
     size_t index;
     json_t *item;
     json_array_foreach(json_object_get(view, "notes"), index, item)
+    {
         put_story(&p, "note: ", json_string_value(item));
+    }
     as_buf_char(out, '\n');
     for (size_t s = 0; s < sizeof shown / sizeof shown[0]; s++) {
         json_array_foreach(json_object_get(view, shown[s]), index, item)

@@ -31,7 +31,10 @@ as_counts as_view_count(const json_t *result_or_suite)
     size_t index;
     json_t *suite;
     if (!suites) count_suite(result_or_suite, &counts);
-    json_array_foreach(suites, index, suite) count_suite(suite, &counts);
+    json_array_foreach(suites, index, suite)
+    {
+        count_suite(suite, &counts);
+    }
     return counts;
 }
 
