@@ -30,8 +30,8 @@ static as_code compile_all(library *made, as_error *err)
     for (size_t i = 0; as_report_templates[i].name; i++) {
         AS_BUG(i == MOST_TEMPLATES);
         const as_embedded *file = &as_report_templates[i];
-        AS_TRY(as_jinja_compile((const char *)file->data, file->size, file->name, &syntax, &made->templates[i],
-                                err));
+        AS_TRY(as_jinja_compile((const char *)file->data, file->size, file->name, &syntax,
+                                &made->templates[i], err));
     }
     return AS_OK;
 }

@@ -13,7 +13,8 @@
 #include "base/file.h"
 #include "base/json.h"
 
-const char *const example_names[] = {"pass", "fail", "interrupted", "inconclusive", "skips", "empty", "hostile"};
+const char *const example_names[] = {"pass",  "fail",  "interrupted", "inconclusive",
+                                     "skips", "empty", "hostile"};
 const size_t example_count = sizeof example_names / sizeof example_names[0];
 
 json_t *load_result(const char *name)

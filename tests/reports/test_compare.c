@@ -11,7 +11,8 @@ static json_t *result_of(const char *fields)
 {
     char text[4096];
     snprintf(text, sizeof text,
-             "{\"schema\":\"assay.results/1\",\"run\":{\"finished\":\"2026-01-01T00:00:00Z\"},\"suites\":[{\"name\":"
+             "{\"schema\":\"assay.results/"
+             "1\",\"run\":{\"finished\":\"2026-01-01T00:00:00Z\"},\"suites\":[{\"name\":"
              "\"s\",\"verdict\":\"pass\",\"checks\":[{\"id\":\"s/c\",\"title\":\"t\",\"unit\":\"u\",%s}]}]}",
              fields);
     return parse_json(text);
@@ -124,7 +125,7 @@ Test(compare, samples_pair_only_when_they_are_of_the_same_things)
 Test(compare, a_check_may_set_its_own_margin)
 {
     json_t *a = result_of(HIGHER("10")), *b = result_of(PASS("9.6") ",\"evidence\":{\"better\":\"higher\","
-                                                                     "\"margin\":0.05}");
+                                                                    "\"margin\":0.05}");
     json_t *out = compare(a, b);
     cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "same");
     json_decref(out);
@@ -150,7 +151,8 @@ Test(compare, what_is_no_longer_measured_is_not_let_pass)
     cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "inconclusive");
     json_decref(out);
     out = compare(b, b);
-    cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "inconclusive", "nothing was compared");
+    cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "inconclusive",
+                     "nothing was compared");
     json_decref(out);
     json_decref(b);
     json_decref(a);
@@ -195,8 +197,9 @@ Test(compare, its_page_is_well_formed_and_its_document_valid)
         as_code rc = as_compare_write(out, a, b, scratch_dir(), &err);
         cr_assert_eq(rc, AS_OK, "%s", rc == AS_OK ? "" : err.text);
         expect_success("python3 tests/reports/check_html.py %s/compare.html", scratch_dir());
-        expect_success("python3 tests/reports/check_schema.py reports/schema/compare.schema.json %s/compare.json",
-                       scratch_dir());
+        expect_success(
+            "python3 tests/reports/check_schema.py reports/schema/compare.schema.json %s/compare.json",
+            scratch_dir());
         json_decref(out);
         json_decref(b);
         json_decref(a);

@@ -51,7 +51,8 @@ Test(report, the_page_tells_what_failed_and_by_how_much)
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         cr_expect(strstr(page, expected[i]), "the page lacks: %s", expected[i]);
     }
-    const char *worst = strstr(problems, "A Poisson load"), *mild = strstr(problems, "Large tensors are 16-bit");
+    const char *worst = strstr(problems, "A Poisson load"),
+               *mild = strstr(problems, "Large tensors are 16-bit");
     cr_expect(worst && mild && worst < mild && mild < facts, "worst first");
     json_decref(result);
 }
@@ -87,10 +88,10 @@ static json_t *many_checks(int count)
     for (int i = 0; i < count; i++) {
         char id[32];
         snprintf(id, sizeof id, "many/check-%d", i);
-        json_array_append_new(checks, json_pack("{s:s, s:s, s:s, s:f, s:{s:f}, s:s, s:s, s:{s:i}}", "id", id, "title",
-                                                "One of many", "verdict", i % 3 ? "pass" : "fail", "measured",
-                                                (double)i, "expected", "min", 5000.0, "unit", "s", "why",
-                                                "because", "evidence", "number", i));
+        json_array_append_new(checks, json_pack("{s:s, s:s, s:s, s:f, s:{s:f}, s:s, s:s, s:{s:i}}", "id", id,
+                                                "title", "One of many", "verdict", i % 3 ? "pass" : "fail",
+                                                "measured", (double)i, "expected", "min", 5000.0, "unit", "s",
+                                                "why", "because", "evidence", "number", i));
     }
     as_result_conclude(result);
     return result;
@@ -176,10 +177,11 @@ Test(junit, counts_agree_with_the_checks)
 {
     json_t *result = load_result("fail");
     write_report(result, AS_REPORT_JUNIT);
-    expect_success("test \"$(xmllint --xpath 'concat(count(//testcase), \" \", count(//failure), \" \", "
-                   "count(//error), \" \", count(//skipped), \" \", /testsuites/@failures)' %s/junit.xml)\" = "
-                   "'28 9 1 4 9'",
-                   scratch_dir());
+    expect_success(
+        "test \"$(xmllint --xpath 'concat(count(//testcase), \" \", count(//failure), \" \", "
+        "count(//error), \" \", count(//skipped), \" \", /testsuites/@failures)' %s/junit.xml)\" = "
+        "'28 9 1 4 9'",
+        scratch_dir());
     json_decref(result);
 }
 
@@ -195,8 +197,8 @@ Test(junit, inconclusive_can_be_let_pass)
 
 Test(schema, accepts_every_result_that_a_run_leaves)
 {
-    expect_success("python3 tests/reports/check_schema.py " SCHEMA " " DATA "pass.json " DATA "fail.json " DATA
-                   "interrupted.json " DATA "inconclusive.json " DATA "skips.json");
+    expect_success("python3 tests/reports/check_schema.py " SCHEMA " " DATA "pass.json " DATA
+                   "fail.json " DATA "interrupted.json " DATA "inconclusive.json " DATA "skips.json");
 }
 
 /* Each spoils one thing of a good result. */

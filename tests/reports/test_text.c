@@ -25,7 +25,8 @@ static const char *summary(const char *name, int width, bool color)
 Test(text, verdict_comes_first)
 {
     const char *text = summary("fail", 100, false);
-    cr_expect_eq(strncmp(text, "error  examples/Mistral-Nemo-12B-Story: 7 of 24 checks failed", 61), 0, "%.80s", text);
+    cr_expect_eq(strncmp(text, "error  examples/Mistral-Nemo-12B-Story: 7 of 24 checks failed", 61), 0,
+                 "%.80s", text);
     cr_expect(strstr(text, "drift/kl-mean"));
     cr_expect(strstr(text, "22.8% above"));
     cr_expect(strstr(text, "  fail          context    2 failed, 7 passed\n"));
@@ -70,11 +71,14 @@ static void expect_no_commands(const char *text)
 
 static json_t *steering_result(void)
 {
-    return parse_json(
-        "{\"schema\":\"assay.results/1\",\"model\":{\"id\":\"::error::m\\n::error::n\"},\"verdict\":\"fail\",\"suites\":"
-        "[{\"name\":\"::error::s\",\"verdict\":\"fail\",\"checks\":[{\"id\":\"::stop-commands::x/y\",\"title\":"
-        "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaa ::error::bbbbbbbbbbbbbbbbbbbbbbbbbbbbb ##[error]cccccccccccccccccccccccc\","
-        "\"verdict\":\"fail\",\"measured\":\"::a\\n::b\",\"expected\":\"::c\",\"why\":\"1,2:3%\\r\\n::set-env x\"}]}]}");
+    return parse_json("{\"schema\":\"assay.results/"
+                      "1\",\"model\":{\"id\":\"::error::m\\n::error::n\"},\"verdict\":\"fail\",\"suites\":"
+                      "[{\"name\":\"::error::s\",\"verdict\":\"fail\",\"checks\":[{\"id\":\"::stop-commands::"
+                      "x/y\",\"title\":"
+                      "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaa ::error::bbbbbbbbbbbbbbbbbbbbbbbbbbbbb "
+                      "##[error]cccccccccccccccccccccccc\","
+                      "\"verdict\":\"fail\",\"measured\":\"::a\\n::b\",\"expected\":\"::c\",\"why\":\"1,2:3%"
+                      "\\r\\n::set-env x\"}]}]}");
 }
 
 Test(text, a_result_cannot_speak_to_the_ci)
@@ -144,7 +148,9 @@ Test(text, a_comparison_names_what_got_worse)
     cr_assert_eq(as_compare(a, b, NULL, &compared, &err), AS_OK);
     cr_assert_eq(as_text_compare(compared, NULL, NULL, &out, &err), AS_OK);
     cr_expect_eq(strncmp(as_buf_text(&out), "worse  8 got worse", 18), 0, "%.60s", as_buf_text(&out));
-    cr_expect(strstr(as_buf_text(&out), "\xE2\x88\x92" "36.3% (\xE2\x88\x92" "39.6% to"));
+    cr_expect(strstr(as_buf_text(&out), "\xE2\x88\x92"
+                                        "36.3% (\xE2\x88\x92"
+                                        "39.6% to"));
     expect_no_commands(as_buf_text(&out));
     as_buf_free(&out);
     json_decref(compared);

@@ -21,7 +21,8 @@ Test(value, numbers_have_four_digits_that_matter)
     expect_real(0, "0");
     expect_real(16384, "16,384");
     expect_real(12247782400.0, "12,247,782,400");
-    expect_real(-1234.5, "\xE2\x88\x92" "1,234");
+    expect_real(-1234.5, "\xE2\x88\x92"
+                         "1,234");
     expect_real(8.41, "8.41");
     expect_real(0.0614, "0.0614");
     expect_real(0.031274, "0.03127");
@@ -87,8 +88,8 @@ Test(value, gates_say_how_far_off_a_number_is)
         as_number number = {.value = gates[i].measured};
         as_value_write_excess(&number, &gate, &out);
         cr_expect_str_eq(as_buf_text(&out), gates[i].excess, "case %zu: %s", i, as_buf_text(&out));
-        cr_expect_eq(as_value_excess(&number, &gate) > 0,
-                     *gates[i].excess && gates[i].measured != gate.min, "case %zu", i);
+        cr_expect_eq(as_value_excess(&number, &gate) > 0, *gates[i].excess && gates[i].measured != gate.min,
+                     "case %zu", i);
         as_buf_free(&out);
         json_decref(check);
     }
@@ -96,9 +97,9 @@ Test(value, gates_say_how_far_off_a_number_is)
 
 Test(value, what_is_no_gate_is_none)
 {
-    static const char *const cases[] = {"{\"expected\":\"refused\"}", "{\"expected\":null}", "{}",
-                                        "{\"expected\":\"> ten\"}", "{\"expected\":{\"min\":\"3\"}}",
-                                        "{\"expected\":\">= 5x3\"}"};
+    static const char *const cases[] = {
+        "{\"expected\":\"refused\"}",     "{\"expected\":null}",      "{}", "{\"expected\":\"> ten\"}",
+        "{\"expected\":{\"min\":\"3\"}}", "{\"expected\":\">= 5x3\"}"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         json_t *check = parse_json(cases[i]);
         as_expected gate;
@@ -133,7 +134,8 @@ Test(value, an_interval_may_have_one_end)
     static const struct {
         const char *json, *text;
     } cases[] = {
-        {"{\"value\":3,\"low\":2,\"high\":4,\"n\":64,\"level\":0.95}", "2 to 4 at 95%, n\xC2\xA0=\xC2\xA0" "64"},
+        {"{\"value\":3,\"low\":2,\"high\":4,\"n\":64,\"level\":0.95}", "2 to 4 at 95%, n\xC2\xA0=\xC2\xA0"
+                                                                       "64"},
         {"{\"value\":3,\"low\":null,\"high\":4}", "up to 4"},
         {"{\"value\":3,\"low\":2,\"high\":null}", "from 2"},
         {"{\"value\":3,\"low\":4,\"high\":2}", ""},
@@ -161,9 +163,15 @@ Test(tree, text_of_strangers_loses_what_acts)
     } cases[] = {
         {"a\nb\tc", 5, 0, "a\nb\tc"},
         {"\x1b[31m", 5, 0, "\xE2\x90\x9B[31m"},
-        {"a\0b", 3, 0, "a\xE2\x90\x80" "b"},
+        {"a\0b", 3, 0,
+         "a\xE2\x90\x80"
+         "b"},
         {"\x7f", 1, 0, "\xE2\x90\xA1"},
-        {"\xE2\x80\xAE" "gnp", 6, 0, "\xEF\xBF\xBD" "gnp"},
+        {"\xE2\x80\xAE"
+         "gnp",
+         6, 0,
+         "\xEF\xBF\xBD"
+         "gnp"},
         {"\xC2\x85", 2, 0, "\xEF\xBF\xBD"},
         {"\xEF\xBF\xBF", 3, 0, "\xEF\xBF\xBD"},
         {"\xFF\xFE", 2, 0, "\xEF\xBF\xBD\xEF\xBF\xBD"},
