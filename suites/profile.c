@@ -114,7 +114,7 @@ static as_code check_profile(const json_t *profile, as_error *err)
     if (strcmp(found, schema) != 0) {
         return as_fail(err, AS_E_UNSUPPORTED, "\"schema\" is \"%.60s\", expected \"%s\"", found, schema);
     }
-    AS_TRY(need_id(profile, "name", err));
+    AS_TRY(need_id(profile, "id", err));
     AS_TRY(need_text(profile, "title", err));
     json_t *rules = NULL, *section;
     AS_TRY(as_json_get_array(profile, "rules", &rules, err));

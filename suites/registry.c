@@ -3,9 +3,15 @@
 
 #include <string.h>
 
+<<<<<<< HEAD
 extern const as_suite as_suite_rules, as_suite_drift;
 
 const as_suite *const as_suites[] = {&as_suite_rules, &as_suite_drift, NULL};
+=======
+extern const as_suite as_rules_suite, as_drift_suite;
+
+const as_suite *const as_suites[] = {&as_rules_suite, &as_drift_suite, NULL};
+>>>>>>> rules
 
 const as_suite *as_suite_find(const char *name)
 {

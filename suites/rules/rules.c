@@ -72,7 +72,7 @@ static as_code run_rule(as_suite_context *context, const as_rule_facts *facts, c
 {
     char id[160];
     const char *name = text_of(rule, "id", "");
-    snprintf(id, sizeof id, "%s/%s", text_of(context->profile, "name", "profile"), name);
+    snprintf(id, sizeof id, "%s/%s", text_of(context->profile, "id", "profile"), name);
     if (as_suite_done(context, id)) return AS_OK;
     as_buf why;
     as_buf_init(&why, 0);
@@ -123,8 +123,8 @@ static double estimate(as_suite_context *context)
     return 0.2; /* headers only */
 }
 
-extern const as_suite as_suite_rules;
-const as_suite as_suite_rules = {
+extern const as_suite as_rules_suite;
+const as_suite as_rules_suite = {
     .name = "rules",
     .title = "The repository",
     .needs_target = false,

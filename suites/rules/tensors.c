@@ -63,11 +63,21 @@ static void note_presence(void *context, const as_tensor *tensor, const as_weigh
     if (entry) seen->found[entry - as_tensor_table_at(seen->table, 0)] = true;
 }
 
+/* A tied model has its matrix once, under the name of the embedding or of the head. */
+static bool has_tied_twin(const presence *seen, const as_expected_tensor *entry)
+{
+    for (int64_t i = 0; entry->embedding && i < as_tensor_table_count(seen->table); i++) {
+        const as_expected_tensor *other = as_tensor_table_at(seen->table, i);
+        if (other->optional && other->embedding && seen->found[i]) return true;
+    }
+    return false;
+}
+
 static void list_missing(const presence *seen, as_rule_list *missing, const char **first)
 {
     for (int64_t i = 0; seen->table && i < as_tensor_table_count(seen->table); i++) {
         const as_expected_tensor *entry = as_tensor_table_at(seen->table, i);
-        if (seen->found[i] || entry->optional) continue;
+        if (seen->found[i] || entry->optional || has_tied_twin(seen, entry)) continue;
         if (missing->count == 0) *first = entry->name;
         as_rule_list_add(missing, as_result_text(entry->name));
     }

@@ -18,7 +18,7 @@ Test(profile, the_shipped_ones_load)
         char name[64];
         strcpy(name, as_profile_name_at(count));
         cr_assert_eq(as_profile_load(name, &profile, &err), AS_OK, "%s", err.text);
-        cr_assert_str_eq(json_string_value(json_object_get(profile, "name")), name);
+        cr_assert_str_eq(json_string_value(json_object_get(profile, "id")), name);
         json_decref(profile);
     }
     cr_assert_eq(count, 2);
@@ -46,7 +46,7 @@ Test(profile, an_unknown_name_lists_the_known_ones)
     cr_assert_eq(as_profile_load("no/such.json", &profile, &err), AS_E_NOT_FOUND);
 }
 
-#define HEAD "{\"schema\":\"assay.profile/1\",\"name\":\"x\",\"title\":\"X\""
+#define HEAD "{\"schema\":\"assay.profile/1\",\"id\":\"x\",\"title\":\"X\""
 #define RULE "{\"id\":\"a\",\"title\":\"A\",\"suite\":\"rules\"}"
 
 Test(profile, faults_are_named_with_their_place)
@@ -57,7 +57,7 @@ Test(profile, faults_are_named_with_their_place)
         {"[]", "not an object"},
         {"{}", "\"schema\" is missing"},
         {"{\"schema\":\"assay.profile/9\"}", "assay.profile/9"},
-        {"{\"schema\":\"assay.profile/1\",\"name\":\"A b\"}", "\"name\" is \"A b\""},
+        {"{\"schema\":\"assay.profile/1\",\"id\":\"A b\"}", "\"id\" is \"A b\""},
         {HEAD "}", "\"rules\" is missing"},
         {HEAD ",\"rules\":3}", "\"rules\" is 3"},
         {HEAD ",\"rules\":[3]}", "rules[0]: 3, expected an object"},

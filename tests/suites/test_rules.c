@@ -187,7 +187,7 @@ Test(rules, every_rule_of_the_shipped_profiles_is_answered)
     static const struct {
         const char *profile;
         size_t rules;
-    } profiles[] = {{"featherless", 30}, {"reference", 16}}; /* of 37, seven belong to other suites */
+    } profiles[] = {{"featherless", 29}, {"reference", 16}}; /* of 37, eight belong to other suites */
     for (size_t i = 0; i < 2; i++) {
         json_t *result = run_rules(profiles[i].profile, REPOS "good", NULL);
         const json_t *checks =
