@@ -145,7 +145,7 @@ as_code as_ask(as_suite_context *context, as_target *target, const as_request *r
     return wait_for_end(context, target, &a, silence_s, err);
 }
 
-as_code as_ask_speeds(as_suite_context *context, as_target *target, as_speeds *out, as_error *err)
+as_code as_ask_speeds(as_suite_context *context, as_target *target, double silence_s, as_speeds *out, as_error *err)
 {
     *out = (as_speeds){0};
     int32_t prompt[PROBE_PROMPT];
@@ -158,7 +158,7 @@ as_code as_ask_speeds(as_suite_context *context, as_target *target, as_speeds *o
                               .ignore_eos = true,
                               .logprobs = -1};
         as_answer answer;
-        as_code rc = as_ask(context, target, &request, 600, &answer, err);
+        as_code rc = as_ask(context, target, &request, silence_s, &answer, err);
         int64_t n = answer.count;
         if (rc == AS_OK && n > 1) {
             double first = (double)(answer.tokens[0].time_ns - answer.sent_ns) * 1e-9;
@@ -166,8 +166,10 @@ as_code as_ask_speeds(as_suite_context *context, as_target *target, as_speeds *o
             if (first > 0) out->prefill = (double)request.count / first;
             if (rest > 0) out->decode = (double)(n - 1) / rest;
         }
+        bool answered = answer.state == AS_ANSWERED;
         as_answer_free(&answer);
         AS_TRY(rc);
+        if (!answered) break;
     }
     return AS_OK;
 }

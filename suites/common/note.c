@@ -97,25 +97,40 @@ as_code as_note_gated(as_suite_context *context, const as_gated *g, as_error *er
                    check.verdict == AS_WARN ? g->lenient : "", g->gate.reason ? g->gate.reason : "not stated");
 }
 
-/* The lines recorded so far for a series of that name. */
-static json_t *lines_so_far(const json_t *suite, const char *name)
+/* The recorded series of that name, or NULL. */
+static const json_t *find_series(const json_t *suite, const char *name)
 {
     size_t at;
     json_t *series;
     json_array_foreach(json_object_get(suite, "series"), at, series) {
         const char *found = json_string_value(json_object_get(series, "name"));
-        json_t *lines = json_object_get(series, "lines");
-        if (found && strcmp(found, name) == 0 && json_is_object(lines)) return json_copy(lines);
+        if (found && strcmp(found, name) == 0) return series;
     }
-    return json_object();
+    return NULL;
 }
 
 as_code as_note_line(as_suite_context *context, const as_series *series, const char *line, json_t *points,
                      as_error *err)
 {
     as_series whole = *series;
-    whole.points = lines_so_far(context->suite, series->name);
+    json_t *lines = json_object_get(find_series(context->suite, series->name), "lines");
+    whole.points = json_is_object(lines) ? json_copy(lines) : json_object();
     json_object_set_new(whole.points, line, points);
+    return as_result_add_series(context->suite, &whole, err);
+}
+
+as_code as_note_cells(as_suite_context *context, const as_series *series, double x, json_t *points,
+                      as_error *err)
+{
+    as_series whole = *series;
+    whole.points = json_array();
+    size_t at;
+    json_t *point;
+    json_array_foreach(json_object_get(find_series(context->suite, series->name), "points"), at, point) {
+        if (json_number_value(json_array_get(point, 0)) != x) json_array_append(whole.points, point);
+    }
+    json_array_extend(whole.points, points);
+    json_decref(points);
     return as_result_add_series(context->suite, &whole, err);
 }
 

@@ -33,6 +33,11 @@ AS_MUST_USE as_code as_note_gated(as_suite_context *context, const as_gated *gat
 AS_MUST_USE as_code as_note_line(as_suite_context *context, const as_series *series, const char *line,
                                  json_t *points, as_error *err);
 
+/* Replaces the points of a series whose first coordinate is x by `points` (taken over); those of other x, of an
+ * earlier check or run, stay. `series->points` is ignored. */
+AS_MUST_USE as_code as_note_cells(as_suite_context *context, const as_series *series, double x, json_t *points,
+                                  as_error *err);
+
 /* [x, y] with what is not finite as null; a new reference. */
 json_t *as_point(double x, double y);
 json_t *as_point_interval(double x, const as_interval *y); /* [x, y, low, high], or [x, y] without ends */

@@ -302,7 +302,7 @@ static double estimate(as_suite_context *context)
     as_speeds speeds;
     if (missing(context->target)) return 0;
     if (as_drift_options_read(context->profile, &o, NULL) != AS_OK) return -1;
-    if (as_ask_speeds(context, context->target, &speeds, NULL) != AS_OK || speeds.prefill <= 0) return -1;
+    if (as_ask_speeds(context, context->target, 60, &speeds, NULL) != AS_OK || speeds.prefill <= 0) return -1;
     /* Small passes cost about twice as much a token as the long prefill that was measured. */
     double tokens = (double)(o.tokens + o.format_count * o.other_tokens);
     double seconds = 2 * 2 * tokens / speeds.prefill;
