@@ -15,7 +15,7 @@ typedef struct as_context_run {
     as_speeds speeds;
     int32_t *filler; /* enough tokens for the longest prompt and one more */
     int64_t filler_count;
-    bool over_served; /* some request got more tokens than the length allows */
+    bool over_served;                       /* some request got more tokens than the length allows */
     int64_t served_exactly, refused_beyond; /* lengths at which it was seen */
     char over_message[256];
 } as_context_run;
@@ -23,8 +23,8 @@ typedef struct as_context_run {
 /* Seconds that one prompt of `length` takes; -1 unknown. */
 double as_context_prefill_s(const as_context_run *run, int64_t length);
 /* True when the check is done already, or was recorded as a skip because less than `seconds` are left. */
-AS_MUST_USE as_code as_context_passed_over(as_context_run *run, const char *id, const char *title, double seconds,
-                                           bool *passed_over, as_error *err);
+AS_MUST_USE as_code as_context_passed_over(as_context_run *run, const char *id, const char *title,
+                                           double seconds, bool *passed_over, as_error *err);
 
 /* Exact length, refusal, stop, counts, influence of the first tokens, agreement of chunks and steps. */
 AS_MUST_USE as_code as_context_check_length(as_context_run *run, int64_t length, as_error *err);

@@ -22,7 +22,8 @@ as_code as_context_passed_over(as_context_run *run, const char *id, const char *
     if (as_suite_done(run->context, id)) return AS_OK;
     *passed_over = as_suite_over_budget(run->context, fmax(seconds, 0));
     if (!*passed_over) return AS_OK;
-    return as_note_skip(run->context, id, title, err, "cut by the budget: this takes about %.0f s", fmax(seconds, 0));
+    return as_note_skip(run->context, id, title, err, "cut by the budget: this takes about %.0f s",
+                        fmax(seconds, 0));
 }
 
 static as_code note_cut_lengths(as_context_run *run, as_error *err)
@@ -31,8 +32,8 @@ static as_code note_cut_lengths(as_context_run *run, as_error *err)
         char id[AS_CONTEXT_ID];
         snprintf(id, sizeof id, "context/exact-length-%lld", (long long)run->plan.cut[i].length);
         if (as_suite_done(run->context, id)) continue;
-        AS_TRY(as_note_skip(run->context, id, "Prompt and completion of exactly the length are served", err, "%s",
-                            run->plan.cut[i].why));
+        AS_TRY(as_note_skip(run->context, id, "Prompt and completion of exactly the length are served", err,
+                            "%s", run->plan.cut[i].why));
     }
     return AS_OK;
 }
@@ -52,9 +53,11 @@ static as_code note_promise(as_context_run *run, as_error *err)
                       .verdict = kept ? AS_PASS : AS_FAIL,
                       .measured = enforced ? json_integer(enforced) : json_null(),
                       .expected = json_integer(plan->promised),
-                      .evidence = json_pack("{s:s, s:o}", "promised_by", plan->whose, "lengths_examined", lengths)};
-    return as_note(run->context, &check, err, "%s promises %lld tokens, the target takes %lld; %lld lengths are examined",
-                   plan->whose, (long long)plan->promised, (long long)enforced, (long long)plan->count);
+                      .evidence =
+                          json_pack("{s:s, s:o}", "promised_by", plan->whose, "lengths_examined", lengths)};
+    return as_note(run->context, &check, err,
+                   "%s promises %lld tokens, the target takes %lld; %lld lengths are examined", plan->whose,
+                   (long long)plan->promised, (long long)enforced, (long long)plan->count);
 }
 
 /* Tokens for the longest prompt, and for one beyond what is enforced. */
@@ -62,7 +65,8 @@ static as_code fill(as_context_run *run, as_error *err)
 {
     const as_context_plan *plan = &run->plan;
     run->filler_count = plan->lengths[plan->count - 1] + 1;
-    if (plan->enforced + 1 > run->filler_count && plan->enforced < FILLER_MOST) run->filler_count = plan->enforced + 1;
+    if (plan->enforced + 1 > run->filler_count && plan->enforced < FILLER_MOST)
+        run->filler_count = plan->enforced + 1;
     run->filler = AS_NEW_ARRAY(int32_t, run->filler_count);
     if (!run->filler) return as_fail_memory(err, "prompts");
     return as_filler_tokens(run->context->target, run->context->seed, 0, run->filler, run->filler_count, err);
@@ -110,8 +114,11 @@ static double estimate(as_suite_context *context)
     as_speeds speeds;
     if (as_context_options_read(context->profile, &options, NULL) != AS_OK) return -1;
     as_context_plan_make(context, &options, &plan);
-    if (as_ask_speeds(context, context->target, options.timeout_s, &speeds, NULL) != AS_OK || speeds.prefill <= 0) return -1;
-    /* At each length: the request, the changed head, one pass, chunks; recall; at the end stop and perplexity. */
+    if (as_ask_speeds(context, context->target, options.timeout_s, &speeds, NULL) != AS_OK ||
+        speeds.prefill <= 0)
+        return -1;
+    /* At each length: the request, the changed head, one pass, chunks; recall; at the end stop and
+     * perplexity. */
     double seconds = 0;
     for (int64_t i = 0; i < plan.count; i++) {
         double each = as_prefill_seconds(context->target, &speeds, plan.lengths[i]);

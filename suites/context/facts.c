@@ -23,16 +23,18 @@ static bool find_file(const as_suite_context *context, const char *name, char ro
     return false;
 }
 
-static as_code get_list(const json_t *object, const char *key, size_t least, const json_t **out, as_error *err)
+static as_code get_list(const json_t *object, const char *key, size_t least, const json_t **out,
+                        as_error *err)
 {
     json_t *list = NULL, *item;
     size_t at;
     AS_TRY(as_json_get_array(object, key, &list, err));
     if (json_array_size(list) < least) {
-        return as_fail(err, AS_E_INPUT, "%s holds %zu entries, expected at least %zu", key, json_array_size(list),
-                       least);
+        return as_fail(err, AS_E_INPUT, "%s holds %zu entries, expected at least %zu", key,
+                       json_array_size(list), least);
     }
-    json_array_foreach(list, at, item) {
+    json_array_foreach(list, at, item)
+    {
         if (!json_is_string(item)) return as_fail(err, AS_E_INPUT, "%s[%zu] is not a string", key, at);
     }
     *out = list;
@@ -64,7 +66,8 @@ static as_code read_fields(as_facts *f, as_error *err)
     AS_TRY(get_list(filler, "sentences", 0, &f->sentences, err));
     AS_TRY(get_list(f->file, "short_sentences", 0, &f->short_sentences, err));
     if (!f->statement || !f->value || !f->answer || !f->plain || !f->chat || f->number_from > f->number_to) {
-        return as_fail(err, AS_E_INPUT, "statement, value, answer, question.plain, question.chat and number are needed");
+        return as_fail(err, AS_E_INPUT,
+                       "statement, value, answer, question.plain, question.chat and number are needed");
     }
     return AS_OK;
 }
@@ -78,7 +81,8 @@ as_code as_facts_load(const as_suite_context *context, as_facts *out, as_error *
         AS_TRY(as_json_read(path, AS_JSON_LENIENT, FILE_MAX, &f.file, err));
     } else {
         const as_embedded *file = as_embedded_find(as_context_files, "facts.json");
-        AS_TRY(as_json_parse((const char *)file->data, file->size, AS_JSON_LENIENT, "facts.json", &f.file, err));
+        AS_TRY(
+            as_json_parse((const char *)file->data, file->size, AS_JSON_LENIENT, "facts.json", &f.file, err));
     }
     if (read_fields(&f, err) != AS_OK) {
         json_decref(f.file);
@@ -93,8 +97,8 @@ void as_facts_free(as_facts *facts)
     json_decref(facts->file);
 }
 
-static void print_pattern(const char *pattern, const char *const *keys, const char *const *values, size_t count,
-                          as_buf *out)
+static void print_pattern(const char *pattern, const char *const *keys, const char *const *values,
+                          size_t count, as_buf *out)
 {
     while (*pattern) {
         size_t k = 0;
@@ -134,8 +138,10 @@ void as_facts_value(const as_facts *f, const json_t *words, as_rng *rng, as_buf 
 void as_facts_sentence(const as_facts *f, bool short_one, as_rng *rng, as_buf *out)
 {
     const json_t *list = short_one ? f->short_sentences : f->sentences;
-    if (json_array_size(list)) as_buf_str(out, pick(list, rng));
-    else as_filler_sentence(as_rng_u32(rng), as_rng_u32(rng), out);
+    if (json_array_size(list))
+        as_buf_str(out, pick(list, rng));
+    else
+        as_filler_sentence(as_rng_u32(rng), as_rng_u32(rng), out);
 }
 
 int64_t as_facts_reach(const as_suite_context *context)

@@ -1,6 +1,6 @@
 /* The facts that are hidden in long prompts: lists of names and words, the sentences that state them and ask
- * for them, and the text around. A repository may bring its own (facts.json, for a model that knows few words);
- * else the built-in list is used, in the same form. */
+ * for them, and the text around. A repository may bring its own (facts.json, for a model that knows few
+ * words); else the built-in list is used, in the same form. */
 #ifndef AS_SUITES_CONTEXT_FACTS_H
 #define AS_SUITES_CONTEXT_FACTS_H
 

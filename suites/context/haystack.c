@@ -51,8 +51,8 @@ static as_code append(as_haystack *h, const int32_t *tokens, int64_t count, as_e
     return AS_OK;
 }
 
-/* Appends text as it would be tokenized after what is there: behind the last word, whose tokens are then taken
- * off again. A tokenizer that marks the start of every text would otherwise put such a mark inside. */
+/* Appends text as it would be tokenized after what is there: behind the last word, whose tokens are then
+ * taken off again. A tokenizer that marks the start of every text would otherwise put such a mark inside. */
 static as_code append_text(builder *b, const char *last_word, const as_buf *piece, as_error *err)
 {
     as_buf joined;
@@ -77,7 +77,8 @@ static as_code append_text(builder *b, const char *last_word, const as_buf *piec
     return rc;
 }
 
-/* ---- the facts ------------------------------------------------------------------------------------------- */
+/* ---- the facts -------------------------------------------------------------------------------------------
+ */
 
 /* Draws `count` different names into the questions. */
 static void draw_questions(builder *b)
@@ -104,7 +105,8 @@ static void draw_questions(builder *b)
     }
 }
 
-/* ---- the text -------------------------------------------------------------------------------------------- */
+/* ---- the text --------------------------------------------------------------------------------------------
+ */
 
 typedef struct writing {
     int64_t used, room, due, every;
@@ -121,11 +123,13 @@ static void next_piece(builder *b, writing *w, as_buf *piece, int *kind)
     as_buf_clear(piece);
     /* Statements that are still due must find room before the end. */
     double room = (double)(w->room - 40 * (h->question_count - w->next_question));
-    if (w->next_question < h->question_count && (double)w->used >= h->questions[w->next_question].depth * room) {
+    if (w->next_question < h->question_count &&
+        (double)w->used >= h->questions[w->next_question].depth * room) {
         const as_question *q = &h->questions[w->next_question];
         as_facts_print(f->statement, q->name, q->value, piece);
         *kind = 0;
-    } else if (w->used >= w->due && !w->short_ones && w->next_name < (int64_t)json_array_size(f->filler_names)) {
+    } else if (w->used >= w->due && !w->short_ones &&
+               w->next_name < (int64_t)json_array_size(f->filler_names)) {
         as_buf value;
         as_buf_init(&value, AS_FACT_TEXT);
         as_facts_value(f, f->filler_words, &b->rng, &value);
@@ -172,13 +176,14 @@ static as_code write_text(builder *b, int64_t room, as_error *err)
     as_buf_free(&piece);
     as_buf_free(&spaced);
     if (rc == AS_OK && w.next_question < b->out->question_count) {
-        rc = as_fail(err, AS_E_LIMIT, "%lld facts do not fit into %lld tokens", (long long)b->out->question_count,
-                     (long long)room);
+        rc = as_fail(err, AS_E_LIMIT, "%lld facts do not fit into %lld tokens",
+                     (long long)b->out->question_count, (long long)room);
     }
     return rc;
 }
 
-/* ---- the questions --------------------------------------------------------------------------------------- */
+/* ---- the questions ---------------------------------------------------------------------------------------
+ */
 
 static bool asked(const builder *b, int64_t i)
 {
@@ -297,8 +302,8 @@ static as_code build(const as_haystack_plan *plan, int64_t only, as_haystack *ou
     if (rc == AS_OK) rc = put_text(&b, err);
     if (rc == AS_OK) rc = put_questions(&b, err);
     if (rc == AS_OK && haystack.count > plan->length) {
-        rc = as_fail(err, AS_E_LIMIT, "a prompt of %lld tokens where %lld were planned", (long long)haystack.count,
-                     (long long)plan->length);
+        rc = as_fail(err, AS_E_LIMIT, "a prompt of %lld tokens where %lld were planned",
+                     (long long)haystack.count, (long long)plan->length);
     }
     as_buf_free(&b.text);
     if (rc != AS_OK) {

@@ -10,7 +10,8 @@
 
 enum { HEAD = 8 }; /* tokens replaced to see whether the head of a prompt is read */
 
-static as_request request_of(const as_context_run *run, const int32_t *tokens, int64_t count, int64_t max_tokens)
+static as_request request_of(const as_context_run *run, const int32_t *tokens, int64_t count,
+                             int64_t max_tokens)
 {
     bool logprobs = run->context->target->facts.can & AS_CAN_LOGPROBS;
     return (as_request){.tokens = tokens,
@@ -20,8 +21,8 @@ static as_request request_of(const as_context_run *run, const int32_t *tokens, i
                         .logprobs = logprobs ? 2 : -1};
 }
 
-static as_code ask(as_context_run *run, const int32_t *tokens, int64_t count, int64_t max_tokens, as_answer *answer,
-                   as_error *err)
+static as_code ask(as_context_run *run, const int32_t *tokens, int64_t count, int64_t max_tokens,
+                   as_answer *answer, as_error *err)
 {
     as_request request = request_of(run, tokens, count, max_tokens);
     return as_ask(run->context, run->context->target, &request, run->options.timeout_s, answer, err);
@@ -30,40 +31,49 @@ static as_code ask(as_context_run *run, const int32_t *tokens, int64_t count, in
 static json_t *evidence_of(const as_answer *a, int64_t prompt, int64_t max_tokens)
 {
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "outcome", as_answer_state_name(a->state),
-                     "prompt_sent", (json_int_t)prompt, "max_tokens", (json_int_t)max_tokens, "tokens_received",
-                     (json_int_t)a->count, "prompt_tokens_reported", (json_int_t)a->prompt_tokens,
-                     "completion_tokens_reported", (json_int_t)a->completion_tokens, "message", a->message);
+                     "prompt_sent", (json_int_t)prompt, "max_tokens", (json_int_t)max_tokens,
+                     "tokens_received", (json_int_t)a->count, "prompt_tokens_reported",
+                     (json_int_t)a->prompt_tokens, "completion_tokens_reported",
+                     (json_int_t)a->completion_tokens, "message", a->message);
 }
 
-/* ---- served at exactly the length ------------------------------------------------------------------------ */
+/* ---- served at exactly the length ------------------------------------------------------------------------
+ */
 
 /* What is wrong with an answer that should fill the length exactly; "" when nothing is. */
-static void judge_exact(as_context_run *run, const as_answer *a, int64_t length, int64_t prompt, char why[static 640])
+static void judge_exact(as_context_run *run, const as_answer *a, int64_t length, int64_t prompt,
+                        char why[static 640])
 {
     long long wanted = length - prompt, got = a->count;
     why[0] = 0;
     if (a->state == AS_ANSWER_REFUSED) {
-        snprintf(why, 640, "a request of %lld prompt tokens and %lld to generate, together exactly %lld, was refused: "
-                           "%.400s", (long long)prompt, wanted, (long long)length, a->message);
+        snprintf(why, 640,
+                 "a request of %lld prompt tokens and %lld to generate, together exactly %lld, was refused: "
+                 "%.400s",
+                 (long long)prompt, wanted, (long long)length, a->message);
     } else if (a->state != AS_ANSWERED) {
-        snprintf(why, 640, "the request %s after %lld of %lld tokens: %.400s", as_answer_state_name(a->state), got,
-                 wanted, a->message);
+        snprintf(why, 640, "the request %s after %lld of %lld tokens: %.400s", as_answer_state_name(a->state),
+                 got, wanted, a->message);
     } else if (got > wanted) {
-        snprintf(why, 640, "%lld tokens came where %lld were asked for: generation did not stop at max_tokens", got,
+        snprintf(why, 640,
+                 "%lld tokens came where %lld were asked for: generation did not stop at max_tokens", got,
                  wanted);
         run->over_served = true;
         snprintf(run->over_message, sizeof run->over_message, "%lld + %lld tokens at a length of %lld",
                  (long long)prompt, got, (long long)length);
     } else if (got < wanted) {
-        snprintf(why, 640, "only %lld of %lld tokens came (finish \"%s\"): the last %lld of the %lld are not to be had",
-                 got, wanted, a->finish == AS_FINISH_STOP ? "stop" : "length", wanted - got, (long long)length);
+        snprintf(why, 640,
+                 "only %lld of %lld tokens came (finish \"%s\"): the last %lld of the %lld are not to be had",
+                 got, wanted, a->finish == AS_FINISH_STOP ? "stop" : "length", wanted - got,
+                 (long long)length);
     } else if (a->finish != AS_FINISH_LENGTH) {
-        snprintf(why, 640, "all %lld tokens came, but the finish reason is \"stop\" instead of \"length\"", wanted);
+        snprintf(why, 640, "all %lld tokens came, but the finish reason is \"stop\" instead of \"length\"",
+                 wanted);
     }
 }
 
-static as_code note_exact(as_context_run *run, const as_answer *a, int64_t length, int64_t prompt, const char *id,
-                          const char *title, as_error *err)
+static as_code note_exact(as_context_run *run, const as_answer *a, int64_t length, int64_t prompt,
+                          const char *id, const char *title, as_error *err)
 {
     char why[640];
     judge_exact(run, a, length, prompt, why);
@@ -79,9 +89,11 @@ static as_code note_exact(as_context_run *run, const as_answer *a, int64_t lengt
                    why[0] ? why : "prompt and completion fill the length exactly, finish reason \"length\"");
 }
 
-/* ---- counted as the tokenizer counts --------------------------------------------------------------------- */
+/* ---- counted as the tokenizer counts ---------------------------------------------------------------------
+ */
 
-static as_code note_counts(as_context_run *run, const as_answer *a, int64_t length, int64_t prompt, as_error *err)
+static as_code note_counts(as_context_run *run, const as_answer *a, int64_t length, int64_t prompt,
+                           as_error *err)
 {
     char id[AS_CONTEXT_ID];
     snprintf(id, sizeof id, "context/counted-%lld", (long long)length);
@@ -97,20 +109,24 @@ static as_code note_counts(as_context_run *run, const as_answer *a, int64_t leng
                       .title = title,
                       .unit = "tokens",
                       .verdict = prompt_equal && completion_equal ? AS_PASS : AS_FAIL,
-                      .measured = json_pack("[I, I]", (json_int_t)a->prompt_tokens, (json_int_t)a->completion_tokens),
+                      .measured =
+                          json_pack("[I, I]", (json_int_t)a->prompt_tokens, (json_int_t)a->completion_tokens),
                       .expected = json_pack("[I, I]", (json_int_t)prompt, (json_int_t)a->count),
                       .evidence = evidence_of(a, prompt, length - prompt)};
     if (!prompt_equal) {
-        return as_note(run->context, &check, err,
-                       "the target reports %lld prompt tokens where %lld were sent: it cut the prompt or counts "
-                       "differently from the tokenizer",
-                       (long long)a->prompt_tokens, (long long)prompt);
+        return as_note(
+            run->context, &check, err,
+            "the target reports %lld prompt tokens where %lld were sent: it cut the prompt or counts "
+            "differently from the tokenizer",
+            (long long)a->prompt_tokens, (long long)prompt);
     }
-    return as_note(run->context, &check, err, "%lld prompt and %lld completion tokens reported, %lld received",
+    return as_note(run->context, &check, err,
+                   "%lld prompt and %lld completion tokens reported, %lld received",
                    (long long)a->prompt_tokens, (long long)a->completion_tokens, (long long)a->count);
 }
 
-/* ---- the first tokens are read --------------------------------------------------------------------------- */
+/* ---- the first tokens are read ---------------------------------------------------------------------------
+ */
 
 static bool may_forget(const as_context_run *run)
 {
@@ -121,37 +137,40 @@ static bool may_forget(const as_context_run *run)
     return json_integer_value(window) > 0 || (c->target->facts.info && c->target->facts.info->context == 0);
 }
 
-static as_code compare_heads(as_context_run *run, const as_answer *plain, const as_answer *changed, const char *id,
-                             const char *title, as_error *err)
+static as_code compare_heads(as_context_run *run, const as_answer *plain, const as_answer *changed,
+                             const char *id, const char *title, as_error *err)
 {
     if (changed->state != AS_ANSWERED || changed->count < 1) {
         as_check check = {.id = id, .title = title, .verdict = AS_ERROR};
-        return as_note(run->context, &check, err, "the second request %s: %s", as_answer_state_name(changed->state),
-                       changed->message);
+        return as_note(run->context, &check, err, "the second request %s: %s",
+                       as_answer_state_name(changed->state), changed->message);
     }
     const as_answer_token *a = &plain->tokens[0], *b = &changed->tokens[0];
     double difference = fabs((double)a->logprob - (double)b->logprob);
     bool moved = a->token != b->token || difference > 0 || a->margin != b->margin;
     if (!moved && may_forget(run)) {
-        return as_note_skip(run->context, id, title, err,
-                            "other first tokens change nothing at the end, which a model with a window or a fading "
-                            "state may do");
+        return as_note_skip(
+            run->context, id, title, err,
+            "other first tokens change nothing at the end, which a model with a window or a fading "
+            "state may do");
     }
-    as_check check = {.id = id,
-                      .title = title,
-                      .unit = "nats",
-                      .verdict = moved ? AS_PASS : AS_FAIL,
-                      .measured = as_number_json(difference),
-                      .evidence = json_pack("{s:i, s:b}", "tokens_replaced", HEAD, "other_token",
-                                            a->token != b->token)};
+    as_check check = {
+        .id = id,
+        .title = title,
+        .unit = "nats",
+        .verdict = moved ? AS_PASS : AS_FAIL,
+        .measured = as_number_json(difference),
+        .evidence = json_pack("{s:i, s:b}", "tokens_replaced", HEAD, "other_token", a->token != b->token)};
     if (moved) return as_note(run->context, &check, err, "other first tokens change what follows the prompt");
-    return as_note(run->context, &check, err,
-                   "the first %d tokens were replaced and the answer's first token kept its log-probability to the last "
-                   "bit: the head of the prompt did not reach the model",
-                   HEAD);
+    return as_note(
+        run->context, &check, err,
+        "the first %d tokens were replaced and the answer's first token kept its log-probability to the last "
+        "bit: the head of the prompt did not reach the model",
+        HEAD);
 }
 
-static as_code check_head(as_context_run *run, int64_t length, int64_t prompt, const as_answer *plain, as_error *err)
+static as_code check_head(as_context_run *run, int64_t length, int64_t prompt, const as_answer *plain,
+                          as_error *err)
 {
     char id[AS_CONTEXT_ID];
     snprintf(id, sizeof id, "context/head-read-%lld", (long long)length);
@@ -160,13 +179,15 @@ static as_code check_head(as_context_run *run, int64_t length, int64_t prompt, c
     const as_target_facts *facts = &run->context->target->facts;
     if (!(facts->can & AS_CAN_LOGPROBS) || strcmp(facts->kind, "engine") != 0) {
         if (as_suite_done(run->context, id)) return AS_OK;
-        return as_note_skip(run->context, id, title, err,
-                            "this needs log-probabilities that repeat exactly, as the engine's do; recall of the first "
-                            "fact answers instead");
+        return as_note_skip(
+            run->context, id, title, err,
+            "this needs log-probabilities that repeat exactly, as the engine's do; recall of the first "
+            "fact answers instead");
     }
     if (plain->state != AS_ANSWERED || plain->count < 1) {
         if (as_suite_done(run->context, id)) return AS_OK;
-        return as_note_skip(run->context, id, title, err, "the request at this length had no answer to compare with");
+        return as_note_skip(run->context, id, title, err,
+                            "the request at this length had no answer to compare with");
     }
     double seconds = as_context_prefill_s(run, length);
     AS_TRY(as_context_passed_over(run, id, title, seconds, &passed_over, err));
@@ -174,7 +195,8 @@ static as_code check_head(as_context_run *run, int64_t length, int64_t prompt, c
     int32_t *tokens = AS_NEW_ARRAY(int32_t, prompt);
     if (!tokens) return as_fail_memory(err, "a prompt");
     memcpy(tokens, run->filler, (size_t)prompt * sizeof *tokens);
-    /* Tokens of the same text, a little further on: plain ones, and different in kind from a repeated token. */
+    /* Tokens of the same text, a little further on: plain ones, and different in kind from a repeated token.
+     */
     for (int64_t i = 0; i < HEAD && i < prompt; i++) {
         tokens[i] = run->filler[(i + prompt / 2) % run->filler_count];
         if (tokens[i] == run->filler[i]) tokens[i] = run->filler[(i + prompt / 2 + 1) % run->filler_count];
@@ -187,7 +209,8 @@ static as_code check_head(as_context_run *run, int64_t length, int64_t prompt, c
     return rc;
 }
 
-/* ---- one length ------------------------------------------------------------------------------------------ */
+/* ---- one length ------------------------------------------------------------------------------------------
+ */
 
 as_code as_context_check_length(as_context_run *run, int64_t length, as_error *err)
 {
@@ -205,7 +228,8 @@ as_code as_context_check_length(as_context_run *run, int64_t length, as_error *e
     double seconds = as_context_prefill_s(run, length);
     if (as_suite_over_budget(run->context, fmax(seconds, 0))) {
         if (as_suite_done(run->context, id)) return AS_OK;
-        return as_note_skip(run->context, id, title, err, "cut by the budget: a prompt of %lld tokens takes about %.0f s",
+        return as_note_skip(run->context, id, title, err,
+                            "cut by the budget: a prompt of %lld tokens takes about %.0f s",
                             (long long)length, fmax(seconds, 0));
     }
     int64_t prompt = length - run->options.completion;
@@ -221,7 +245,8 @@ as_code as_context_check_length(as_context_run *run, int64_t length, as_error *e
     return rc;
 }
 
-/* ---- at the limit ---------------------------------------------------------------------------------------- */
+/* ---- at the limit ----------------------------------------------------------------------------------------
+ */
 
 /* True when the digits of `number` stand in the text, with or without separators between thousands. */
 static bool names_number(const char *text, int64_t number)
@@ -230,8 +255,8 @@ static bool names_number(const char *text, int64_t number)
     snprintf(wanted, sizeof wanted, "%lld", (long long)number);
     size_t size = 0;
     for (const char *c = text; *c && size + 1 < sizeof plain; c++) {
-        bool separator = (*c == ',' || *c == '_' || *c == '\'') && c > text && isdigit((unsigned char)c[-1]) &&
-                         isdigit((unsigned char)c[1]);
+        bool separator = (*c == ',' || *c == '_' || *c == '\'') && c > text &&
+                         isdigit((unsigned char)c[-1]) && isdigit((unsigned char)c[1]);
         if (!separator) plain[size++] = *c;
     }
     plain[size] = 0;
@@ -242,8 +267,8 @@ static bool names_number(const char *text, int64_t number)
     return false;
 }
 
-static as_code note_refusal(as_context_run *run, const as_answer *a, int64_t prompt, const char *id, const char *title,
-                            as_error *err)
+static as_code note_refusal(as_context_run *run, const as_answer *a, int64_t prompt, const char *id,
+                            const char *title, as_error *err)
 {
     int64_t limit = run->plan.enforced;
     as_check check = {.id = id,
@@ -259,10 +284,11 @@ static as_code note_refusal(as_context_run *run, const as_answer *a, int64_t pro
     }
     if (a->state == AS_ANSWER_REFUSED) {
         run->refused_beyond++;
-        return as_note(run->context, &check, err,
-                       "it was refused, but \"%.300s\" does not name the length %lld: whoever reads it cannot tell what "
-                       "to send instead",
-                       a->message, (long long)limit);
+        return as_note(
+            run->context, &check, err,
+            "it was refused, but \"%.300s\" does not name the length %lld: whoever reads it cannot tell what "
+            "to send instead",
+            a->message, (long long)limit);
     }
     if (a->state != AS_ANSWERED) {
         return as_note(run->context, &check, err, "the request %s instead of being refused: %.300s",
@@ -277,13 +303,15 @@ static as_code note_refusal(as_context_run *run, const as_answer *a, int64_t pro
         run->over_served = true;
         snprintf(run->over_message, sizeof run->over_message, "%lld + %lld tokens beyond the limit of %lld",
                  (long long)prompt, (long long)a->count, (long long)limit);
-        return as_note(run->context, &check, err, "it was served: %lld prompt and %lld generated tokens exceed %lld",
-                       (long long)prompt, (long long)a->count, (long long)limit);
+        return as_note(run->context, &check, err,
+                       "it was served: %lld prompt and %lld generated tokens exceed %lld", (long long)prompt,
+                       (long long)a->count, (long long)limit);
     }
     check.verdict = AS_WARN;
-    return as_note(run->context, &check, err,
-                   "it was not refused but its completion cut from %lld to %lld tokens, so that the sum stays at %lld",
-                   (long long)(limit + 1 - prompt), (long long)a->count, (long long)limit);
+    return as_note(
+        run->context, &check, err,
+        "it was not refused but its completion cut from %lld to %lld tokens, so that the sum stays at %lld",
+        (long long)(limit + 1 - prompt), (long long)a->count, (long long)limit);
 }
 
 static as_code check_refusal(as_context_run *run, as_error *err)

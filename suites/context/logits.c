@@ -7,8 +7,8 @@ double as_row_log_probability(const float *logits, int64_t vocab, int32_t token)
 {
     double max = logits[0], sum = 0;
     for (int64_t i = 1; i < vocab; i++) max = logits[i] > max ? logits[i] : max;
-    /* exp(-40) of 4e-18 is below half a unit in the last place of a sum that is at least 1; so many of them as a
-     * vocabulary holds still are below 1e-12. */
+    /* exp(-40) of 4e-18 is below half a unit in the last place of a sum that is at least 1; so many of them
+     * as a vocabulary holds still are below 1e-12. */
     for (int64_t i = 0; i < vocab; i++) {
         double x = (double)logits[i] - max;
         if (!(x < -40)) sum += exp(x);

@@ -32,13 +32,14 @@ static as_code score_tail(tail *t, const int32_t *tokens, int64_t count, int64_t
         .tokens = tokens, .count = count, .from = t->first, .chunk = chunk, .sink = keep_row, .context = t};
     AS_TRY(target->ops->score(target, &score, err));
     if (t->got != t->rows) {
-        return as_fail(err, AS_E_INPUT, "%lld rows of logits came of %lld", (long long)t->got, (long long)t->rows);
+        return as_fail(err, AS_E_INPUT, "%lld rows of logits came of %lld", (long long)t->got,
+                       (long long)t->rows);
     }
     return AS_OK;
 }
 
-static as_code note_chunks(as_context_run *run, const tail *one, const tail *other, const char *id, const char *title,
-                           as_error *err)
+static as_code note_chunks(as_context_run *run, const tail *one, const tail *other, const char *id,
+                           const char *title, as_error *err)
 {
     double largest = 0, relative = 0;
     int64_t where = -1;
@@ -63,12 +64,14 @@ static as_code note_chunks(as_context_run *run, const tail *one, const tail *oth
                                             "largest_difference", as_number_json(largest), "position",
                                             (json_int_t)where)};
     if (largest == 0) {
-        return as_note(run->context, &check, err, "the last %lld rows are equal bit for bit", (long long)one->rows);
+        return as_note(run->context, &check, err, "the last %lld rows are equal bit for bit",
+                       (long long)one->rows);
     }
-    return as_note(run->context, &check, err,
-                   "at position %lld the logits differ by %.3g, %.3g of their standard deviation, when the prompt is "
-                   "computed in chunks of %lld",
-                   (long long)where, largest, relative, (long long)run->options.chunk);
+    return as_note(
+        run->context, &check, err,
+        "at position %lld the logits differ by %.3g, %.3g of their standard deviation, when the prompt is "
+        "computed in chunks of %lld",
+        (long long)where, largest, relative, (long long)run->options.chunk);
 }
 
 static as_code note_steps(as_context_run *run, const tail *one, const as_answer *answer, const char *id,
@@ -92,15 +95,17 @@ static as_code note_steps(as_context_run *run, const tail *one, const as_answer 
                       .measured = as_number_json(largest),
                       .expected = as_number_json(gate),
                       .evidence = json_pack("{s:s, s:I, s:I, s:I}", "better", "lower", "steps",
-                                            (json_int_t)answer->count, "other_tokens", (json_int_t)other_tokens,
-                                            "position", (json_int_t)where)};
+                                            (json_int_t)answer->count, "other_tokens",
+                                            (json_int_t)other_tokens, "position", (json_int_t)where)};
     if (check.verdict == AS_PASS) {
-        return as_note(run->context, &check, err,
-                       "%lld tokens decoded one by one are those of one pass, log-probabilities within %.2g nats",
-                       (long long)answer->count, largest);
+        return as_note(
+            run->context, &check, err,
+            "%lld tokens decoded one by one are those of one pass, log-probabilities within %.2g nats",
+            (long long)answer->count, largest);
     }
     return as_note(run->context, &check, err,
-                   "decoding one by one departs from one pass over the same tokens: %lld other tokens, log-probabilities "
+                   "decoding one by one departs from one pass over the same tokens: %lld other tokens, "
+                   "log-probabilities "
                    "up to %.3g nats apart, worst at position %lld",
                    (long long)other_tokens, largest, (long long)where);
 }
@@ -146,8 +151,10 @@ static as_code compare(as_context_run *run, const ids *id, tail *one, tail *othe
     }
     if (rc != AS_OK) return broke(run, id, &problem, err);
     if (!as_suite_done(c, id->chunks)) {
-        if (chunks) AS_TRY(note_chunks(run, one, other, id->chunks, CHUNKS_TITLE, err));
-        else AS_TRY(as_note_skip(c, id->chunks, CHUNKS_TITLE, err, "the target chooses its chunks itself"));
+        if (chunks)
+            AS_TRY(note_chunks(run, one, other, id->chunks, CHUNKS_TITLE, err));
+        else
+            AS_TRY(as_note_skip(c, id->chunks, CHUNKS_TITLE, err, "the target chooses its chunks itself"));
     }
     if (as_suite_done(c, id->steps)) return AS_OK;
     if (!(c->target->facts.can & AS_CAN_LOGPROBS)) {
@@ -175,9 +182,9 @@ as_code as_context_check_numbers(as_context_run *run, int64_t length, int64_t pr
     }
     int64_t count = prompt + answer->count - 1, vocab = facts->vocab;
     int32_t *tokens = AS_NEW_ARRAY(int32_t, count);
-    tail one = {run, prompt - 1, answer->count, vocab, 0, AS_NEW_ARRAY(float, answer->count * vocab)};
+    tail one = {run, prompt - 1, answer->count, vocab, 0, AS_NEW_ARRAY(float, answer->count *vocab)};
     tail other = one;
-    other.logits = AS_NEW_ARRAY(float, answer->count * vocab);
+    other.logits = AS_NEW_ARRAY(float, answer->count *vocab);
     as_code rc = AS_OK;
     if (!tokens || !one.logits || !other.logits) {
         rc = as_fail_memory(err, "rows of logits");

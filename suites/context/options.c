@@ -17,14 +17,19 @@ static const as_context_options DEFAULTS = {
     .recall_prompts_beyond = 1,
     .recall_reach = 0,
     .timeout_s = 600,
-    .recall = {0.75, "a model that finds three facts of four, wherever they stand, reads all of its context; the bound "
-                     "of the interval is what counts, so nearly all of 40 must be right"},
-    .perplexity_rise = {2, "text does not become twice as hard because more of it came before: a rise of that size is a "
-                           "position encoding that gives way"},
-    .chunk_difference = {0, "the reference computes the same sums in the same order whatever the chunks: any difference "
-                            "is a fault"},
-    .step_difference = {2e-5, "log-probabilities are handed over as float32, which resolves 1e-6 of them; more is a "
-                              "different computation"},
+    .recall =
+        {0.75,
+         "a model that finds three facts of four, wherever they stand, reads all of its context; the bound "
+         "of the interval is what counts, so nearly all of 40 must be right"},
+    .perplexity_rise =
+        {2, "text does not become twice as hard because more of it came before: a rise of that size is a "
+            "position encoding that gives way"},
+    .chunk_difference =
+        {0, "the reference computes the same sums in the same order whatever the chunks: any difference "
+            "is a fault"},
+    .step_difference =
+        {2e-5, "log-probabilities are handed over as float32, which resolves 1e-6 of them; more is a "
+               "different computation"},
 };
 
 as_code as_context_options_read(const json_t *profile, as_context_options *out, as_error *err)
@@ -35,8 +40,8 @@ as_code as_context_options_read(const json_t *profile, as_context_options *out, 
     for (int64_t i = 0; i < o.length_count; i++) {
         if (o.lengths[i] < 64 || (i > 0 && o.lengths[i] <= o.lengths[i - 1])) {
             return as_fail(err, AS_E_INPUT,
-                           "profile: context: lengths[%lld] is %lld; lengths are at least 64 and ascend", (long long)i,
-                           (long long)o.lengths[i]);
+                           "profile: context: lengths[%lld] is %lld; lengths are at least 64 and ascend",
+                           (long long)i, (long long)o.lengths[i]);
         }
     }
     const struct {
@@ -54,8 +59,9 @@ as_code as_context_options_read(const json_t *profile, as_context_options *out, 
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         AS_TRY(as_setting_int(profile, SECTION, counts[i].key, counts[i].value, err));
         if (*counts[i].value < counts[i].least || *counts[i].value > counts[i].most) {
-            return as_fail(err, AS_E_INPUT, "profile: context: %s is %lld, expected %lld to %lld", counts[i].key,
-                           (long long)*counts[i].value, (long long)counts[i].least, (long long)counts[i].most);
+            return as_fail(err, AS_E_INPUT, "profile: context: %s is %lld, expected %lld to %lld",
+                           counts[i].key, (long long)*counts[i].value, (long long)counts[i].least,
+                           (long long)counts[i].most);
         }
     }
     AS_TRY(as_setting_number(profile, SECTION, "timeout_s", &o.timeout_s, err));
@@ -73,7 +79,8 @@ static int64_t native_context(const as_suite_context *context)
     return info ? info->context : 0;
 }
 
-static void find_promise(const as_suite_context *context, const as_context_options *options, as_context_plan *plan)
+static void find_promise(const as_suite_context *context, const as_context_options *options,
+                         as_context_plan *plan)
 {
     const json_t *class = context->model_class;
     int64_t served = json_integer_value(json_object_get(class, "served_context"));
@@ -109,7 +116,8 @@ static void add_length(const as_suite_context *context, as_context_plan *plan, i
     }
 }
 
-void as_context_plan_make(const as_suite_context *context, const as_context_options *options, as_context_plan *out)
+void as_context_plan_make(const as_suite_context *context, const as_context_options *options,
+                          as_context_plan *out)
 {
     as_context_plan plan = {0};
     find_promise(context, options, &plan);

@@ -12,7 +12,8 @@
 
 enum { BLOCK = 128, BUCKETS = 24, FIRST_BUCKET = 128 };
 
-static const char ID[] = "context/perplexity", TITLE[] = "Perplexity does not rise towards the end of the context";
+static const char ID[] = "context/perplexity",
+                  TITLE[] = "Perplexity does not rise towards the end of the context";
 
 typedef struct losses {
     as_context_run *run;
@@ -29,12 +30,15 @@ static as_code on_row(void *context, int64_t index, const float *logits, as_erro
     if ((++l->done & 63) == 0) c->progress(c, l->done, l->count, "perplexity by position");
     if (index + 1 >= l->count) return AS_OK;
     double loss = -as_row_log_probability(logits, l->vocab, l->tokens[index + 1]);
-    if (isnan(loss)) l->not_finite++;
-    else as_moments_add(&l->blocks[index / BLOCK], loss);
+    if (isnan(loss))
+        l->not_finite++;
+    else
+        as_moments_add(&l->blocks[index / BLOCK], loss);
     return AS_OK;
 }
 
-/* ---- the text -------------------------------------------------------------------------------------------- */
+/* ---- the text --------------------------------------------------------------------------------------------
+ */
 
 /* Held-out documents one after another; filler where they do not reach. */
 static as_code fill(as_context_run *run, int32_t *tokens, int64_t count, const char **source, as_error *err)
@@ -59,12 +63,15 @@ static as_code fill(as_context_run *run, int32_t *tokens, int64_t count, const c
     }
     as_documents_free(&documents);
     /* One kind of text from end to end: a change of kind would look like a change by position. */
-    if (rc == AS_OK && have < count) memcpy(tokens, run->filler, (size_t)count * sizeof *tokens);
-    else if (rc == AS_OK) *source = "held-out documents";
+    if (rc == AS_OK && have < count)
+        memcpy(tokens, run->filler, (size_t)count * sizeof *tokens);
+    else if (rc == AS_OK)
+        *source = "held-out documents";
     return rc;
 }
 
-/* ---- the verdict ----------------------------------------------------------------------------------------- */
+/* ---- the verdict -----------------------------------------------------------------------------------------
+ */
 
 /* Mean loss of the positions [from, to) with the standard error over its blocks. */
 static as_interval mean_of(const losses *l, int64_t from, int64_t to)
@@ -120,12 +127,13 @@ static as_code report(as_context_run *run, const losses *l, const char *source, 
                         .points = points_of(l)};
     AS_TRY(as_result_add_series(run->context->suite, &series, err));
     as_interval whole = as_stats_map(mean_of(l, 0, l->count - 1), exp);
-    json_t *evidence = json_pack("{s:s, s:I, s:o, s:I}", "text", source, "tokens", (json_int_t)l->count, "perplexity",
-                                 as_interval_json(&whole), "rows_not_finite", (json_int_t)l->not_finite);
+    json_t *evidence =
+        json_pack("{s:s, s:I, s:o, s:I}", "text", source, "tokens", (json_int_t)l->count, "perplexity",
+                  as_interval_json(&whole), "rows_not_finite", (json_int_t)l->not_finite);
     if (l->not_finite) {
         as_check check = {.id = ID, .title = TITLE, .verdict = AS_FAIL, .evidence = evidence};
-        return as_note(run->context, &check, err, "%lld of %lld rows hold NaN or infinity", (long long)l->not_finite,
-                       (long long)l->count);
+        return as_note(run->context, &check, err, "%lld of %lld rows hold NaN or infinity",
+                       (long long)l->not_finite, (long long)l->count);
     }
     as_gated gated = {.id = ID,
                       .title = TITLE,
@@ -166,7 +174,8 @@ as_code as_context_check_perplexity(as_context_run *run, as_error *err)
     as_suite_context *c = run->context;
     if (as_suite_done(c, ID)) return AS_OK;
     if (!(c->target->facts.can & AS_CAN_LOGITS) || c->target->facts.vocab < 1) {
-        return as_note_skip(c, ID, TITLE, err, "this needs full distributions, which an endpoint does not send");
+        return as_note_skip(c, ID, TITLE, err,
+                            "this needs full distributions, which an endpoint does not send");
     }
     /* The longest length that the budget still has room for. */
     int64_t length = 0;
@@ -176,9 +185,10 @@ as_code as_context_check_perplexity(as_context_run *run, as_error *err)
         if (!as_suite_over_budget(c, seconds)) length = run->plan.lengths[i];
     }
     if (length < 8 * BLOCK) {
-        return as_note_skip(c, ID, TITLE, err, run->plan.count && run->plan.lengths[run->plan.count - 1] >= 8 * BLOCK
-                                                   ? "cut by the budget"
-                                                   : "the context is too short to be divided by position");
+        return as_note_skip(c, ID, TITLE, err,
+                            run->plan.count && run->plan.lengths[run->plan.count - 1] >= 8 * BLOCK
+                                ? "cut by the budget"
+                                : "the context is too short to be divided by position");
     }
     int32_t *tokens = AS_NEW_ARRAY(int32_t, length);
     if (!tokens) return as_fail_memory(err, "a text");

@@ -24,7 +24,8 @@ typedef struct recall {
     char problem[512]; /* the target did not answer */
 } recall;
 
-/* ---- one prompt ------------------------------------------------------------------------------------------ */
+/* ---- one prompt ------------------------------------------------------------------------------------------
+ */
 
 typedef struct scoring {
     recall *r;
@@ -52,7 +53,8 @@ static as_code answer_by_logits(recall *r, const as_haystack_plan *plan, as_erro
     AS_TRY(as_haystack_build(plan, &h, err));
     for (int64_t i = 0; i < h.question_count; i++) h.questions[i].right = true;
     scoring s = {r, &h, plan->target->facts.vocab};
-    as_score score = {.tokens = h.tokens, .count = h.count, .from = h.questions[0].from - 1, .sink = on_row, .context = &s};
+    as_score score = {
+        .tokens = h.tokens, .count = h.count, .from = h.questions[0].from - 1, .sink = on_row, .context = &s};
     as_code rc = plan->target->ops->score(plan->target, &score, err);
     for (int64_t i = 0; i < h.question_count && rc == AS_OK; i++) {
         r->asked[i]++;
@@ -104,14 +106,16 @@ static as_code run_prompt(recall *r, int64_t number, as_error *err)
     return AS_OK;
 }
 
-/* ---- one length ------------------------------------------------------------------------------------------ */
+/* ---- one length ------------------------------------------------------------------------------------------
+ */
 
 static json_t *evidence_of(const recall *r)
 {
     json_t *depths = json_array();
     for (int64_t i = 0; i < r->depths; i++) {
-        json_array_append_new(depths, json_pack("{s:f, s:I, s:I}", "depth", (double)i / (double)r->depths, "right",
-                                                (json_int_t)r->right[i], "asked", (json_int_t)r->asked[i]));
+        json_array_append_new(depths,
+                              json_pack("{s:f, s:I, s:I}", "depth", (double)i / (double)r->depths, "right",
+                                        (json_int_t)r->right[i], "asked", (json_int_t)r->asked[i]));
     }
     return json_pack("{s:s, s:o, s:I, s:I, s:s, s:s}", "better", "higher", "by_depth", depths, "prompts",
                      (json_int_t)r->prompts, "reach", (json_int_t)r->reach, "facts",
@@ -119,7 +123,8 @@ static json_t *evidence_of(const recall *r)
                      r->chat ? "chat template" : "plain text");
 }
 
-static as_code note_recall(recall *r, const char *id, const char *title, const as_interval *share, as_error *err)
+static as_code note_recall(recall *r, const char *id, const char *title, const as_interval *share,
+                           as_error *err)
 {
     as_suite_context *c = r->run->context;
     if (r->reach > 0 && r->length <= r->reach) {
@@ -140,15 +145,17 @@ static as_code note_recall(recall *r, const char *id, const char *title, const a
                       .measured = as_interval_json(share),
                       .evidence = evidence_of(r)};
     if (r->reach > 0) {
-        return as_note(c, &check, err,
-                       "%.0f %% recalled, reported and not judged: this model is known to recall over %lld tokens, so a "
-                       "wrong answer here says nothing about what runs it",
-                       100 * share->value, (long long)r->reach);
+        return as_note(
+            c, &check, err,
+            "%.0f %% recalled, reported and not judged: this model is known to recall over %lld tokens, so a "
+            "wrong answer here says nothing about what runs it",
+            100 * share->value, (long long)r->reach);
     }
-    return as_note(c, &check, err,
-                   "%.0f %% recalled, reported and not judged: how far this model recalls is not known (recall_reach in "
-                   "the profile or reach.json in the repository would tell)",
-                   100 * share->value);
+    return as_note(
+        c, &check, err,
+        "%.0f %% recalled, reported and not judged: how far this model recalls is not known (recall_reach in "
+        "the profile or reach.json in the repository would tell)",
+        100 * share->value);
 }
 
 /* The fact in the first tokens: recalled even once, the head of the prompt was read. */
@@ -158,23 +165,28 @@ static as_code note_first_fact(recall *r, const char *id, const char *title, as_
     bool within = r->reach > 0 && r->length <= r->reach;
     as_check check = {.id = id,
                       .title = title,
-                      .verdict = r->right[0] ? AS_PASS : within ? AS_FAIL : AS_SKIP,
+                      .verdict = r->right[0] ? AS_PASS
+                                 : within    ? AS_FAIL
+                                             : AS_SKIP,
                       .measured = json_integer(r->right[0]),
-                      .evidence = json_pack("{s:I, s:s}", "asked", (json_int_t)r->asked[0], "better", "higher")};
+                      .evidence =
+                          json_pack("{s:I, s:s}", "asked", (json_int_t)r->asked[0], "better", "higher")};
     if (r->right[0]) {
         return as_note(c, &check, err, "recalled %lld of %lld times, so the first tokens reached the model",
                        (long long)r->right[0], (long long)r->asked[0]);
     }
     if (within) {
-        return as_note(c, &check, err,
-                       "not recalled in %lld tries, within a length over which this model recalls: the head of the "
-                       "prompt was cut off on the way",
-                       (long long)r->asked[0]);
+        return as_note(
+            c, &check, err,
+            "not recalled in %lld tries, within a length over which this model recalls: the head of the "
+            "prompt was cut off on the way",
+            (long long)r->asked[0]);
     }
-    return as_note(c, &check, err,
-                   "not recalled in %lld tries, but this model is not known to recall over %lld tokens: head-read-%lld "
-                   "tells whether the first tokens were read",
-                   (long long)r->asked[0], (long long)r->length, (long long)r->length);
+    return as_note(
+        c, &check, err,
+        "not recalled in %lld tries, but this model is not known to recall over %lld tokens: head-read-%lld "
+        "tells whether the first tokens were read",
+        (long long)r->asked[0], (long long)r->length, (long long)r->length);
 }
 
 static as_code add_series(recall *r, const as_interval *share, as_error *err)
@@ -185,8 +197,9 @@ static as_code add_series(recall *r, const as_interval *share, as_error *err)
     json_t *cells = json_array();
     for (int64_t i = 0; i < r->depths; i++) {
         if (!r->asked[i]) continue;
-        json_array_append_new(cells, json_pack("[I, f, f]", (json_int_t)r->length, (double)i / (double)r->depths,
-                                               (double)r->right[i] / (double)r->asked[i]));
+        json_array_append_new(cells,
+                              json_pack("[I, f, f]", (json_int_t)r->length, (double)i / (double)r->depths,
+                                        (double)r->right[i] / (double)r->asked[i]));
     }
     as_series grid = {.name = "recall-grid",
                       .title = "Facts recalled, by depth and length",
@@ -270,8 +283,9 @@ static as_code check_length(recall *r, int64_t length, as_error *err)
             AS_TRY(as_note(c, &check, err, "%s", rc != AS_OK ? problem.text : r->problem));
         } else {
             AS_TRY(as_note_skip(c, ids[i], titles[i], err, "%s",
-                                wanted ? "cut by the budget" : "beyond the model's reach, and the profile asks for none "
-                                                               "there"));
+                                wanted ? "cut by the budget"
+                                       : "beyond the model's reach, and the profile asks for none "
+                                         "there"));
         }
     }
     return AS_OK;
@@ -293,7 +307,8 @@ as_code as_context_check_recall(as_context_run *run, as_error *err)
     r.depths = run->options.recall_depths;
     if (!r.by_logits && r.depths > DEPTHS_BY_REQUEST) r.depths = DEPTHS_BY_REQUEST;
     as_code rc = AS_OK;
-    for (int64_t i = 0; i < run->plan.count && rc == AS_OK; i++) rc = check_length(&r, run->plan.lengths[i], err);
+    for (int64_t i = 0; i < run->plan.count && rc == AS_OK; i++)
+        rc = check_length(&r, run->plan.lengths[i], err);
     as_facts_free(&r.facts);
     return rc;
 }

@@ -12,9 +12,11 @@
 #include "tests/suites/fake_target.h"
 
 #define RECALL "'recall_depths': 4, 'recall_prompts': 5, 'recall_prompts_beyond': 1, 'timeout_s': 0.05"
-#define PROFILE "{'name': 'p', 'context': {'served': 'native', 'lengths': [1024, 2048, 4096], 'recall_reach': 2048, " RECALL "}," \
-                "'rules': [{'id': 'context-sum', 'suite': 'context'}, {'id': 'context-counts-template', 'suite': "  \
-                "'context'}, {'id': 'context-class-value', 'suite': 'context'}]}"
+#define PROFILE                                                                                              \
+    "{'name': 'p', 'context': {'served': 'native', 'lengths': [1024, 2048, 4096], 'recall_reach': "          \
+    "2048, " RECALL "},"                                                                                     \
+    "'rules': [{'id': 'context-sum', 'suite': 'context'}, {'id': 'context-counts-template', 'suite': "       \
+    "'context'}, {'id': 'context-class-value', 'suite': 'context'}]}"
 
 static void run_with(fake_run *run, fake_target *f, const char *profile)
 {
@@ -42,11 +44,11 @@ Test(context, a_sound_target_passes)
     fake_run run;
     run_with(&run, f, PROFILE);
     static const char *const ids[] = {
-        "context/promised",      "context/exact-length-1024", "context/exact-length-2048",
-        "context/counted-1024",  "context/head-read-2048",    "context/chunks-2048",
-        "context/steps-2048",    "context/one-more-refused-2048", "context/stops-at-2048",
-        "context/first-fact-1024", "context/recall-2048",     "context/perplexity",
-        "p/context-sum",         "p/context-counts-template"};
+        "context/promised",        "context/exact-length-1024",     "context/exact-length-2048",
+        "context/counted-1024",    "context/head-read-2048",        "context/chunks-2048",
+        "context/steps-2048",      "context/one-more-refused-2048", "context/stops-at-2048",
+        "context/first-fact-1024", "context/recall-2048",           "context/perplexity",
+        "p/context-sum",           "p/context-counts-template"};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) fake_expect(&run, ids[i], "pass", NULL);
     fake_expect(&run, "p/context-class-value", "skip", "no class");
     fake_expect(&run, "context/chunks-2048", "pass", "bit for bit");
@@ -181,7 +183,8 @@ Test(context, forgetting_fails_within_reach_and_is_reported_beyond)
 {
     fake_target *f = target_with(FAKE_FORGETS);
     fake_run run;
-    run_with(&run, f, "{'context': {'served': 'native', 'lengths': [1024, 2048], 'recall_reach': 1024, " RECALL "}}");
+    run_with(&run, f,
+             "{'context': {'served': 'native', 'lengths': [1024, 2048], 'recall_reach': 1024, " RECALL "}}");
     fake_expect(&run, "context/recall-1024", "fail", NULL);
     fake_expect(&run, "context/first-fact-1024", "fail", NULL);
     fake_expect(&run, "context/recall-2048", "skip", "known to recall over 1024");
@@ -211,7 +214,8 @@ Test(context, lengths_follow_the_promise_the_model_and_the_option)
 {
     fake_target *f = fake_target_new(4096);
     fake_run run;
-    fake_run_open(&run, "context", f, "{'context': {'served': 'class', 'lengths': [1024, 2048, 4096, 8192], " RECALL "}}");
+    fake_run_open(&run, "context", f,
+                  "{'context': {'served': 'class', 'lengths': [1024, 2048, 4096, 8192], " RECALL "}}");
     json_t *class = json_pack("{s:s, s:i}", "class", "tiny", "served_context", 8192);
     run.context.model_class = class;
     run.context.context_limit = 2048;
@@ -236,13 +240,15 @@ Test(context, class_value_rule)
     fake_target *f = fake_target_new(2048);
     f->base.facts.kind = "http";
     fake_run run;
-    fake_run_open(&run, "context", f, "{'name': 'p', 'context': {'lengths': [1024], " RECALL "}, 'rules': "
-                                      "[{'id': 'context-class-value', 'suite': 'context'}]}");
+    fake_run_open(&run, "context", f,
+                  "{'name': 'p', 'context': {'lengths': [1024], " RECALL "}, 'rules': "
+                  "[{'id': 'context-class-value', 'suite': 'context'}]}");
     json_t *class = json_pack("{s:s, s:i}", "class", "tiny", "served_context", 1024);
     run.context.model_class = class;
     as_error err = {.text = ""};
     cr_assert_eq(as_context_suite.run(&run.context, &err), AS_OK, "%s", err.text);
-    fake_expect(&run, "p/context-class-value", "fail", "2048 tokens are enforced, the class is served at 1024");
+    fake_expect(&run, "p/context-class-value", "fail",
+                "2048 tokens are enforced, the class is served at 1024");
     json_decref(class);
     done(&run, f);
 }
@@ -301,11 +307,14 @@ Test(context, facts_of_the_repository_are_used)
     cr_assert_not_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/facts.json", dir);
     FILE *file = fopen(path, "w");
-    fputs("{\"statement\": \"{name} has {value}.\", \"value\": \"{number} {word}\", \"number\": {\"from\": 2, \"to\": 9},"
-          "\"question\": {\"plain\": \" Who? {name} has\", \"chat\": \"?\"}, \"answer\": \" {value}\", \"fact_every\": 30,"
+    fputs("{\"statement\": \"{name} has {value}.\", \"value\": \"{number} {word}\", \"number\": {\"from\": "
+          "2, \"to\": 9},"
+          "\"question\": {\"plain\": \" Who? {name} has\", \"chat\": \"?\"}, \"answer\": \" {value}\", "
+          "\"fact_every\": 30,"
           "\"probe\": {\"names\": [\"Ann\", \"Bob\", \"Cid\"], \"words\": [\"figs\"]},"
           "\"filler\": {\"names\": [\"Dan\"], \"words\": [\"nuts\"], \"sentences\": [\"It rains.\"]},"
-          "\"short_sentences\": [\"So.\"]}", file);
+          "\"short_sentences\": [\"So.\"]}",
+          file);
     fclose(file);
     fake_target *f = target_with(0);
     fake_run run;
@@ -331,7 +340,8 @@ Test(context, facts_of_the_repository_are_used)
         const char *at = strstr(as_buf_text(&text), fact), *asked = strstr(as_buf_text(&text), question);
         cr_assert(at && asked && at < asked, "%s in %s", fact, as_buf_text(&text));
         double where = (double)(at - as_buf_text(&text)) / (double)h.text_tokens;
-        cr_assert(where >= q->depth * 0.6 && where < q->depth + 0.1, "depth %g, found at %g", q->depth, where);
+        cr_assert(where >= q->depth * 0.6 && where < q->depth + 0.1, "depth %g, found at %g", q->depth,
+                  where);
         cr_assert_eq(h.tokens[h.questions[i].from], ' ');
     }
     as_buf_free(&text);
