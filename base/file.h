@@ -24,7 +24,7 @@ AS_MUST_USE as_code as_file_read(const char *path, as_buf *buf, as_error *err);
 AS_MUST_USE as_code as_stdin_read(as_buf *buf, as_error *err);
 
 /* Replaces the file at path in one step: writes beside it, syncs, renames. On failure the old file stays and
- * nothing is left behind. */
+ * nothing is left behind. A device or a pipe is written straight. */
 AS_MUST_USE as_code as_file_write(const char *path, const void *bytes, size_t size, as_error *err);
 
 /* Creates the directory and its parents; it is no error that it exists. Checks that files can be made in it.
@@ -33,6 +33,9 @@ AS_MUST_USE as_code as_dir_make(const char *path, as_error *err);
 
 bool as_file_exists(const char *path); /* a regular file (links followed) */
 bool as_dir_exists(const char *path);
+/* Something other than a regular file: a device, a pipe, a directory. Such a thing is written straight, never
+ * replaced by a file of its name. */
+bool as_file_is_special(const char *path);
 /* Size in bytes of a regular file, -1 if there is none. */
 int64_t as_file_size(const char *path);
 
