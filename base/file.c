@@ -60,6 +60,14 @@ void as_map_close(as_map *map)
     *map = (as_map){0};
 }
 
+void as_map_release(const void *at, uint64_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)at, to = from + size;
+    from = (from + page - 1) / page * page; /* whole pages only: the neighbours' stay */
+    to = to / page * page;
+    if (from < to) (void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 static as_code read_all(int fd, const char *name, as_buf *buf, as_error *err)
 {
     char chunk[1 << 16];

@@ -16,6 +16,8 @@ typedef struct as_map {
 
 AS_MUST_USE as_code as_map_open(const char *path, as_map *out, as_error *err);
 void as_map_close(as_map *map);
+/* Some bytes of a mapped file that will not be read again soon: their pages need not stay in memory. */
+void as_map_release(const void *at, uint64_t size);
 
 /* Appends the file's bytes to buf (whose max is the limit). AS_E_NOT_FOUND when absent; a directory, a device
  * or a pipe is AS_E_INPUT. "-" is not special. */
