@@ -8,6 +8,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "engine/text/regex.h"
 
@@ -26,6 +27,7 @@ typedef struct reader {
     bool repeatable;
     size_t groups[256]; /* where open groups begin */
     int depth;
+    as_regex_bounds *bounds;
 } reader;
 
 static int peek(const reader *r, size_t ahead)
@@ -37,6 +39,23 @@ static as_code refuse(const reader *r, const char *what, as_error *err)
 {
     return as_fail(err, AS_E_UNSUPPORTED, "the regular expression \"%.*s\" cannot be used: %s",
                    (int)(r->size < 300 ? r->size : 300), r->text, what);
+}
+
+/* Takes note of a character that the pattern names. */
+static as_code note_point(reader *r, uint32_t point, as_error *err)
+{
+    as_regex_bounds *b = r->bounds;
+    if (point < 0x80) return AS_OK;
+    if (b->count + 2 > b->room) {
+        size_t room = b->room ? b->room * 2 : 64;
+        uint32_t *points = as_realloc(b->points, room * sizeof *points);
+        if (!points) return as_fail_memory(err, "the pattern");
+        b->points = points;
+        b->room = room;
+    }
+    b->points[b->count++] = point;
+    b->points[b->count++] = point + 1;
+    return AS_OK;
 }
 
 static bool is_digit(int c)
@@ -184,9 +203,21 @@ static as_code read_property(reader *r, bool in_class, as_error *err)
 
 /* ---- escapes ---- */
 
-static void put_point(reader *r, uint32_t point)
+static as_code put_point(reader *r, uint32_t point, as_error *err)
 {
     as_buf_printf(r->out, "\\x{%X}", (unsigned)point);
+    return note_point(r, point, err);
+}
+
+/* Copies the character at r->at. */
+static as_code copy_point(reader *r, as_buf *out, as_error *err)
+{
+    uint32_t point;
+    int length = as_utf8_next(r->text + r->at, r->size - r->at, &point);
+    if (length < 0) return refuse(r, "it is not valid UTF-8", err);
+    as_buf_add(out, r->text + r->at, (size_t)length);
+    r->at += (size_t)length;
+    return note_point(r, point, err);
 }
 
 /* \xHH stands for a byte: bytes from 80 on have to make a character together. */
@@ -207,8 +238,7 @@ static as_code read_bytes(reader *r, as_error *err)
     }
     uint32_t point;
     if (as_utf8_next(bytes, n, &point) != (int)n) return refuse(r, "bytes that make no character", err);
-    put_point(r, point);
-    return AS_OK;
+    return put_point(r, point, err);
 }
 
 static as_code read_hex(reader *r, size_t skip, size_t digits, bool braces, as_error *err)
@@ -222,8 +252,7 @@ static as_code read_hex(reader *r, size_t skip, size_t digits, bool braces, as_e
         return refuse(r, "a bad hexadecimal character", err);
     }
     if (braces) r->at++;
-    put_point(r, point);
-    return AS_OK;
+    return put_point(r, point, err);
 }
 
 /* Escapes that mean the same inside and outside of a class, or differ only in brackets; r->at stands after
@@ -281,13 +310,13 @@ static as_code read_escape(reader *r, bool in_class, as_error *err)
         for (int n = 0; n < 3 && is_digit(peek(r, 0)) && peek(r, 0) < '8'; n++, r->at++) {
             value = value * 8 + (uint32_t)(peek(r, 0) - '0');
         }
-        put_point(r, value);
-        return AS_OK;
+        return put_point(r, value, err);
     }
     bool named = c == 'k' || c == 'g' || is_digit(c);
     bool letter = (c | 32) >= 'a' && (c | 32) <= 'z' && c < 0x80;
+    if (c >= 0x80) return copy_point(r, r->out, err);
+    if (named && !in_class) r->bounds->back_references = true;
     if (!letter || (named && !in_class)) as_buf_char(r->out, '\\'); /* a letter without meaning is itself */
-    if (c >= 0x80) r->out->size--;                                  /* nor is a backslash needed here */
     as_buf_char(r->out, (char)c);
     r->at++;
     return AS_OK;
@@ -375,9 +404,7 @@ static as_code read_class_item(reader *r, set *s, int depth, as_error *err)
         r->out = out;
         return rc;
     }
-    as_buf_char(&s->plain, (char)c);
-    r->at++;
-    return AS_OK;
+    return copy_point(r, &s->plain, err);
 }
 
 static as_code read_class(reader *r, int depth, as_buf *out, as_error *err)
@@ -548,10 +575,7 @@ static as_code read_item(reader *r, as_error *err)
         AS_TRY(read_class(r, 0, r->out, err));
     } else {
         if (c == '{') as_buf_char(r->out, '\\');
-        size_t length = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-        if (length > r->size - r->at) length = r->size - r->at;
-        as_buf_add(r->out, r->text + r->at, length);
-        r->at += length;
+        AS_TRY(copy_point(r, r->out, err));
         again = c != '|';
     }
     r->atom = begin;
@@ -559,9 +583,9 @@ static as_code read_item(reader *r, as_error *err)
     return as_buf_check(r->out, "the pattern", err);
 }
 
-as_code as_regex_translate(const char *pattern, size_t size, as_buf *out, as_error *err)
+as_code as_regex_translate(const char *pattern, size_t size, as_buf *out, as_regex_bounds *bounds, as_error *err)
 {
-    reader r = {.text = pattern, .size = size, .out = out};
+    reader r = {.text = pattern, .size = size, .out = out, .bounds = bounds};
     while (r.at < r.size) AS_TRY(read_item(&r, err));
     return AS_OK;
 }
