@@ -243,8 +243,7 @@ bool aj_node_done(aj_parser *p, aj_node *node); /* checks the height of the fini
 
 enum { AJ_NO_COND = 1, AJ_SIMPLE = 2, AJ_PARENTHESES = 4, AJ_NAMESPACE_OK = 8 };
 bool aj_parse_expression(aj_parser *p, int flags, aj_node **out);
-/* end: a name that ends the tuple beside the usual tokens; NULL: none. */
-bool aj_parse_tuple(aj_parser *p, int flags, const char *end, aj_node **out);
+bool aj_parse_tuple(aj_parser *p, int flags, aj_node **out);
 bool aj_parse_primary(aj_parser *p, int flags, aj_node **out);
 bool aj_parse_filter(aj_parser *p, aj_node *node, bool start_inline, aj_node **out);
 

@@ -1,4 +1,5 @@
 /* Expressions. */
+#include <math.h>
 #include <string.h>
 
 #include "base/jinja/run.h"
@@ -81,10 +82,10 @@ static bool eval_name(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out
 
 static bool eval_const(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)
 {
-    (void)vm;
     (void)run;
     *out = node->value;
-    return true;
+    if (out->kind != AJ_FLOAT || isfinite(out->f) || vm->folding) return true;
+    return aj_fail(vm, AJ_X_OTHER, "name 'inf' is not defined"); /* what jinja2 writes into its code */
 }
 
 static bool eval_data(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)
@@ -132,6 +133,7 @@ static bool eval_cond(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out
     AJ_TRY(aj_eval(vm, run, node->a, &test));
     if (aj_truth(test)) return aj_eval(vm, run, node->b, out);
     if (node->c) return aj_eval(vm, run, node->c, out);
+    if (vm->folding) return aj_fail(vm, AJ_X_OTHER, "not a constant");
     return aj_undefined_hint(vm,
                              "the inline if-expression evaluated to false and no else section was defined", out);
 }
@@ -194,7 +196,7 @@ static bool eval_concat(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *o
     aj_list *parts;
     AJ_TRY(eval_items(vm, run, &node->x, &parts));
     bool markup = false;
-    for (int64_t i = 0; i < parts->count && node->escaping == AJ_ESCAPED; i++) {
+    for (int64_t i = 0; i < parts->count && node->escaping == AJ_ESCAPED && !vm->folding; i++) {
         AJ_TRY(aj_to_str(vm, parts->items[i], &parts->items[i]));
         markup = markup || aj_is_markup(parts->items[i]);
     }
@@ -239,7 +241,7 @@ static bool eval_getitem(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *
     AJ_TRY(aj_eval(vm, run, node->a, &v));
     AJ_TRY(aj_eval(vm, run, node->b, &key));
     vm->line = node->line;
-    if (node->b->kind == AJ_N_SLICE) return aj_subscript(vm, v, key, out);
+    if (node->b->kind == AJ_N_SLICE && !vm->folding) return aj_subscript(vm, v, key, out);
     return aj_getitem(vm, v, key, out);
 }
 
@@ -346,7 +348,7 @@ static evaluator *const evaluators[] = {
     [AJ_N_NOT] = eval_not,         [AJ_N_NEG] = eval_sign,        [AJ_N_POS] = eval_sign,
 };
 
-bool aj_eval(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)
+bool aj_eval_plain(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)
 {
     AJ_TRY(aj_step(vm, 1));
     AJ_TRY(aj_enter(vm));
@@ -354,4 +356,28 @@ bool aj_eval(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)
     bool ok = evaluators[node->kind](vm, run, node, out);
     aj_leave(vm);
     return ok;
+}
+
+/* jinja2 folds operators, filters, tests and subscripts, but not literals by themselves. */
+static bool is_folded(const aj_node *node)
+{
+    switch (node->kind) {
+    case AJ_N_CONST:
+    case AJ_N_DATA:
+    case AJ_N_TUPLE:
+    case AJ_N_LIST:
+    case AJ_N_DICT:
+    case AJ_N_SLICE: return false;
+    default: return node->foldable;
+    }
+}
+
+bool aj_eval(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)
+{
+    if (!vm->folding && is_folded(node)) {
+        bool found;
+        AJ_TRY(aj_fold_finds(vm, run, node, false, out, &found));
+        if (found) return true;
+    }
+    return aj_eval_plain(vm, run, node, out);
 }

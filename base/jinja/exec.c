@@ -74,7 +74,9 @@ static bool put_part(aj_vm *vm, aj_run *run, const aj_node *part, bool escape)
 {
     if (part->kind == AJ_N_DATA) return aj_put(vm, part->value.str->data, part->value.str->size);
     aj_value v;
-    AJ_TRY(aj_eval(vm, run, part, &v));
+    bool found = false;
+    if (part->foldable) AJ_TRY(aj_fold_finds(vm, run, part, true, &v, &found));
+    if (!found) AJ_TRY(aj_eval(vm, run, part, &v));
     return escape ? aj_put_escaped(vm, v) : aj_put_str(vm, v);
 }
 

@@ -55,7 +55,7 @@ static int next_character(aj_vm *vm, aj_iter *iter, aj_value *out)
     if (from >= s->size) return 0;
     aj_next_codepoint(s->data, s->size, &to);
     iter->at = (int64_t)to;
-    return aj_substring(vm, s, from, to, out) ? 1 : -1;
+    return aj_str_ref(vm, s->data + from, to - from, out) ? 1 : -1; /* never Markup */
 }
 
 static int next_character_back(aj_vm *vm, aj_iter *iter, aj_value *out)
@@ -134,7 +134,7 @@ static const struct {
     [AJ_DICT] = {next_entry, next_entry_back, "dict_keyiterator", "dict_reversekeyiterator"},
     [AJ_VIEW] = {next_entry, next_entry_back, "dict_iterator", "dict_reverseiterator"},
     [AJ_RANGE] = {next_number, next_number_back, "range_iterator", "range_iterator"},
-    [AJ_UNDEFINED] = {next_of_none, NULL, "generator", NULL},
+    [AJ_UNDEFINED] = {next_of_none, next_of_none, "generator", "reversed"},
     [AJ_LOOP] = {next_of_loop, NULL, "LoopContext", NULL},
     [AJ_DICTTYPE] = {NULL, NULL, NULL, NULL},
 };
@@ -174,7 +174,7 @@ bool aj_iter_of(aj_vm *vm, aj_value v, aj_iter **out)
 
 bool aj_reversed(aj_vm *vm, aj_value v, aj_value *out)
 {
-    if (v.kind == AJ_UNDEFINED || !iterators[v.kind].backward) {
+    if (!iterators[v.kind].backward) {
         return aj_fail(vm, AJ_X_TYPE, "'%s' object is not reversible", aj_type_name(v));
     }
     aj_kind kind = v.kind;

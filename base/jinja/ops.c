@@ -365,6 +365,7 @@ static bool repeat(aj_vm *vm, aj_value a, aj_value b, bool *done, aj_value *out)
     *done = aj_is_int(number) && (list || aj_is_str(sequence));
     if (!*done) return true;
     int64_t count;
+    if (number.kind == AJ_BIG) return aj_fail(vm, AJ_X_OVERFLOW, "cannot fit 'int' into an index-sized integer");
     AJ_TRY(aj_to_index(vm, number, &count));
     return list ? repeat_list(vm, sequence, count, out) : aj_repeat_str(vm, sequence.str, count, out);
 }

@@ -97,7 +97,7 @@ bool aj_parse_primary(aj_parser *p, int flags, aj_node **out)
     case AJ_T_FLOAT: aj_advance(p); return constant(p, t->line, t->value, out);
     case AJ_T_LPAREN:
         aj_advance(p);
-        AJ_TRY(aj_parse_tuple(p, AJ_PARENTHESES, NULL, out));
+        AJ_TRY(aj_parse_tuple(p, AJ_PARENTHESES, out));
         return aj_expect(p, AJ_T_RPAREN);
     case AJ_T_LBRACKET: return parse_list(p, out);
     case AJ_T_LBRACE: return parse_dict(p, out);
@@ -106,21 +106,21 @@ bool aj_parse_primary(aj_parser *p, int flags, aj_node **out)
     }
 }
 
-static bool at_tuple_end(const aj_parser *p, const char *end)
+/* jinja2 means `in` and `recursive` to end a tuple too, but its test for that never holds. */
+static bool at_tuple_end(const aj_parser *p)
 {
     aj_token_kind kind = aj_current(p)->kind;
-    if (kind == AJ_T_VARIABLE_END || kind == AJ_T_BLOCK_END || kind == AJ_T_RPAREN) return true;
-    return end && aj_at_name(p, end);
+    return kind == AJ_T_VARIABLE_END || kind == AJ_T_BLOCK_END || kind == AJ_T_RPAREN;
 }
 
-bool aj_parse_tuple(aj_parser *p, int flags, const char *end, aj_node **out)
+bool aj_parse_tuple(aj_parser *p, int flags, aj_node **out)
 {
     aj_node *tuple;
     AJ_TRY(aj_node_new(p, AJ_N_TUPLE, aj_current(p)->line, &tuple));
     bool is_tuple = false;
     for (;;) {
         if (tuple->x.count) AJ_TRY(aj_expect(p, AJ_T_COMMA));
-        if (at_tuple_end(p, end)) break;
+        if (at_tuple_end(p)) break;
         aj_node *item;
         bool ok = flags & AJ_SIMPLE ? aj_parse_primary(p, flags & AJ_NAMESPACE_OK, &item)
                                     : aj_parse_expression(p, flags & AJ_NO_COND, &item);

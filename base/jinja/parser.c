@@ -47,9 +47,9 @@ static bool set_use(aj_node *node, aj_name_use use)
     return true;
 }
 
-static bool parse_target(aj_parser *p, int flags, const char *end, aj_name_use use, aj_node **out)
+static bool parse_target(aj_parser *p, int flags, aj_name_use use, aj_node **out)
 {
-    AJ_TRY(aj_parse_tuple(p, AJ_SIMPLE | flags, end, out));
+    AJ_TRY(aj_parse_tuple(p, AJ_SIMPLE | flags, out));
     if (set_use(*out, use)) return true;
     p->vm->line = (*out)->line;
     return aj_fail(p->vm, AJ_X_SYNTAX, "can't assign to this expression");
@@ -108,9 +108,9 @@ static bool parse_body(aj_parser *p, const char *end, aj_nodes *body)
 static bool parse_for(aj_parser *p, aj_node *node)
 {
     node->kind = AJ_N_FOR;
-    AJ_TRY(parse_target(p, 0, "in", AJ_STORE, &node->a));
+    AJ_TRY(parse_target(p, 0, AJ_STORE, &node->a));
     AJ_TRY(aj_expect_name(p, "in"));
-    AJ_TRY(aj_parse_tuple(p, AJ_NO_COND, "recursive", &node->b));
+    AJ_TRY(aj_parse_tuple(p, AJ_NO_COND, &node->b));
     if (aj_skip_name(p, "if")) AJ_TRY(aj_parse_expression(p, 0, &node->c));
     node->recursive = aj_skip_name(p, "recursive");
     static const char *const ends[] = {"endfor", "else", NULL};
@@ -129,7 +129,7 @@ static bool parse_if(aj_parser *p, aj_node *node)
     node->kind = AJ_N_IF;
     aj_node *at = node;
     for (;;) {
-        AJ_TRY(aj_parse_tuple(p, AJ_NO_COND, NULL, &at->a));
+        AJ_TRY(aj_parse_tuple(p, AJ_NO_COND, &at->a));
         AJ_TRY(parse_statements(p, ends, &at->x));
         if (aj_skip_name(p, "endif")) return true;
         if (aj_skip_name(p, "else")) return parse_body(p, "endif", &node->z);
@@ -141,10 +141,10 @@ static bool parse_if(aj_parser *p, aj_node *node)
 
 static bool parse_set(aj_parser *p, aj_node *node)
 {
-    AJ_TRY(parse_target(p, AJ_NAMESPACE_OK, NULL, AJ_STORE, &node->a));
+    AJ_TRY(parse_target(p, AJ_NAMESPACE_OK, AJ_STORE, &node->a));
     if (aj_skip(p, AJ_T_ASSIGN)) {
         node->kind = AJ_N_ASSIGN;
-        return aj_parse_tuple(p, 0, NULL, &node->b);
+        return aj_parse_tuple(p, 0, &node->b);
     }
     node->kind = AJ_N_ASSIGN_BLOCK;
     AJ_TRY(aj_parse_filter(p, NULL, false, &node->b));
@@ -157,7 +157,7 @@ static bool parse_with(aj_parser *p, aj_node *node)
     while (aj_current(p)->kind != AJ_T_BLOCK_END) {
         if (node->x.count) AJ_TRY(aj_expect(p, AJ_T_COMMA));
         aj_node *target, *value;
-        AJ_TRY(parse_target(p, 0, NULL, AJ_PARAM, &target));
+        AJ_TRY(parse_target(p, 0, AJ_PARAM, &target));
         AJ_TRY(aj_expect(p, AJ_T_ASSIGN));
         AJ_TRY(aj_parse_expression(p, 0, &value));
         AJ_TRY(aj_nodes_add(p->vm, &node->x, target));
@@ -409,7 +409,7 @@ static bool add_output(aj_parser *p, aj_nodes *body, aj_node **output, aj_node *
 static bool parse_variable(aj_parser *p, aj_node **out)
 {
     aj_advance(p);
-    AJ_TRY(aj_parse_tuple(p, 0, NULL, out));
+    AJ_TRY(aj_parse_tuple(p, 0, out));
     return aj_expect(p, AJ_T_VARIABLE_END);
 }
 

@@ -243,8 +243,11 @@ static bool put_field(formatter *f)
     spec s;
     aj_value v;
     f->named = aj_missing();
+    if (peek(f) == '%') {
+        f->at++;
+        return aj_put_text(f->vm, "%");
+    }
     AJ_TRY(read_spec(f, &s));
-    if (s.type == '%') return aj_put_text(f->vm, "%");
     AJ_TRY(next_argument(f, &v));
     if (strchr("sra", s.type)) return put_string(f, &s, v);
     if (strchr("diuoxX", s.type)) return put_integer(f, &s, v);

@@ -119,7 +119,8 @@ static bool put_nested(aj_vm *vm, aj_value v)
     case AJ_RANGE: return put_range(vm, v.range);
     case AJ_MACRO: return aj_macro_repr(vm, v.macro);
     case AJ_LOOP: return aj_loop_repr(vm, v.loop);
-    case AJ_DICTTYPE: return aj_put_text(vm, "<class 'dict'>");
+    case AJ_DICTTYPE: return aj_put_text(vm, "<TemplateDict object at 0x7f0000000000>");
+    case AJ_SELF: return aj_put_text(vm, "<TemplateReference None>");
     default: return put_object(vm, v);
     }
 }

@@ -75,6 +75,11 @@ struct aj_blockref {
 
 typedef enum { AJ_FLOW_ERROR, AJ_FLOW_NEXT, AJ_FLOW_BREAK, AJ_FLOW_CONTINUE } aj_flow;
 
+/* Constant expressions (fold.c). */
+bool aj_fold_finds(aj_vm *vm, aj_run *run, const aj_node *node, bool any, aj_value *out, bool *found);
+bool aj_fold_marks(const aj_node *node); /* made of constants? Its children are marked already. */
+
+bool aj_eval_plain(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out);
 bool aj_eval(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out);
 aj_flow aj_exec(aj_vm *vm, aj_run *run, const aj_nodes *nodes);
 aj_flow aj_exec_for(aj_vm *vm, aj_run *run, const aj_node *node);

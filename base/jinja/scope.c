@@ -3,6 +3,7 @@
  * writes Python code. */
 #include <string.h>
 
+#include "base/jinja/run.h"
 #include "base/jinja/symbols.h"
 
 typedef struct frame {
@@ -383,6 +384,23 @@ static bool walk_if(resolver *r, aj_node *node, frame *f)
     return walk_inside(r, node, &soft);
 }
 
+/* Where a constant decides, jinja2 never looks at the other side, not even for filters that do not exist. */
+static bool walk_either(resolver *r, aj_node *node, frame *f)
+{
+    AJ_TRY(walk(r, node->a, f));
+    bool decided = node->a->kind == AJ_N_CONST && aj_truth(node->a->value) == (node->kind == AJ_N_OR);
+    return (decided && !r->is_volatile) || walk(r, node->b, f);
+}
+
+/* a[1:2, 3] is no Python outside of a single subscript. */
+static bool check_subscript(resolver *r, const aj_node *node)
+{
+    for (int i = 0; node->b->kind == AJ_N_TUPLE && i < node->b->x.count; i++) {
+        if (node->b->x.at[i]->kind == AJ_N_SLICE) return aj_fail(r->vm, AJ_X_SYNTAX, "invalid syntax");
+    }
+    return true;
+}
+
 /* A statement whose body is a frame of its own; what it makes known was analysed into `in`. */
 static bool walk_framed(resolver *r, aj_node *node, aj_nodes *body, frame *in)
 {
@@ -475,7 +493,7 @@ static bool walk_jump(resolver *r, aj_node *node, frame *f)
     return aj_fail(r->vm, AJ_X_SYNTAX, "'%s' outside loop", node->kind == AJ_N_BREAK ? "break" : "continue");
 }
 
-static bool walk(resolver *r, aj_node *node, frame *f)
+static bool walk_kind(resolver *r, aj_node *node, frame *f)
 {
     r->vm->line = node->line;
     switch (node->kind) {
@@ -486,6 +504,9 @@ static bool walk(resolver *r, aj_node *node, frame *f)
     case AJ_N_FOR: return walk_for(r, node, f);
     case AJ_N_IF:
     case AJ_N_COND: return walk_if(r, node, f);
+    case AJ_N_AND:
+    case AJ_N_OR: return walk_either(r, node, f);
+    case AJ_N_GETITEM: return check_subscript(r, node) && walk_inside(r, node, f);
     case AJ_N_MACRO: return walk_macro(r, node, f);
     case AJ_N_CALL_BLOCK: return walk_call_block(r, node, f);
     case AJ_N_FILTER_BLOCK: return walk_filter_block(r, node, f);
@@ -508,6 +529,13 @@ static bool walk(resolver *r, aj_node *node, frame *f)
     case AJ_N_TEST: return walk_filter_or_test(r, node, f);
     default: return walk_inside(r, node, f);
     }
+}
+
+static bool walk(resolver *r, aj_node *node, frame *f)
+{
+    AJ_TRY(walk_kind(r, node, f));
+    node->foldable = !r->is_volatile && aj_fold_marks(node);
+    return true;
 }
 
 /* `self` and `super` become parameters where they are used. */

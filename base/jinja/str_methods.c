@@ -220,8 +220,7 @@ static bool rsplit_space(aj_vm *vm, const aj_str *s, int64_t limit, aj_list *lis
         if (to == 0) return true;
         size_t from = to;
         if (limit-- == 0) {
-            AJ_TRY(aj_substring(vm, s, 0, to, &part) && aj_trim(vm, part.str, NULL, 1, &part));
-            return aj_list_add(vm, list, part);
+            return aj_substring(vm, s, 0, to, &part) && aj_list_add(vm, list, part);
         }
         before = to;
         while (from > 0 && !aj_space(aj_previous_codepoint(s->data, &before))) from = before;

@@ -41,10 +41,12 @@ static bool read_spec(aj_vm *vm, const aj_str *text, spec *out)
     const char *s = text->data;
     size_t size = text->size, at = 0, next = 0;
     spec r = {.fill = ' ', .width = -1, .precision = -1};
+    bool filled = false;
     if (size) {
         uint32_t first = aj_next_codepoint(s, size, &next);
         if (next < size && strchr("<>=^", s[next])) {
             r.fill = first;
+            filled = true;
             r.align = s[next];
             at = next + 1;
         } else if (strchr("<>=^", s[0])) {
@@ -62,9 +64,7 @@ static bool read_spec(aj_vm *vm, const aj_str *text, spec *out)
         at++;
     }
     if (at < size && s[at] == '0') {
-        if (!(size && next < size && r.align && r.fill != ' ')) {
-            if (!r.align) r.fill = '0';
-        }
+        if (!filled) r.fill = '0';
         r.zero = !r.align;
         at++;
     }

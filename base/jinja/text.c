@@ -120,8 +120,7 @@ static bool split_space(aj_vm *vm, const aj_str *s, int64_t limit, aj_list *list
         size_t to = from;
         if (limit-- == 0) {
             aj_value rest;
-            AJ_TRY(aj_substring(vm, s, from, s->size, &rest) && aj_trim(vm, rest.str, NULL, 2, &rest));
-            return aj_list_add(vm, list, rest);
+            return aj_substring(vm, s, from, s->size, &rest) && aj_list_add(vm, list, rest);
         }
         while (to < s->size) {
             next = to;

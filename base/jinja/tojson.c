@@ -170,7 +170,8 @@ bool aj_put_json(aj_vm *vm, aj_value v, const aj_json_style *style)
     aj_value item, colon;
     writer w = {.vm = vm, .style = style};
     AJ_TRY(read_separators(vm, style, &item, &colon));
-    AJ_TRY(read_indent(vm, style->indent, &w.indent));
+    w.indent = aj_none();
+    if (!aj_is_str(v)) AJ_TRY(read_indent(vm, style->indent, &w.indent)); /* a string is written before it is read */
     w.item = item.str;
     w.colon = colon.str;
     return put_value(&w, v);

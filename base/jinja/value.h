@@ -188,6 +188,7 @@ struct aj_vm {
     const aj_dict *printing[64]; /* dicts whose repr is under way; deeper ones are told apart by depth alone */
     int printing_count;
     uint64_t random;
+    bool folding;           /* inside a constant expression, see fold.c */
 };
 
 /* --- errors and limits (vm.c) --- */

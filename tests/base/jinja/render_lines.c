@@ -55,7 +55,7 @@ static void answer(const json_t *line)
     as_buf text, out;
     as_buf_init(&text, 0);
     as_buf_init(&out, 0);
-    as_jinja_options options = {.now = json_string_value(json_object_get(line, "now")), .find = find,
+    as_jinja_options options = {.now = json_string_value(json_object_get(line, "now")), .find = json_object_get(line, "others") ? find : NULL,
                                 .find_context = &lib};
     as_code rc = compile_all(line, &lib, &template, &err);
     if (rc == AS_OK) {
