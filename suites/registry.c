@@ -3,15 +3,9 @@
 
 #include <string.h>
 
-<<<<<<< HEAD
-extern const as_suite as_suite_rules, as_suite_drift;
+extern const as_suite as_rules_suite, as_context_suite, as_drift_suite, as_speed_suite;
 
-const as_suite *const as_suites[] = {&as_suite_rules, &as_suite_drift, NULL};
-=======
-extern const as_suite as_rules_suite, as_drift_suite;
-
-const as_suite *const as_suites[] = {&as_rules_suite, &as_drift_suite, NULL};
->>>>>>> rules
+const as_suite *const as_suites[] = {&as_rules_suite, &as_context_suite, &as_drift_suite, &as_speed_suite, NULL};
 
 const as_suite *as_suite_find(const char *name)
 {

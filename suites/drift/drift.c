@@ -321,7 +321,7 @@ static double estimate(as_suite_context *context)
     return seconds;
 }
 
-const as_suite as_suite_drift = {
+const as_suite as_drift_suite = {
     .name = "drift",
     .title = "Drift: what the served precision changes",
     .needs_target = true,

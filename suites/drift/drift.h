@@ -4,6 +4,6 @@
 
 #include "suites/suite.h"
 
-extern const as_suite as_suite_drift;
+extern const as_suite as_drift_suite;
 
 #endif

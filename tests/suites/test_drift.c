@@ -98,7 +98,7 @@ Test(drift, a_sound_format_passes_with_everything_recorded)
     fake_run run;
     fake_run_open(&run, "drift", f, PROFILE);
     as_error err = {.text = ""};
-    cr_assert_eq(as_suite_drift.run(&run.context, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
     fake_expect(&run, "drift/floor", "pass", "mean KL 0");
     cr_assert_eq(number(fake_measured(&run, "drift/floor"), "value"), 0);
     fake_expect(&run, "drift/kl-mean", "pass", "Why this gate: test");
@@ -147,7 +147,7 @@ Test(drift, gates_fail_and_small_models_only_warn)
         fake_run run;
         as_error err = {.text = ""};
         fake_run_open(&run, "drift", f, profiles[i]);
-        cr_assert_eq(as_suite_drift.run(&run.context, &err), AS_OK, "%s", err.text);
+        cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
         fake_expect(&run, "drift/kl-mean", i ? "warn" : "fail", i ? "served at 16 bits" : "breaks it");
         if (i) {
             fake_expect(&run, "drift/served-precision", "pass", "served at 16 bits");
@@ -173,7 +173,7 @@ Test(drift, not_a_number_fails)
     f->base.facts.precision = "bf16";
     cr_assert_eq(f->base.ops->variant(&f->base, "f16", &clean, NULL), AS_OK);
     clean->ops->close(clean);
-    cr_assert_eq(as_suite_drift.run(&run.context, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
     fake_expect(&run, "drift/finite", "fail", "NaN");
     fake_expect(&run, "drift/fp8-tensor/summary", "fail", "NaN");
     fake_run_close(&run);
@@ -187,14 +187,14 @@ Test(drift, what_a_target_lacks_is_a_skip)
     fake_run run;
     as_error err = {.text = ""};
     fake_run_open(&run, "drift", f, PROFILE);
-    cr_assert_eq(as_suite_drift.run(&run.context, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
     fake_expect(&run, "drift/kl-mean", "skip", "full distributions");
     fake_run_close(&run);
 
     f->base.facts.can |= AS_CAN_LOGITS;
     f->refuse_variant = 1;
     fake_run_open(&run, "drift", f, PROFILE);
-    cr_assert_eq(as_suite_drift.run(&run.context, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
     fake_expect(&run, "drift/kl-mean", "skip", "not supported here");
     fake_expect(&run, "drift/floor", "skip", "could not be opened");
     fake_run_close(&run);
@@ -209,7 +209,7 @@ Test(drift, a_target_that_breaks_is_an_error_of_that_format)
     fake_run_open(&run, "drift", f, "{'id': 'p', 'drift': {" SMALL ", 'formats': ['fp8-channel']}}");
     f->fail_score_after = 50;
     f->base.facts.precision = "bf16";
-    as_code rc = as_suite_drift.run(&run.context, &err);
+    as_code rc = as_drift_suite.run(&run.context, &err);
     cr_assert_eq(rc, AS_E_IO, "the floor itself cannot be measured: %s", err.text);
     fake_run_close(&run);
     fake_target_free(f);
@@ -222,7 +222,7 @@ Test(drift, a_spent_budget_is_a_skip)
     as_error err = {.text = ""};
     fake_run_open(&run, "drift", f, PROFILE);
     run.context.budget_s = 1e-9;
-    cr_assert_eq(as_suite_drift.run(&run.context, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
     fake_expect(&run, "drift/kl-mean", "skip", "budget");
     fake_expect(&run, "drift/fp8-block/summary", "skip", "budget");
     fake_expect(&run, "drift/floor", "skip", "budget");
@@ -237,7 +237,7 @@ Test(drift, an_interrupted_run_goes_on)
     as_error err = {.text = ""};
     fake_run_open(&run, "drift", f, PROFILE);
     run.cancel_after = 9; /* in the middle of the formats */
-    cr_assert_eq(as_suite_drift.run(&run.context, &err), AS_E_CANCELLED);
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_E_CANCELLED);
     size_t kept = json_array_size(json_object_get(run.context.suite, "checks"));
     cr_assert(kept >= 9, "%zu checks kept", kept);
     int64_t before = f->scored;
@@ -245,7 +245,7 @@ Test(drift, an_interrupted_run_goes_on)
 
     run.cancel_after = 0;
     run.context.resume = true;
-    cr_assert_eq(as_suite_drift.run(&run.context, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
     cr_assert_eq(number(fake_measured(&run, "drift/kl-mean"), "value"), kl);
     fake_expect(&run, "drift/fp8-weight/summary", "pass", NULL);
     fake_expect(&run, "drift/memory", "pass", NULL);
@@ -263,7 +263,7 @@ Test(drift, a_profile_of_the_wrong_type_is_told)
     fake_run run;
     as_error err = {.text = ""};
     fake_run_open(&run, "drift", f, "{'drift': {'gates': {'kl_mean': {'value': 'low'}}}}");
-    cr_assert_eq(as_suite_drift.run(&run.context, &err), AS_E_INPUT);
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_E_INPUT);
     cr_assert(strstr(err.text, "profile: drift: gates: kl_mean"), "%s", err.text);
     fake_run_close(&run);
     fake_target_free(f);
