@@ -13,10 +13,11 @@
 struct as_npy_writer {
     FILE *file;
     int64_t rows, cols, written;
-    char *path, *temporary;
+    char *path;
+    char *temporary; /* NULL where path is written straight */
 };
 
-enum { ALIGNMENT = 64, PREAMBLE = 10 };
+enum { ALIGNMENT = 64, PREAMBLE = 10, MAX_HEADER = 1 << 16 };
 
 /* ---- writing ---------------------------------------------------------------------------------------------
  */
@@ -53,14 +54,15 @@ as_code as_npy_create(const char *path, int64_t rows, int64_t cols, as_npy_write
     as_npy_writer *w = AS_NEW(as_npy_writer);
     if (!w) return as_fail_memory(err, "a file");
     *w = (as_npy_writer){.rows = rows, .cols = cols, .path = as_strdup(path)};
+    bool straight = as_file_is_special(path);
     size_t size = strlen(path) + 32;
-    w->temporary = as_alloc(size);
-    if (!w->path || !w->temporary) {
+    if (!straight) w->temporary = as_alloc(size);
+    if (!w->path || (!straight && !w->temporary)) {
         free_writer(w);
         return as_fail_memory(err, "a file");
     }
-    snprintf(w->temporary, size, "%s.tmp.%ld", path, (long)getpid());
-    w->file = fopen(w->temporary, "wb");
+    if (!straight) snprintf(w->temporary, size, "%s.tmp.%ld", path, (long)getpid());
+    w->file = fopen(straight ? path : w->temporary, "wb");
     as_code rc = w->file ? write_header(w, err) : as_fail_sys(err, AS_E_IO, "%s: cannot be written", path);
     if (rc != AS_OK) {
         as_npy_abandon(w);
@@ -83,17 +85,25 @@ as_code as_npy_write(as_npy_writer *w, const float *values, int64_t rows, as_err
 
 as_code as_npy_finish(as_npy_writer *w, as_error *err)
 {
-    AS_BUG(w->written != w->rows);
-    int failed = fflush(w->file);
-    if (fclose(w->file) != 0) failed = 1;
-    w->file = NULL;
-    if (failed || rename(w->temporary, w->path) != 0) {
-        as_code rc = as_fail_sys(err, AS_E_IO, "%s: cannot be written", w->path);
-        as_npy_abandon(w);
-        return rc;
+    as_code rc = AS_OK;
+    if (w->written != w->rows) {
+        rc = as_fail(err, AS_E_INTERNAL, "%s: %lld rows written, expected %lld", w->path,
+                     (long long)w->written, (long long)w->rows);
+    } else if (fclose(w->file) != 0) {
+        w->file = NULL;
+        rc = as_fail_sys(err, AS_E_IO, "%s: cannot be written", w->path);
+    } else {
+        w->file = NULL;
+        if (w->temporary && rename(w->temporary, w->path) != 0) {
+            rc = as_fail_sys(err, AS_E_IO, "%s: cannot be written", w->path);
+        }
     }
-    free_writer(w);
-    return AS_OK;
+    if (rc == AS_OK) {
+        free_writer(w);
+    } else {
+        as_npy_abandon(w);
+    }
+    return rc;
 }
 
 void as_npy_abandon(as_npy_writer *w)
@@ -132,7 +142,13 @@ static as_code parse_shape(const char *at, as_npy *npy, as_error *err)
         if (count == 2) return as_fail(err, AS_E_UNSUPPORTED, "an array of more than two dimensions");
         dims[count++] = n;
         at = end;
-        while (*at == ',' || isspace((unsigned char)*at)) at++;
+        while (isspace((unsigned char)*at)) at++;
+        if (*at == ',') {
+            at++;
+        } else if (*at != ')') {
+            break;
+        }
+        while (isspace((unsigned char)*at)) at++;
     }
     if (count == 0 || *at != ')') return as_fail(err, AS_E_INPUT, "not a matrix");
     npy->rows = count == 2 ? dims[0] : 1;
@@ -168,8 +184,11 @@ as_code as_npy_parse(const unsigned char *bytes, uint64_t size, as_npy *out, as_
         length |= (uint64_t)bytes[10] << 16 | (uint64_t)bytes[11] << 24;
     }
     if (bytes[6] < 1 || bytes[6] > 3) return as_fail(err, AS_E_UNSUPPORTED, ".npy version %d", bytes[6]);
-    if (length > size - head || length > 1 << 16)
-        return as_fail(err, AS_E_INPUT, "a header longer than the file");
+    if (length > size - head) return as_fail(err, AS_E_INPUT, "cut in the header");
+    if (length > MAX_HEADER) {
+        return as_fail(err, AS_E_LIMIT, "a header of %llu bytes, at most %d are read",
+                       (unsigned long long)length, MAX_HEADER);
+    }
     char *header = as_strndup((const char *)bytes + head, length);
     if (!header) return as_fail_memory(err, "a header");
     as_npy npy = {.data = bytes + head + length};
@@ -195,7 +214,8 @@ as_code as_npy_open(const char *path, as_npy *out, as_error *err)
     as_code rc = as_npy_parse(map.data, map.size, &npy, err);
     if (rc != AS_OK) {
         as_map_close(&map);
-        return as_wrap(err, "%s", path);
+        (void)as_wrap(err, "%s", path);
+        return rc;
     }
     npy.map = map;
     *out = npy;

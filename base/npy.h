@@ -9,7 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 
-/* A file being written row by row; it appears under its name only when closed without failure. */
+/* A file being written row by row; it appears under its name only when closed without failure. A device or a
+ * pipe is written straight. */
 typedef struct as_npy_writer as_npy_writer;
 AS_MUST_USE as_code as_npy_create(const char *path, int64_t rows, int64_t cols, as_npy_writer **out,
                                   as_error *err);

@@ -6,10 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
-enum { NAME_MAX_BYTES = 256 };
+enum {
+    NAME_MAX_BYTES = 256,
+    RECENT_PAGES = 4, /* one matrix takes at most so many before its source is given up */
+};
 
 struct as_binder {
     as_binder_source source;
@@ -36,6 +40,18 @@ const char *as_slot_name(as_slot slot)
     return slot_names[slot];
 }
 
+void *as_model_memory_take(as_model_memory *memory, int64_t count, size_t size)
+{
+    size_t bytes;
+    if (count < 0 || !as_mul_size((size_t)count, size, &bytes)) return NULL;
+    struct as_pages *pages = AS_ARENA_NEW(&memory->arena, struct as_pages);
+    void *at = pages ? as_alloc_pages(bytes) : NULL;
+    if (!at) return NULL;
+    *pages = (struct as_pages){.at = at, .size = bytes, .next = memory->pages};
+    memory->pages = pages;
+    return at;
+}
+
 void as_model_memory_free(as_model_memory *memory)
 {
     while (memory->pages) {
@@ -49,31 +65,30 @@ void as_model_memory_free(as_model_memory *memory)
 /* ---- names -----------------------------------------------------------------------------------------------
  */
 
-/* One name of a pattern: prefix + text + suffix with the layer's and the expert's number. */
-static as_code format_name(const as_binder *b, const char *pattern, size_t size, const char *suffix,
-                           int64_t expert, char room[static NAME_MAX_BYTES], as_error *err)
+/* One name of a pattern: prefix + text + suffix with the layer's and the expert's number. The families' own
+ * texts always fit. */
+static void format_name(const as_binder *b, const char *pattern, size_t size, const char *suffix,
+                        int64_t expert, char room[static NAME_MAX_BYTES])
 {
     const char *end = pattern + size;
-    as_buf name;
-    as_buf_init(&name, NAME_MAX_BYTES - 1);
+    size_t used = 0;
+    room[0] = 0;
     if (*pattern == '^') {
         pattern++;
     } else {
-        as_buf_str(&name, b->prefix);
+        used = (size_t)snprintf(room, NAME_MAX_BYTES, "%s", b->prefix);
     }
-    for (; pattern < end; pattern++) {
+    while (pattern < end && used < NAME_MAX_BYTES) {
         if (pattern[0] == '%' && (pattern[1] == 'd' || pattern[1] == 'e')) {
-            as_buf_printf(&name, "%lld", (long long)(pattern[1] == 'd' ? b->layer : expert));
-            pattern++;
+            long long number = pattern[1] == 'd' ? b->layer : expert;
+            used += (size_t)snprintf(room + used, NAME_MAX_BYTES - used, "%lld", number);
+            pattern += 2;
         } else {
-            as_buf_char(&name, *pattern);
+            used += (size_t)snprintf(room + used, NAME_MAX_BYTES - used, "%c", *pattern++);
         }
     }
-    as_buf_str(&name, suffix);
-    as_code rc = as_buf_check(&name, "a tensor's name", err);
-    if (rc == AS_OK) memcpy(room, as_buf_text(&name), name.size + 1);
-    as_buf_free(&name);
-    return rc;
+    AS_BUG(used + strlen(suffix) >= NAME_MAX_BYTES);
+    memcpy(room + used, suffix, strlen(suffix) + 1);
 }
 
 /* The slot's tensor under any of its names, or NULL; room then holds the first name. */
@@ -85,12 +100,12 @@ static const as_tensor *look_up(const as_binder *b, as_slot slot, const char *su
     const char *first = pattern;
     while (*pattern) {
         size_t size = strcspn(pattern, "|");
-        if (format_name(b, pattern, size, suffix, expert, room, NULL) != AS_OK) return NULL;
+        format_name(b, pattern, size, suffix, expert, room);
         const as_tensor *found = as_repository_find(b->source.repository, room);
         if (found) return found;
         pattern += size + (pattern[size] == '|');
     }
-    if (format_name(b, first, strcspn(first, "|"), suffix, expert, room, NULL) != AS_OK) room[0] = 0;
+    format_name(b, first, strcspn(first, "|"), suffix, expert, room);
     return NULL;
 }
 
@@ -217,12 +232,7 @@ as_code as_binder_check_surplus(const as_binder *b, as_error *err)
 
 static void *take_pages(as_binder *b, int64_t bytes)
 {
-    struct as_pages *pages = AS_ARENA_NEW(&b->memory->arena, struct as_pages);
-    void *at = pages ? as_alloc_pages((size_t)bytes) : NULL;
-    if (!at) return NULL;
-    *pages = (struct as_pages){.at = at, .size = (size_t)bytes, .next = b->memory->pages};
-    b->memory->pages = pages;
-    return at;
+    return as_model_memory_take(b->memory, bytes, 1);
 }
 
 as_code as_bind_floats(as_binder *b, int64_t count, float **out, as_error *err)
@@ -231,6 +241,21 @@ as_code as_bind_floats(as_binder *b, int64_t count, float **out, as_error *err)
     if (!at) return as_fail_memory(err, "the weights");
     *out = at;
     return AS_OK;
+}
+
+/* The matrix was replaced by a copy of another type: its memory is not held twice. What a file maps stays
+ * readable; the system reads it again if it is asked for. */
+static void give_up(as_binder *b, const as_matrix *m)
+{
+    struct as_pages **at = &b->memory->pages;
+    for (int i = 0; *at && i < RECENT_PAGES; i++, at = &(*at)->next) {
+        struct as_pages *pages = *at;
+        if (pages->at != m->data) continue;
+        *at = pages->next;
+        as_free_pages(pages->at, pages->size);
+        return;
+    }
+    as_map_release(m->data, (uint64_t)(m->rows * m->stride * as_dtype_bytes(m->dtype)));
 }
 
 /* ---- tensors ---------------------------------------------------------------------------------------------
@@ -315,6 +340,7 @@ static as_code convert(as_binder *b, as_matrix *m, as_dtype type, as_error *err)
     if (!to.data) return as_fail_memory(err, "the weights");
     convert_job job = {.from = m, .to = &to};
     as_pool_for(b->pool, (m->rows + CONVERT_ROWS - 1) / CONVERT_ROWS, convert_rows, &job);
+    give_up(b, m);
     *m = to;
     return AS_OK;
 }
@@ -337,6 +363,7 @@ static as_code quantize(as_binder *b, as_matrix *m, as_error *err)
     to.data = data;
     to.scales = scale;
     b->totals.weight_bytes += scales * (int64_t)sizeof *scale;
+    give_up(b, m);
     *m = to;
     return AS_OK;
 }

@@ -34,6 +34,8 @@ typedef struct as_model_memory {
         struct as_pages *next;
     } * pages;
 } as_model_memory;
+/* Zeroed pages for count elements of size bytes, NULL when there is no memory for them. */
+void *as_model_memory_take(as_model_memory *memory, int64_t count, size_t size);
 void as_model_memory_free(as_model_memory *memory);
 
 /* What binding has found so far. */

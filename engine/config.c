@@ -9,6 +9,9 @@
 
 enum { MAX_CONTEXT = 1 << 30 };
 
+/* Beyond these a base or a factor is a slip of the pen and would not survive float32. */
+static const double least_factor = 1e-6, most_factor = 1e6, most_base = 1e30;
+
 void as_config_init(as_config *config, const json_t *root)
 {
     *config = (as_config){.root = root};
@@ -17,8 +20,11 @@ void as_config_init(as_config *config, const json_t *root)
 as_code as_config_check(const as_config *config, as_error *err)
 {
     if (config->rc == AS_OK) return AS_OK;
-    if (err) *err = config->err;
-    return as_wrap(err, "config.json");
+    if (err) {
+        *err = config->err;
+        (void)as_wrap(err, "config.json");
+    }
+    return config->rc;
 }
 
 void as_config_fail(as_config *config, as_code code, const char *format, ...)
@@ -76,6 +82,19 @@ double as_config_number(as_config *config, const char *key, double otherwise)
     double value = otherwise;
     GET(number, value);
     return value;
+}
+
+double as_config_number_in(as_config *config, const char *key, double otherwise, double least, double most)
+{
+    double value = as_config_number(config, key, otherwise);
+    if (value >= least && value <= most) return value;
+    as_config_fail(config, AS_E_INPUT, "\"%s\" is %g, expected %g to %g", key, value, least, most);
+    return otherwise;
+}
+
+double as_config_eps(as_config *config, const char *key, double otherwise)
+{
+    return as_config_number_in(config, key, otherwise, 0, 1000);
 }
 
 bool as_config_bool(as_config *config, const char *key, bool otherwise)
@@ -161,9 +180,14 @@ static const double *factor_list(as_config *fields, const char *key, int64_t cou
         return NULL;
     }
     double *out = AS_ARENA_NEW_ARRAY(&spec->arena, double, count);
-    for (int64_t i = 0; out && i < count; i++) {
-        if (!as_json_number(json_array_get(list, (size_t)i), &out[i]) || !(out[i] > 0)) {
-            as_config_fail(fields, AS_E_INPUT, "\"%s\" holds something that is not a number above 0", key);
+    if (!out) {
+        as_config_fail(fields, AS_E_MEMORY, "out of memory for \"%s\"", key);
+        return NULL;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        if (!as_json_number(json_array_get(list, (size_t)i), &out[i]) ||
+            !(out[i] > 0 && out[i] <= most_factor)) {
+            as_config_fail(fields, AS_E_INPUT, "\"%s\"[%lld] is not a number above 0", key, (long long)i);
             return NULL;
         }
     }
@@ -197,20 +221,24 @@ static void read_scaling(as_config *config, as_config *fields, as_rope_spec *rop
     if (needs_factor && !as_config_has(fields, "factor")) {
         as_config_fail(fields, AS_E_INPUT, "rope scaling has no \"factor\"");
     }
-    rope->max_context = as_config_size_or(config, "max_position_embeddings", 2048, MAX_CONTEXT);
+    rope->max_context = as_config_size_or(config, "max_position_embeddings",
+                                          spec->context ? spec->context : 2048, MAX_CONTEXT);
     int64_t original =
         as_config_size_or(fields, "original_max_position_embeddings", rope->max_context, MAX_CONTEXT);
     rope->original_context =
         as_config_size_or(config, "original_max_position_embeddings", original, MAX_CONTEXT);
     double ratio = (double)rope->max_context / (double)rope->original_context;
     bool by_ratio = rope->scaling == AS_ROPE_YARN || rope->scaling == AS_ROPE_LONGROPE;
-    rope->factor = as_config_number(fields, "factor", by_ratio ? ratio : 1);
-    if (!(rope->factor > 0))
-        as_config_fail(fields, AS_E_INPUT, "rope \"factor\" is %g, expected above 0", rope->factor);
-    rope->low_freq_factor = as_config_number(fields, "low_freq_factor", 1);
-    rope->high_freq_factor = as_config_number(fields, "high_freq_factor", 4);
-    rope->beta_fast = as_config_number(fields, "beta_fast", 32);
-    rope->beta_slow = as_config_number(fields, "beta_slow", 1);
+    rope->factor = as_config_number_in(fields, "factor", by_ratio ? ratio : 1, least_factor, most_factor);
+    rope->low_freq_factor = as_config_number_in(fields, "low_freq_factor", 1, least_factor, most_factor);
+    rope->high_freq_factor = as_config_number_in(fields, "high_freq_factor", 4, least_factor, most_factor);
+    if (rope->scaling == AS_ROPE_LLAMA3 && rope->low_freq_factor >= rope->high_freq_factor) {
+        as_config_fail(fields, AS_E_INPUT,
+                       "\"low_freq_factor\" is %g, expected below \"high_freq_factor\" %g",
+                       rope->low_freq_factor, rope->high_freq_factor);
+    }
+    rope->beta_fast = as_config_number_in(fields, "beta_fast", 32, 0, most_factor);
+    rope->beta_slow = as_config_number_in(fields, "beta_slow", 1, 0, most_factor);
     rope->no_truncate = !as_config_bool(fields, "truncate", true);
     if (rope->beta_fast == 0) rope->beta_fast = 32;
     if (rope->beta_slow == 0) rope->beta_slow = 1;
@@ -220,8 +248,8 @@ static void read_scaling(as_config *config, as_config *fields, as_rope_spec *rop
     }
     rope->attention_factor = 1;
     if (by_ratio) {
-        rope->attention_factor =
-            as_config_number(fields, "attention_factor", default_attention_factor(fields, rope));
+        double otherwise = default_attention_factor(fields, rope);
+        rope->attention_factor = as_config_number_in(fields, "attention_factor", otherwise, 0, most_factor);
     }
 }
 
@@ -246,19 +274,19 @@ int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model
         if (json_is_object(nested)) object = nested;
         if (json_object_size(object)) fields.root = object;
     }
-    double theta = as_config_number(config, "rope_theta", defaults->theta);
+    double theta = as_config_number_in(config, "rope_theta", defaults->theta, least_factor, most_base);
     bool may_be_partial = defaults->partial > 0;
     double partial =
-        may_be_partial ? as_config_number(config, "partial_rotary_factor", defaults->partial) : 1;
+        may_be_partial ? as_config_number_in(config, "partial_rotary_factor", defaults->partial, 0, 1) : 1;
     as_rope_spec rope = {.kind = defaults->kind, .head_dim = defaults->head_dim};
-    rope.theta = as_config_number(&fields, "rope_theta", theta);
-    if (may_be_partial) partial = as_config_number(&fields, "partial_rotary_factor", partial);
+    rope.theta = as_config_number_in(&fields, "rope_theta", theta, least_factor, most_base);
+    if (may_be_partial) partial = as_config_number_in(&fields, "partial_rotary_factor", partial, 0, 1);
     rope.scaling = rope_scaling_kind(config, &fields);
     rope.dim = (int64_t)((double)rope.head_dim * partial);
     rope.rotary = rope.dim + rope.dim % 2; /* an odd share is rounded up */
-    if (rope.rotary < 0 || rope.rotary > rope.head_dim || !(rope.theta > 0)) {
-        as_config_fail(config, AS_E_INPUT, "rotary width %lld of a head of %lld with base %g makes no sense",
-                       (long long)rope.rotary, (long long)rope.head_dim, rope.theta);
+    if (rope.rotary > rope.head_dim) {
+        as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
+                       (long long)rope.head_dim, (long long)rope.dim);
     }
     read_scaling(config, &fields, &rope, spec);
     if (config->rc == AS_OK && fields.rc != AS_OK) {

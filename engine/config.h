@@ -27,6 +27,10 @@ int64_t as_config_size(as_config *config, const char *key, int64_t most);
 /* The same with a default for an absent or null field. */
 int64_t as_config_size_or(as_config *config, const char *key, int64_t otherwise, int64_t most);
 double as_config_number(as_config *config, const char *key, double otherwise);
+/* The same between least and most; NaN never is. */
+double as_config_number_in(as_config *config, const char *key, double otherwise, double least, double most);
+/* What a norm adds under its root. */
+double as_config_eps(as_config *config, const char *key, double otherwise);
 bool as_config_bool(as_config *config, const char *key, bool otherwise);
 const char *as_config_string(as_config *config, const char *key, const char *otherwise);
 /* hidden_act and its aliases; an unknown one is an error that lists the known. */

@@ -43,7 +43,7 @@ typedef struct as_model_info {
     const char *model_type;
     const char *dtype;     /* the checkpoint's type, torch name: "float16" */
     const char *precision; /* what it runs as: "f16", "fp8-channel", ... */
-    const char *digest;    /* of config and tensor table, hex */
+    const char *digest;    /* tells checkpoints apart; see engine/digest.h */
     int64_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocab;
     int64_t context; /* longest position the configuration promises; 0: unlimited (recurrent) */
     int64_t parameters, active_parameters;
@@ -77,11 +77,12 @@ const struct as_tokenizer *as_model_tokenizer(const as_model *model);
  */
 
 typedef struct as_session_options {
-    int threads;           /* 0: all processors of the process */
-    const char *cache;     /* "f32", "f16", "bf16" or "e4m3"; NULL: f32 for an f32 model, else f16 */
+    int threads; /* 0: all processors of the process */
+    const char
+        *cache; /* "f32", "f16", "bf16" or "e4m3"; NULL: e4m3 at +kv8, f32 at f32 and native, else f16 */
     int64_t cache_tokens;  /* room over all sequences; 0: the model's context, at most 32768 */
     int64_t max_sequences; /* 0: 1 */
-    int64_t chunk;         /* most rows computed in one pass; 0: 512 */
+    int64_t chunk; /* most rows computed in one pass; 0: 512, fewer where the work space would be large */
 } as_session_options;
 
 AS_MUST_USE as_code as_session_open(const as_model *model, const as_session_options *options,
@@ -126,7 +127,8 @@ typedef as_code as_logits_sink(void *context, int64_t feed, int64_t first, int64
 AS_MUST_USE as_code as_session_forward(as_session *session, const as_feed *feeds, int64_t count,
                                        as_logits_sink *sink, void *context, as_error *err);
 
-/* Stops a running forward pass between layers; may be called from a signal handler or another thread. */
+/* Stops the running forward pass between two layers, or the next one if none is running; may be called from a
+ * signal handler or another thread. */
 void as_session_cancel(as_session *session);
 
 /* Watch intermediate values: called with stage names "embed", "3.mixer", "3.ffn", "3.out", "final_norm"
@@ -182,9 +184,10 @@ typedef struct as_event {
     as_logprob chosen;
     const as_logprob *top; /* `top_count` best first; valid during the call */
     int64_t top_count;
-    const char
-        *text; /* text that became final with this token (whole UTF-8), may be empty; valid during the call */
-    int64_t time_ns;                          /* as_clock_ns when the token was ready */
+    const char *text;    /* text that became final with this token, whole UTF-8; valid during the call */
+    int64_t text_size;   /* in bytes, may be 0; the text may hold zero bytes itself */
+    const char *problem; /* what failed where finish is ERROR, else NULL; valid during the call */
+    int64_t time_ns;     /* as_clock_ns when the token was ready */
     int64_t prompt_tokens, completion_tokens; /* so far */
     as_finish finish;                         /* NONE while it goes on */
 } as_event;
@@ -199,15 +202,16 @@ typedef struct as_scheduler_options {
 AS_MUST_USE as_code as_scheduler_open(as_session *session, const as_scheduler_options *options,
                                       as_scheduler **out, as_error *err);
 void as_scheduler_close(as_scheduler *scheduler);
-/* Queues a request. AS_E_LIMIT with a message that names the context length when prompt + max_tokens exceed
- * it (or the prompt alone leaves no room for a token); AS_E_INPUT for an empty prompt or a token out of
- * range. */
+/* Queues a request. AS_E_INPUT for an empty prompt, a token outside the vocabulary or sampling out of range;
+ * AS_E_LIMIT with a message that names the context length when prompt + max_tokens exceed
+ * it (or the prompt alone leaves no room for a token). */
 AS_MUST_USE as_code as_scheduler_submit(as_scheduler *scheduler, const as_request *request, int64_t *id,
                                         as_error *err);
 void as_scheduler_cancel(as_scheduler *scheduler,
                          int64_t id); /* ends with AS_FINISH_CANCELLED at the next step */
 /* One forward pass over the running requests (decoding rows first, prefill in the rest of the chunk), then
- * one event for each new token. *busy tells whether work is left. */
+ * one event for each new token. *busy tells whether work is left. A request whose logits are not numbers ends
+ * alone, with AS_FINISH_ERROR. After a failure of the step itself the scheduler can only be closed. */
 AS_MUST_USE as_code as_scheduler_step(as_scheduler *scheduler, as_event_sink *sink, void *context, bool *busy,
                                       as_error *err);
 

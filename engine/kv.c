@@ -5,14 +5,14 @@
 
 #include "base/mem.h"
 
-static void *take(as_kv *kv, int64_t bytes)
+/* count units of `size` bytes; the product is checked, since a configuration may ask for anything. */
+static void *take(as_kv *kv, int64_t count, int64_t unit, int64_t size)
 {
-    struct as_pages *pages = AS_ARENA_NEW(&kv->memory.arena, struct as_pages);
-    void *at = pages ? as_alloc_pages((size_t)bytes) : NULL;
-    if (!at) return NULL;
-    *pages = (struct as_pages){.at = at, .size = (size_t)bytes, .next = kv->memory.pages};
-    kv->memory.pages = pages;
-    kv->bytes += bytes;
+    int64_t bytes;
+    if (__builtin_mul_overflow(count, unit, &bytes) || __builtin_mul_overflow(bytes, size, &bytes))
+        return NULL;
+    void *at = as_model_memory_take(&kv->memory, bytes, 1);
+    if (at) kv->bytes += bytes;
     return at;
 }
 
@@ -20,19 +20,19 @@ static as_code open_step(as_kv *kv, const as_block_needs *needs, as_dtype dtype,
                          as_error *err)
 {
     if (needs->kv_heads) {
-        int64_t unit = kv->pages * needs->kv_heads * AS_PAGE_TOKENS * as_dtype_bytes(dtype);
+        int64_t unit = needs->kv_heads * AS_PAGE_TOKENS * as_dtype_bytes(dtype);
         step->cache = (as_kv_layer){.dtype = dtype,
                                     .kv_heads = needs->kv_heads,
                                     .k_width = needs->k_width,
                                     .v_width = needs->v_width};
-        step->cache.k = take(kv, unit * needs->k_width);
-        step->cache.v = take(kv, unit * needs->v_width);
+        step->cache.k = take(kv, kv->pages, unit, needs->k_width);
+        step->cache.v = take(kv, kv->pages, unit, needs->v_width);
         if (!step->cache.k || !step->cache.v) return as_fail_memory(err, "the key/value cache");
     }
     for (int p = 0; p < AS_MAX_STATES; p++) {
         if (!needs->state[p]) continue;
         step->state_size[p] = needs->state[p];
-        step->state[p] = take(kv, kv->sequence_count * needs->state[p] * (int64_t)sizeof(float));
+        step->state[p] = take(kv, kv->sequence_count, needs->state[p], sizeof(float));
         if (!step->state[p]) return as_fail_memory(err, "the recurrent states");
     }
     return AS_OK;
@@ -44,11 +44,12 @@ static as_code open_tables(as_kv *kv, as_error *err)
     kv->free_pages = AS_ARENA_NEW_ARRAY(arena, int32_t, kv->pages);
     kv->sequences = AS_ARENA_NEW_ARRAY(arena, as_sequence, kv->sequence_count);
     kv->layers = AS_ARENA_NEW_ARRAY(arena, as_layer_memory, kv->layer_count);
-    if (!kv->free_pages || !kv->sequences || !kv->layers) return as_fail_memory(err, "the cache's tables");
-    for (int64_t i = 0; i < kv->sequence_count; i++) {
-        kv->sequences[i].pages = AS_ARENA_NEW_ARRAY(arena, int32_t, kv->pages);
-        if (!kv->sequences[i].pages) return as_fail_memory(err, "the cache's tables");
+    /* Any sequence may come to hold all pages; the tables take memory only where they are written. */
+    int32_t *tables = take(kv, kv->sequence_count, kv->pages, sizeof *tables);
+    if (!kv->free_pages || !kv->sequences || !kv->layers || !tables) {
+        return as_fail_memory(err, "the cache's tables");
     }
+    for (int64_t i = 0; i < kv->sequence_count; i++) kv->sequences[i].pages = tables + i * kv->pages;
     for (int64_t i = 0; i < kv->pages; i++) kv->free_pages[i] = (int32_t)(kv->pages - 1 - i);
     kv->free_count = kv->pages;
     return AS_OK;

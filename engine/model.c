@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/arch/arch.h"
+#include "engine/digest.h"
 #include "engine/text/tokenizer.h"
 
 /* ---- weights ---------------------------------------------------------------------------------------------
@@ -74,7 +75,9 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     as_binder_source source = {.repository = m->repository, .seed = options->seed, .dtype = AS_F16};
     const char *stored = json_string_value(json_object_get(m->config, "torch_dtype"));
     if (!stored) stored = json_string_value(json_object_get(m->config, "dtype"));
-    if (stored) (void)as_dtype_parse(stored, &source.dtype);
+    as_dtype named;
+    if (stored && as_dtype_parse(stored, &named) && (named == AS_F32 || named == AS_BF16))
+        source.dtype = named;
     as_pool *pool = NULL;
     as_binder *binder = NULL;
     as_code rc = as_pool_open(options->threads, &pool, err);
@@ -101,12 +104,13 @@ static as_code eos_list(as_model *m, as_error *err)
     const json_t *value = NULL;
     if (m->repository) value = json_object_get(m->repository->generation_config.value, "eos_token_id");
     if (!value || json_is_null(value)) value = json_object_get(m->config, "eos_token_id");
-    size_t count = json_is_array(value) ? json_array_size(value) : json_is_integer(value) ? 1 : 0;
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
     int32_t *ids = AS_ARENA_NEW_ARRAY(&m->memory.arena, int32_t, count + 1);
     if (!ids) return as_fail_memory(err, "the model's facts");
     int64_t used = 0;
     for (size_t i = 0; i < count; i++) {
-        json_int_t id = json_integer_value(json_is_array(value) ? json_array_get(value, i) : value);
+        const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+        json_int_t id = json_is_integer(item) ? json_integer_value(item) : -1;
         if (id >= 0 && id < m->spec.vocab) ids[used++] = (int32_t)id;
     }
     m->info.eos = ids;
@@ -114,37 +118,7 @@ static as_code eos_list(as_model *m, as_error *err)
     return AS_OK;
 }
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
-{
-    const unsigned char *at = bytes; /* FNV-1a */
-    for (size_t i = 0; i < size; i++) hash = (hash ^ at[i]) * 0x100000001b3u;
-    return hash;
-}
-
-/* Tells two checkpoints apart by configuration, tensor table and a sample of the weights. */
-static const char *digest(as_model *m)
-{
-    as_buf text;
-    as_buf_init(&text, 0);
-    as_json_write(m->config, 0, &text);
-    uint64_t hash = mix(0xcbf29ce484222325u, as_buf_text(&text), text.size);
-    as_buf_free(&text);
-    for (int64_t f = 0; m->repository && f < m->repository->weight_count; f++) {
-        const as_weight_file *file = &m->repository->weights[f];
-        for (int64_t t = 0; t < file->tensor_count; t++) {
-            const as_tensor *tensor = &file->tensors[t];
-            hash = mix(hash, tensor->name, strlen(tensor->name));
-            hash = mix(hash, tensor->shape, sizeof tensor->shape[0] * (size_t)tensor->dims);
-            const void *data;
-            if (as_repository_data(m->repository, tensor, &data, NULL) == AS_OK) {
-                hash = mix(hash, data, tensor->bytes < 256 ? tensor->bytes : 256);
-            }
-        }
-    }
-    return as_arena_printf(&m->memory.arena, "%016llx", (unsigned long long)hash);
-}
-
-static as_code fill_info(as_model *m, const char *name, as_error *err)
+static as_code fill_info(as_model *m, const char *name, const as_model_options *options, as_error *err)
 {
     as_model_info *info = &m->info;
     const as_model_spec *spec = &m->spec;
@@ -153,7 +127,6 @@ static as_code fill_info(as_model *m, const char *name, as_error *err)
     info->architecture = spec->architecture;
     info->model_type = spec->model_type;
     info->precision = m->precision.name;
-    info->digest = digest(m);
     info->layers = spec->layer_count;
     info->hidden = spec->hidden;
     info->heads = spec->heads;
@@ -172,7 +145,9 @@ static as_code fill_info(as_model *m, const char *name, as_error *err)
                 info->state_bytes += needs.state[p] * (int64_t)sizeof(float);
         }
     }
-    if (!info->id || !info->digest) return as_fail_memory(err, "the model's facts");
+    if (!info->id) return as_fail_memory(err, "the model's facts");
+    AS_TRY(as_model_digest(m->config, m->repository, options->seed, m->digest, err));
+    info->digest = m->digest;
     return eos_list(m, err);
 }
 
@@ -225,7 +200,7 @@ static as_code open_into(as_model *m, const char *name, const as_model_options *
     AS_TRY(as_spec_from_config(m->config, &m->spec, err));
     AS_TRY(load_weights(m, options, err));
     AS_TRY(open_tokenizer(m, options, err));
-    return fill_info(m, name, err);
+    return fill_info(m, name, options, err);
 }
 
 as_code as_model_open(const char *name, const as_model_options *options, as_model **out, as_error *err)

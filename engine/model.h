@@ -2,6 +2,7 @@
 #ifndef AS_ENGINE_MODEL_H
 #define AS_ENGINE_MODEL_H
 
+#include "base/sha256.h"
 #include "engine/binder.h"
 #include "engine/blocks/block.h"
 #include "engine/engine.h"
@@ -30,6 +31,7 @@ struct as_model {
     as_layer_weights *layers;
 
     as_model_info info;
+    char digest[2 * AS_SHA256_BYTES + 1];
 };
 
 #endif

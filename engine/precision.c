@@ -83,6 +83,8 @@ typedef struct quantize_job {
 
 enum { CHUNK = 512 };
 
+#define SMALLEST_SCALE 1e-12f /* as for activations: the quotient stays finite */
+
 /* Calls of this visit a row in chunks of CHUNK floats. */
 static void load_chunk(const as_matrix *m, int64_t row, int64_t col, int64_t n, float *out)
 {
@@ -118,7 +120,9 @@ static void round_range(const quantize_job *job, int64_t row, int64_t from, int6
 
 static float scale_of(float most)
 {
-    return most > 0 || isnan(most) ? most / 448.0f : 1.0f;
+    if (most == 0) return 1;
+    float scale = most / 448.0f;
+    return scale < SMALLEST_SCALE ? SMALLEST_SCALE : scale;
 }
 
 /* One band of rows: its blocks' maxima, then its numbers. A tensor's scale is found in a pass of its own. */

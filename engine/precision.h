@@ -31,8 +31,8 @@ typedef struct as_precision {
  * exactly, so nothing is converted. AS_E_UNSUPPORTED for an unknown name, with the list of those known. */
 AS_MUST_USE as_code as_precision_parse(const char *name, as_precision *out, as_error *err);
 
-/* Rounds a matrix of float32 rows to e4m3 with scales of absmax/448 (zero rows: scale 1) as `precision` lays
- * them out. data [rows, cols] bytes; scales as as_matrix has them. source is converted row by row. */
+/* Rounds a matrix to e4m3 with scales of absmax/448 (zeros: scale 1; otherwise at least 1e-12) as `precision`
+ * lays them out. data [rows, cols] bytes; scales as as_matrix has them. source is converted row by row. */
 void as_precision_quantize(const as_precision *precision, const as_matrix *source, uint8_t *data,
                            float *scales, as_pool *pool);
 /* How many scales a matrix of that shape has. */

@@ -1,6 +1,7 @@
 /* Sampling; see sample.h. */
 #include "engine/sample.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -34,11 +35,20 @@ static void penalise(const as_sampling *s, const as_token_counts *counts, int64_
     for (int64_t i = 0; i < vocab; i++) {
         int32_t n = counts->in_completion[i];
         if (!n && !(counts->in_prompt && counts->in_prompt[i])) continue;
+        if (isinf(scores[i])) continue; /* ruled out, and stays so */
         double score = scores[i];
         score = score > 0 ? score / repetition : score * repetition;
         if (n) score -= s->presence_penalty + s->frequency_penalty * n;
-        scores[i] = (float)score;
+        scores[i] = (float)(score > FLT_MAX ? FLT_MAX : score < -FLT_MAX ? -FLT_MAX : score);
     }
+}
+
+/* Divides by the temperature, the largest score moved to 0 first: the smallest temperature overflows nothing.
+ */
+static void soften(float *scores, int64_t vocab, double temperature)
+{
+    double top = scores[greedy(scores, vocab)];
+    for (int64_t i = 0; i < vocab; i++) scores[i] = (float)((scores[i] - top) / temperature);
 }
 
 /* ---- a heap of candidates, the best on top ----------------------------------------------------------------
@@ -84,20 +94,20 @@ static void pop(as_sample_room *r, int64_t size)
 static int64_t truncate(const as_sampling *s, as_sample_room *r, int64_t vocab)
 {
     for (int64_t i = vocab / 2 - 1; i >= 0; i--) sift_down(r, i, vocab);
-    double top = r->scores[0], sum = 0, before_it = 0;
+    double sum = 0, before_it = 0; /* the best score is 0 */
     int64_t kept = 0, limit = s->top_k > 0 && s->top_k < vocab ? s->top_k : vocab;
     if (limit == vocab) {
-        for (int64_t i = 0; i < vocab; i++) sum += exp(r->scores[i] - top);
+        for (int64_t i = 0; i < vocab; i++) sum += exp(r->scores[i]);
     } else {
         for (; kept < limit; kept++) {
             pop(r, vocab - kept);
-            sum += exp(r->scores[vocab - 1 - kept] - top);
+            sum += exp(r->scores[vocab - 1 - kept]);
         }
     }
     int64_t popped = kept;
     for (kept = 0; kept < limit; kept++) {
         if (kept >= popped) pop(r, vocab - kept);
-        double share = exp(r->scores[vocab - 1 - kept] - top); /* of the best one's probability */
+        double share = exp(r->scores[vocab - 1 - kept]); /* of the best one's probability */
         bool out_of_top_p = s->top_p > 0 && s->top_p < 1 && before_it >= s->top_p * sum;
         if (kept && (out_of_top_p || share < s->min_p)) break;
         before_it += share;
@@ -121,26 +131,21 @@ as_code as_sample(const as_sampling *s, const float *logits, int64_t vocab, cons
         *out = greedy(room->scores, vocab);
         return AS_OK;
     }
-    for (int64_t i = 0; i < vocab; i++) room->scores[i] = (float)(room->scores[i] / s->temperature);
+    soften(room->scores, vocab, s->temperature);
     bool cut = s->top_k > 0 || (s->top_p > 0 && s->top_p < 1) || s->min_p > 0;
     int64_t kept = cut ? truncate(s, room, vocab) : vocab;
     const float *scores = room->scores + vocab - kept;
     const int32_t *ids = room->ids + vocab - kept;
-    double top = scores[0], sum = 0;
-    for (int64_t i = 1; i < kept; i++) {
-        if (scores[i] > top) top = scores[i];
-    }
-    for (int64_t i = 0; i < kept; i++) sum += exp(scores[i] - top);
+    double sum = 0; /* the best score is 0 */
+    for (int64_t i = 0; i < kept; i++) sum += exp(scores[i]);
     as_rng rng;
     as_rng_init(&rng, s->seed, (uint64_t)index);
     double left = as_rng_unit(&rng) * sum;
-    int64_t chosen = kept - 1;
-    for (int64_t i = 0; i < kept; i++) {
-        left -= exp(scores[i] - top);
-        if (left < 0) {
-            chosen = i;
-            break;
-        }
+    int64_t chosen = -1;
+    for (int64_t i = 0; i < kept && left >= 0; i++) {
+        double weight = exp(scores[i]);
+        if (weight > 0) chosen = i; /* the last of them, should rounding leave a rest */
+        left -= weight;
     }
     *out = ids[chosen];
     return AS_OK;
@@ -148,17 +153,19 @@ as_code as_sample(const as_sampling *s, const float *logits, int64_t vocab, cons
 
 double as_log_sum_exp(const float *logits, int64_t vocab)
 {
-    double top = logits[0], sum = 0;
+    double top = logits[0];
     for (int64_t i = 1; i < vocab; i++) {
         if (logits[i] > top) top = logits[i];
     }
-    for (int64_t i = 0; i < vocab; i++) sum += exp(logits[i] - top);
+    double sum = exp(logits[0] - top);
+    for (int64_t i = 1; i < vocab; i++) sum += exp(logits[i] - top);
     return top + log(sum);
 }
 
 void as_top_logprobs(const float *logits, int64_t vocab, double log_sum, int64_t count, as_logprob *out)
 {
     int64_t used = 0;
+    if (count < 1) return;
     for (int64_t i = 0; i < vocab; i++) {
         if (used == count && !(logits[i] > out[used - 1].logprob)) continue;
         int64_t at = used < count ? used++ : count - 1;

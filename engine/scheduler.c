@@ -1,5 +1,5 @@
 /* Continuous batching: requests join and leave the running batch at every step. */
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -28,7 +28,8 @@ typedef struct request {
     as_token_stream *stream; /* NULL without a tokenizer */
     as_buf text;             /* decoded and not yet handed over */
     /* what the step at hand found */
-    bool has_token;
+    bool has_token, failed;
+    char problem[256]; /* where failed */
     int32_t token;
     as_logprob chosen, top[MOST_LOGPROBS];
     int64_t top_count;
@@ -128,6 +129,33 @@ void as_scheduler_close(as_scheduler *s)
 /* ---- submit ----------------------------------------------------------------------------------------------
  */
 
+static bool is_between(double value, double least, double most)
+{
+    return value >= least && value <= most; /* NaN is not */
+}
+
+static as_code check_sampling(const as_sampling *q, as_error *err)
+{
+    const struct {
+        const char *name;
+        double value, least, most;
+    } fields[] = {
+        {"temperature", q->temperature, 0, 1e6},
+        {"top_p", q->top_p, 0, 1},
+        {"min_p", q->min_p, 0, 1},
+        {"repetition_penalty", q->repetition_penalty, 0, 1e6},
+        {"presence_penalty", q->presence_penalty, -1e6, 1e6},
+        {"frequency_penalty", q->frequency_penalty, -1e6, 1e6},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        if (is_between(fields[i].value, fields[i].least, fields[i].most)) continue;
+        return as_fail(err, AS_E_INPUT, "%s is %g, expected %g to %g", fields[i].name, fields[i].value,
+                       fields[i].least, fields[i].most);
+    }
+    if (q->top_k >= 0) return AS_OK;
+    return as_fail(err, AS_E_INPUT, "top_k is %lld, expected 0 or more", (long long)q->top_k);
+}
+
 static as_code check_request(const as_scheduler *s, const as_request *q, as_error *err)
 {
     if (q->count < 1) return as_fail(err, AS_E_INPUT, "the prompt is empty");
@@ -144,6 +172,7 @@ static as_code check_request(const as_scheduler *s, const as_request *q, as_erro
                        (long long)q->max_tokens, (long long)q->logprobs, MOST_LOGPROBS,
                        (long long)q->stop_count, MOST_STOPS);
     }
+    AS_TRY(check_sampling(&q->sampling, err));
     int64_t completion = q->max_tokens ? q->max_tokens : 1;
     if (q->count > s->context || completion > s->context - q->count) {
         return as_fail(err, AS_E_LIMIT,
@@ -224,7 +253,7 @@ static void admit(as_scheduler *s)
     while (s->waiting && s->running_count < s->max_batch) {
         request *r = s->waiting;
         int64_t need = r->prompt_count + r->max_tokens;
-        if (!r->cancelled && s->promised + need > s->capacity) return;
+        if (s->promised + need > s->capacity) return;
         if (as_session_add(s->session, &r->sequence, NULL) != AS_OK) return;
         s->promised += need;
         s->waiting = r->next;
@@ -244,18 +273,20 @@ static int64_t plan(as_scheduler *s)
     for (request *r = s->running; r; r = r->next) {
         if (r->cancelled || r->fed < r->prompt_count) continue;
         s->feed_of[count] = r;
-        s->feeds[count++] = (as_feed){.sequence = r->sequence, .tokens = &r->token, .count = 1};
+        s->feeds[count] = (as_feed){.sequence = r->sequence, .tokens = &r->token, .count = 1};
+        count++;
         rows++;
     }
     for (request *r = s->running; r && rows < s->chunk; r = r->next) {
         if (r->cancelled || r->fed == r->prompt_count) continue;
         int64_t rest = r->prompt_count - r->fed, n = rest < s->chunk - rows ? rest : s->chunk - rows;
         s->feed_of[count] = r;
-        s->feeds[count++] = (as_feed){.sequence = r->sequence,
+        s->feeds[count] = (as_feed){.sequence = r->sequence,
                                       .tokens = r->prompt + r->fed,
                                       .count = n,
                                       .want = n == rest ? AS_LOGITS_LAST : AS_LOGITS_NONE,
                                       .prompt_length = r->prompt_count};
+        count++;
         rows += n;
         r->fed += n;
     }
@@ -265,13 +296,19 @@ static int64_t plan(as_scheduler *s)
 static as_code take_logits(void *context, int64_t feed, int64_t first, int64_t rows, const float *logits,
                            as_error *err)
 {
-    (void)first;
+    (void)first, (void)err;
     as_scheduler *s = context;
     request *r = s->feed_of[feed];
     int64_t vocab = s->model->spec.vocab;
     AS_BUG(rows != 1);
     as_token_counts counts = {.in_prompt = r->in_prompt, .in_completion = r->in_completion};
-    AS_TRY(as_sample(&r->sampling, logits, vocab, &counts, r->made, &s->room, &r->token, err));
+    as_error why;
+    as_code rc = as_sample(&r->sampling, logits, vocab, &counts, r->made, &s->room, &r->token, &why);
+    if (rc != AS_OK) { /* the others' rows do not depend on this one */
+        r->failed = true;
+        snprintf(r->problem, sizeof r->problem, "%s", why.text);
+        return AS_OK;
+    }
     r->has_token = true;
     r->chosen = (as_logprob){.token = r->token};
     r->top_count = 0;
@@ -290,7 +327,8 @@ static size_t find_stop(const request *r, bool *found)
     size_t first = r->text.size;
     const char *text = as_buf_text(&r->text);
     for (int64_t i = 0; i < r->stop_count; i++) {
-        const char *at = *r->stop[i] ? strstr(text, r->stop[i]) : NULL;
+        size_t size = strlen(r->stop[i]); /* the text may hold zero bytes, a stop string cannot */
+        const char *at = size ? memmem(text, r->text.size, r->stop[i], size) : NULL;
         if (!at || (size_t)(at - text) >= first) continue;
         first = (size_t)(at - text);
         *found = true;
@@ -357,6 +395,8 @@ static void emit(const as_scheduler *s, const request *r, as_finish finish, int6
                       .top = r->top,
                       .top_count = r->has_token ? r->top_count : 0,
                       .text = r->has_token ? as_buf_text(&s->piece) : "",
+                      .text_size = r->has_token ? (int64_t)s->piece.size : 0,
+                      .problem = r->failed ? r->problem : NULL,
                       .time_ns = now,
                       .prompt_tokens = r->prompt_count,
                       .completion_tokens = r->made,
@@ -370,7 +410,7 @@ static as_code report(as_scheduler *s, as_event_sink *sink, void *context, as_er
     int64_t now = as_clock_ns();
     for (request **at = &s->running; *at;) {
         request *r = *at;
-        as_finish finish = r->cancelled ? AS_FINISH_CANCELLED : AS_FINISH_NONE;
+        as_finish finish = r->cancelled ? AS_FINISH_CANCELLED : r->failed ? AS_FINISH_ERROR : AS_FINISH_NONE;
         if (!r->cancelled && r->has_token) AS_TRY(advance(s, r, &finish, err));
         if (r->cancelled) r->has_token = false;
         if (r->has_token || finish != AS_FINISH_NONE) emit(s, r, finish, now, sink, context);
@@ -386,8 +426,26 @@ static as_code report(as_scheduler *s, as_event_sink *sink, void *context, as_er
     return AS_OK;
 }
 
+/* Cancelled requests leave the queue at once, whatever stands before them. */
+static void report_cancelled_in_queue(as_scheduler *s, as_event_sink *sink, void *context)
+{
+    int64_t now = as_clock_ns();
+    for (request **at = &s->waiting; *at;) {
+        request *r = *at;
+        if (!r->cancelled) {
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
+        if (!*at) s->waiting_end = at;
+        emit(s, r, AS_FINISH_CANCELLED, now, sink, context);
+        free_request(s, r);
+    }
+}
+
 as_code as_scheduler_step(as_scheduler *s, as_event_sink *sink, void *context, bool *busy, as_error *err)
 {
+    report_cancelled_in_queue(s, sink, context);
     admit(s);
     int64_t feeds = plan(s);
     if (feeds) AS_TRY(as_session_forward(s->session, s->feeds, feeds, take_logits, s, err));

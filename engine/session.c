@@ -13,6 +13,8 @@ enum {
     MOST_CHUNK = 8192,
     MOST_SEQUENCES = 65536,
     LOGIT_BYTES = 32 << 20, /* of one block of logits rows */
+    WORK_BYTES = 128 << 20, /* of all else that grows with the chunk, unless a chunk is asked for */
+    LEAST_CHUNK = 16,
 };
 
 /* A row whose logits are wanted. */
@@ -49,18 +51,13 @@ struct as_session {
 
 static void *take(as_session *s, int64_t count, size_t size)
 {
-    struct as_pages *pages = AS_ARENA_NEW(&s->memory.arena, struct as_pages);
-    void *at = pages ? as_alloc_pages((size_t)count * size) : NULL;
-    if (!at) return NULL;
-    *pages = (struct as_pages){.at = at, .size = (size_t)count * size, .next = s->memory.pages};
-    s->memory.pages = pages;
-    s->bytes += count * (int64_t)size;
+    void *at = as_model_memory_take(&s->memory, count, size);
+    if (at) s->bytes += count * (int64_t)size;
     return at;
 }
 
-/* Floats of work space for `rows` rows of the neediest step. Each array a block takes is rounded up to a
- * cache line. */
-static int64_t work_needed(const as_model_spec *spec, int64_t rows)
+/* Floats of work space that the neediest step takes for each row. */
+static int64_t work_per_row(const as_model_spec *spec)
 {
     int64_t most = 0;
     for (int64_t i = 0; i < spec->layer_count; i++) {
@@ -69,13 +66,24 @@ static int64_t work_needed(const as_model_spec *spec, int64_t rows)
             if (needs.row > most) most = needs.row;
         }
     }
-    return most * rows + 32 * 16;
+    return most;
+}
+
+/* The usual chunk, or as many rows as WORK_BYTES hold; never fewer than there are sequences to decode. */
+static int64_t default_chunk(const as_model_spec *spec, int64_t sequences)
+{
+    int64_t row = work_per_row(spec) + 4 * spec->hidden; /* open_buffers takes four rows of the stream */
+    for (int i = 0; i < spec->rope_count; i++) row += spec->ropes[i].rotary;
+    int64_t rows = WORK_BYTES / (row * (int64_t)sizeof(float)) / LEAST_CHUNK * LEAST_CHUNK;
+    if (rows < sequences) rows = sequences;
+    if (rows < LEAST_CHUNK) rows = LEAST_CHUNK;
+    return rows < DEFAULT_CHUNK ? rows : DEFAULT_CHUNK;
 }
 
 static as_code open_buffers(as_session *s, as_error *err)
 {
     const as_model_spec *spec = &s->model->spec;
-    s->work_size = work_needed(spec, s->chunk);
+    s->work_size = work_per_row(spec) * s->chunk + 32 * 16; /* each array is rounded up to a cache line */
     s->stream = take(s, s->chunk * spec->hidden, sizeof(float));
     s->normed = take(s, s->chunk * spec->hidden, sizeof(float));
     s->output = take(s, s->chunk * spec->hidden, sizeof(float));
@@ -128,11 +136,13 @@ static as_code open_into(as_session *s, const as_session_options *options, as_er
     s->cache_tokens = options->cache_tokens     ? options->cache_tokens
                       : context < DEFAULT_CACHE ? context
                                                 : DEFAULT_CACHE;
-    s->chunk = options->chunk ? options->chunk : DEFAULT_CHUNK;
+    s->chunk = options->chunk ? options->chunk : default_chunk(&m->spec, sequences);
     if (sequences < 1 || sequences > MOST_SEQUENCES || s->cache_tokens < 1 ||
         s->cache_tokens > (int64_t)1 << 31) {
-        return as_fail(err, AS_E_LIMIT, "a session of %lld sequences with %lld tokens is not possible",
-                       (long long)sequences, (long long)s->cache_tokens);
+        return as_fail(
+            err, AS_E_LIMIT,
+            "a session of %lld sequences with %lld tokens is not possible, at most %d with 2^31 are",
+            (long long)sequences, (long long)s->cache_tokens, MOST_SEQUENCES);
     }
     if (s->chunk < 1 || s->chunk > MOST_CHUNK) {
         return as_fail(err, AS_E_LIMIT, "chunk is %lld, expected 1 to %d", (long long)s->chunk, MOST_CHUNK);

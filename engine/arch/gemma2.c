@@ -26,18 +26,20 @@ static const char *const names[AS_SLOT_COUNT] = {
 /* A cap of null is none; an absent one has the family's value. */
 static float cap(as_config *c, const char *key, double otherwise)
 {
-    return json_is_null(json_object_get(c->root, key)) ? 0 : (float)as_config_number(c, key, otherwise);
+    return json_is_null(json_object_get(c->root, key))
+               ? 0
+               : (float)as_config_number_in(c, key, otherwise, 0, 1e30);
 }
 
 static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 8192);
     as_spec_heads(c, spec, json_object_get(c->root, "num_key_value_heads") ? 0 : 4, 256);
-    double eps = as_config_number(c, "rms_norm_eps", 1e-6);
+    double eps = as_config_eps(c, "rms_norm_eps", 1e-6);
     bool bias = as_config_bool(c, "attention_bias", false);
     int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
     as_attention_spec attention = as_spec_attention(spec, rope, bias, bias);
-    attention.scale = (float)(1 / sqrt(as_config_number(c, "query_pre_attn_scalar", 256)));
+    attention.scale = (float)(1 / sqrt(as_config_number_in(c, "query_pre_attn_scalar", 256, 1e-6, 1e12)));
     attention.softcap = cap(c, "attn_logit_softcapping", 50);
     as_mlp_spec mlp =
         as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_activation", "gelu_pytorch_tanh"), false);

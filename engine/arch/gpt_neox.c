@@ -31,12 +31,12 @@ static void describe(as_config *c, as_model_spec *spec)
                        (long long)spec->hidden, (long long)spec->heads);
     }
     spec->head_dim = spec->hidden / spec->heads;
-    double eps = as_config_number(c, "layer_norm_eps", 1e-5);
+    double eps = as_config_eps(c, "layer_norm_eps", 1e-5);
     bool bias = as_config_bool(c, "attention_bias", true),
          parallel = as_config_bool(c, "use_parallel_residual", true);
     as_rope_defaults rotary = {.head_dim = spec->head_dim,
-                               .theta = as_config_number(c, "rotary_emb_base", 10000),
-                               .partial = as_config_number(c, "rotary_pct", 0.25)};
+                               .theta = as_config_number_in(c, "rotary_emb_base", 10000, 1e-6, 1e30),
+                               .partial = as_config_number_in(c, "rotary_pct", 0.25, 1e-3, 1)};
     as_attention_spec attention = as_spec_attention(spec, as_config_rope(c, &rotary, spec), bias, bias);
     attention.layout = AS_QKV_PER_KV_HEAD;
     spec->intermediate = as_config_size(c, "intermediate_size", AS_MOST_WIDTH);

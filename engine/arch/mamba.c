@@ -36,9 +36,8 @@ static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 1);
     spec->context = 0;
-    double eps = as_config_number(c, "layer_norm_epsilon", 1e-5);
-    double expand = as_config_number(c, "expand", 2);
-    if (!(expand > 0 && expand < 1024)) as_config_fail(c, AS_E_INPUT, "\"expand\" is %g", expand);
+    double eps = as_config_eps(c, "layer_norm_epsilon", 1e-5);
+    double expand = as_config_number_in(c, "expand", 2, 1e-3, 1024);
     int64_t width = (int64_t)(expand * (double)spec->hidden);
     spec->intermediate = width > 0 ? width : 1; /* whatever "intermediate_size" says */
     as_mamba_spec mamba = {.width = spec->intermediate,

@@ -6,7 +6,7 @@ static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 4096 * 32);
     as_spec_heads(c, spec, json_object_get(c->root, "num_key_value_heads") ? 0 : 8, 0);
-    double eps = as_config_number(c, "rms_norm_eps", 1e-6);
+    double eps = as_config_eps(c, "rms_norm_eps", 1e-6);
     int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
     as_attention_spec attention = as_spec_attention(spec, rope, false, false);
     if (as_config_has(c, "sliding_window")) {

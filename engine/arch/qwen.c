@@ -29,14 +29,14 @@ static void describe_qwen2(as_config *c, as_model_spec *spec)
     as_spec_heads(c, spec, json_object_get(c->root, "num_key_value_heads") ? 0 : 32, 0);
     int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
     as_attention_spec attention = as_spec_attention(spec, rope, true, false);
-    describe(c, spec, &attention, as_config_number(c, "rms_norm_eps", 1e-6));
+    describe(c, spec, &attention, as_config_eps(c, "rms_norm_eps", 1e-6));
 }
 
 static void describe_qwen3(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 32768);
     as_spec_heads(c, spec, json_object_get(c->root, "num_key_value_heads") ? 0 : 32, 128);
-    double eps = as_config_number(c, "rms_norm_eps", 1e-6);
+    double eps = as_config_eps(c, "rms_norm_eps", 1e-6);
     bool bias = as_config_bool(c, "attention_bias", false);
     int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
     as_attention_spec attention = as_spec_attention(spec, rope, bias, bias);

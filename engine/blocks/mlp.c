@@ -17,9 +17,10 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
 
 static as_block_needs needs(const as_model_spec *spec, const as_step *step)
 {
-    int64_t width = step->u.mlp.width;
-    int64_t linear = as_pass_linear_needs(width > spec->hidden ? width : spec->hidden);
-    return (as_block_needs){.row = 2 * width + linear};
+    /* Two arrays and the rounded input; then one array and its rounded copy. */
+    int64_t width = step->u.mlp.width, before = width + as_pass_linear_needs(spec->hidden),
+            after = as_pass_linear_needs(width);
+    return (as_block_needs){.row = width + (before > after ? before : after)};
 }
 
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
@@ -27,22 +28,24 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     const as_mlp_spec *m = &step->u.mlp;
     const mlp_weights *w = weights;
     int64_t hidden = pass->spec->hidden;
-    float *up = as_pass_floats(pass, pass->rows * m->width), *gate = up;
-    as_pass_linear(pass, &w->up, x, hidden, up, m->width);
+    float *out = as_pass_floats(pass, pass->rows * m->width), *up = NULL;
+    int64_t mark = pass->work_used;
     if (m->gated) {
-        gate = as_pass_floats(pass, pass->rows * m->width);
-        as_pass_linear(pass, &w->gate, x, hidden, gate, m->width);
+        up = as_pass_floats(pass, pass->rows * m->width);
+        as_pass_linear(pass, &w->up, x, hidden, up, m->width);
     }
+    as_pass_linear(pass, m->gated ? &w->gate : &w->up, x, hidden, out, m->width);
     pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act,
-                                                 .a = gate,
-                                                 .b = m->gated ? up : NULL,
-                                                 .out = gate,
+                                                 .a = out,
+                                                 .b = up,
+                                                 .out = out,
                                                  .n = pass->rows,
                                                  .width = m->width,
                                                  .a_stride = m->width,
                                                  .b_stride = m->width,
                                                  .out_stride = m->width});
-    as_pass_linear(pass, &w->down, gate, m->width, y, hidden);
+    pass->work_used = mark; /* up is done with */
+    as_pass_linear(pass, &w->down, out, m->width, y, hidden);
 }
 
 const as_block as_block_mlp = {

@@ -23,9 +23,11 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
 static as_block_needs needs(const as_model_spec *spec, const as_step *step)
 {
     const as_moe_spec *m = &step->u.moe;
-    int64_t rounded = as_pass_linear_needs(spec->hidden) + m->top_k * as_pass_linear_needs(m->width);
-    return (as_block_needs){.row = m->experts + 2 * m->top_k + m->top_k * (2 * m->width + spec->hidden) +
-                                   rounded};
+    /* Beside the gates: the ups and the rounded input; then the rounded gates and the outputs. */
+    int64_t before = m->top_k * m->width + as_pass_linear_needs(spec->hidden),
+            after = m->top_k * (as_pass_linear_needs(m->width) + spec->hidden);
+    return (as_block_needs){.row = m->experts + 2 * m->top_k + m->top_k * m->width +
+                                   (before > after ? before : after)};
 }
 
 /* Rounds rows of expert inputs where the precision says so; sets x, x_scale and x_block of the product. */
@@ -60,8 +62,8 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     float *shares = as_pass_floats(pass, pairs);
     int32_t *ids = (int32_t *)as_pass_floats(pass, pairs);
     float *gate = as_pass_floats(pass, pairs * m->width);
+    int64_t mark = pass->work_used;
     float *up = as_pass_floats(pass, pairs * m->width);
-    float *down = as_pass_floats(pass, pairs * hidden);
     pass->ops->matmul(
         &pass->exec,
         &(as_matmul_args){
@@ -101,6 +103,8 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                  .a_stride = m->width,
                                                  .b_stride = m->width,
                                                  .out_stride = m->width});
+    pass->work_used = mark; /* the ups and the rounded input are done with */
+    float *down = as_pass_floats(pass, pairs * hidden);
     product = (as_expert_matmul_args){.w = w->down.w,
                                       .experts = m->experts,
                                       .ids = ids,

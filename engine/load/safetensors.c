@@ -253,7 +253,8 @@ static as_code take_field(reader *r, as_tensor *t, unsigned *seen)
         if (*seen & 1u << i) return as_fail(r->err, AS_E_INPUT, "\"%s\" stands twice", fields[i].name);
         *seen |= 1u << i;
         as_code rc = fields[i].take(r, t);
-        return rc == AS_OK ? AS_OK : as_wrap(r->err, "%s", fields[i].name);
+        if (rc != AS_OK) (void)as_wrap(r->err, "%s", fields[i].name);
+        return rc;
     }
     return as_fail(r->err, AS_E_INPUT, "unknown field \"%.60s\"", as_buf_text(&r->word));
 }
@@ -319,7 +320,11 @@ static as_code take_member(reader *r)
     AS_TRY(as_buf_check(&r->names, "the names of the tensors", r->err));
     as_tensor *t = &r->tensors[r->count];
     *t = (as_tensor){0};
-    if (take_tensor(r, t) != AS_OK) return as_wrap(r->err, "tensor \"%.160s\"", r->names.data + name_at);
+    as_code rc = take_tensor(r, t);
+    if (rc != AS_OK) {
+        (void)as_wrap(r->err, "tensor \"%.160s\"", r->names.data + name_at);
+        return rc;
+    }
     r->count++;
     return AS_OK;
 }

@@ -27,7 +27,7 @@ static const as_option compare_options[] = {
     {"--margin", AS_OPTION_NUMBER, &given.margin, "X",
      "a difference below this fraction is none (default 0.01)"},
     {"--inconclusive", AS_OPTION_TEXT, &given.inconclusive, "pass|fail",
-     "what an undecided comparison is (default fail)"},
+     "what an undecided comparison is (default pass)"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };
 static const as_option *const report_tables[] = {report_options, as_output_options_table, NULL};
@@ -135,7 +135,7 @@ static as_code run_compare(const as_verb *verb, int argc, char **argv, int *stat
     AS_TRY(as_options_parse(&line, argc, argv, &words, err));
     json_t *a = NULL, *b = NULL, *compare = NULL;
     as_compare_options options = {.margin = given.margin};
-    bool pass = given.inconclusive && strcmp(given.inconclusive, "pass") == 0;
+    bool pass = !given.inconclusive || strcmp(given.inconclusive, "pass") == 0;
     as_code rc = read_result(words.items[0], &a, err);
     if (rc == AS_OK) rc = read_result(words.items[1], &b, err);
     if (rc == AS_OK) rc = as_compare(a, b, &options, &compare, err);

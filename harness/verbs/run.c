@@ -33,14 +33,14 @@ static const as_option run_options[] = {
     {"--inconclusive", AS_OPTION_TEXT, &inconclusive, "pass|fail",
      "what an inconclusive check is to the exit status (default fail)"},
     {"--annotations", AS_OPTION_FLAG, &annotations, NULL,
-     "print a line for each problem, in the form that CI shows"},
+     "a line to stderr for each problem, as CI shows it (always on GitHub)"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };
 static const as_option check_options[] = {
     {"--profile", AS_OPTION_TEXT, &given.profile, "NAME|FILE", "the rules to hold the repository to"},
     {"--out", AS_OPTION_TEXT, &given.out, "DIR", "write results.json, report.html and junit.xml there"},
     {"--annotations", AS_OPTION_FLAG, &annotations, NULL,
-     "print a line for each problem, in the form that CI shows"},
+     "a line to stderr for each problem, as CI shows it (always on GitHub)"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };
 static const as_option *const run_tables[] = {run_options, as_model_options_table, as_output_options_table,
@@ -72,20 +72,30 @@ static as_code folder_of(const char *out, const char *model, char room[static AS
     return as_path_join(room, out, *name && strcmp(name, ".") && strcmp(name, "..") ? name : "model", err);
 }
 
+/* Problems as CI shows them, to stderr: where CI is recognised, or where asked for. */
+static as_code print_annotations(const json_t *result, as_error *err)
+{
+    as_annotation_form form = as_annotations_form();
+    as_inconclusive let = given.inconclusive_passes ? AS_INCONCLUSIVE_PASSES : AS_INCONCLUSIVE_FAILS;
+    as_buf text;
+    if (!annotations && form == AS_ANNOTATE_PLAIN) return AS_OK;
+    as_buf_init(&text, 0);
+    as_code rc = as_annotations_write(result, form, let, &text, err);
+    if (rc == AS_OK) fwrite(as_buf_text(&text), 1, text.size, stderr);
+    as_buf_free(&text);
+    return rc;
+}
+
 static as_code print_result(const json_t *result, const char *out, as_error *err)
 {
+    char page[AS_PATH_MAX] = "";
+    AS_TRY(print_annotations(result, err));
+    if (as_common.json) return AS_OK;
+    if (out) AS_TRY(as_path_join(page, out, "report.html", err));
     as_buf text;
     as_buf_init(&text, 0);
-    as_code rc = AS_OK;
-    if (annotations) {
-        as_inconclusive let = given.inconclusive_passes ? AS_INCONCLUSIVE_PASSES : AS_INCONCLUSIVE_FAILS;
-        rc = as_annotations_write(result, as_annotations_form(), let, &text, err);
-    } else if (!as_common.json) {
-        char page[AS_PATH_MAX] = "";
-        as_text_style style = as_text_style_of(STDOUT_FILENO);
-        if (out) rc = as_path_join(page, out, "report.html", err);
-        if (rc == AS_OK) rc = as_text_summary(result, &style, out ? page : NULL, &text, err);
-    }
+    as_text_style style = as_text_style_of(STDOUT_FILENO);
+    as_code rc = as_text_summary(result, &style, out ? page : NULL, &text, err);
     if (rc == AS_OK) rc = as_print(&text, err);
     as_buf_free(&text);
     return rc;
