@@ -173,7 +173,7 @@ static as_code read_config(as_model *m, const char *name, const as_model_options
         return err->code;
     }
     for (int64_t i = 0; i < repo->weight_count; i++) {
-        if (!repo->weights[i].has_problem) continue;
+        if (!repo->weights[i].loaded || !repo->weights[i].has_problem) continue;
         *err = repo->weights[i].problem;
         return err->code;
     }
