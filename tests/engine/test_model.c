@@ -187,7 +187,9 @@ Test(model, absurd_sizes_are_refused_without_memory)
         {"head_dim", 1 << 14, "shape [48,48]"},
         {"max_position_embeddings", (json_int_t)1 << 40, "max_position_embeddings"},
     };
-    as_free(must_compute(checkpoint_read("llama-grouped"), "f32"));
+    checkpoint *sound = checkpoint_read("llama-grouped");
+    as_free(must_compute(sound, "f32"));
+    checkpoint_free(sound);
     int64_t before = peak_kib();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         checkpoint *c = checkpoint_read("llama-grouped");
