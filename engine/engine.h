@@ -63,6 +63,13 @@ AS_MUST_USE as_code as_model_open(const char *name, const as_model_options *opti
 void as_model_close(as_model *model);
 const as_model_info *as_model_facts(const as_model *model);
 const json_t *as_model_config(const as_model *model); /* config.json as read */
+/* The names of the architectures that run, in order; NULL past the last. */
+const char *as_architecture_at(int64_t i);
+/* What computing costs, for speeds as fractions of a machine's limits. Operations: two for each multiply-add
+ * of rows first..first+count-1 of one sequence, with the logits of the last alone. Bytes: the weights and
+ * cache that a decoding step of `batch` sequences at that position reads, each once, the cache at 16 bits. */
+double as_model_operations(const as_model *model, int64_t first, int64_t count);
+double as_model_step_bytes(const as_model *model, int64_t position, int64_t batch);
 /* NULL when the repository has no tokenizer, or none was asked for. */
 const struct as_tokenizer *as_model_tokenizer(const as_model *model);
 

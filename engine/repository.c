@@ -39,6 +39,7 @@ typedef struct repository {
     char *path;
     char root[PATH_MAX], blobs[PATH_MAX]; /* resolved; blobs is empty outside a hub cache */
     name_list files, outside;
+    int64_t shard_count;      /* how many of the weight files the index names: the first */
     json_t **names;           /* of each weight file: what its tensors point into */
     as_map *maps;             /* of each weight file, empty until asked for */
     const as_tensor **sorted; /* all tensors by name, then file */
@@ -399,6 +400,7 @@ static as_code find_weights(repository *repo, as_error *err)
         index->value = NULL;
         free_list(&list);
     }
+    repo->shard_count = list.count;
     if (rc == AS_OK) rc = list_weights(repo, &list, err);
     if (rc == AS_OK) rc = open_weights(repo, &list, err);
     free_list(&list);
@@ -422,33 +424,21 @@ static bool has_weights(const as_repository *seen, const char *name)
     return false;
 }
 
-static bool index_names(const json_t *index, const char *file)
-{
-    const char *name;
-    json_t *shard;
-    json_object_foreach(json_object_get(index, "weight_map"), name, shard)
-    {
-        const char *text = json_string_value(shard);
-        if (text && strcmp(text, file) == 0) return true;
-    }
-    return false;
-}
-
 /* Which files make the model, as transformers loads it: those that the index names; without one,
  * model.safetensors alone where it exists. */
-static bool is_loaded(const as_repository *seen, const as_weight_file *file, bool single)
+static bool is_loaded(const repository *repo, int64_t file, bool single)
 {
-    if (seen->index.value) return index_names(seen->index.value, file->name);
-    return !single || strcmp(file->name, "model.safetensors") == 0;
+    if (repo->public.index.value) return file < repo->shard_count;
+    return !single || strcmp(repo->public.weights[file].name, main_weights) == 0;
 }
 
 static as_code sort_tensors(repository *repo, as_error *err)
 {
     const as_repository *seen = &repo->public;
-    bool single = !seen->index.value && has_weights(seen, "model.safetensors");
+    bool single = !seen->index.value && has_weights(seen, main_weights);
     for (int64_t i = 0; i < seen->weight_count; i++) {
         as_weight_file *file = &seen->weights[i];
-        file->loaded = is_loaded(seen, file, single);
+        file->loaded = is_loaded(repo, i, single);
         if (file->loaded) repo->sorted_count += file->tensor_count;
     }
     repo->sorted = AS_NEW_ARRAY(const as_tensor *, repo->sorted_count);

@@ -153,11 +153,12 @@ as_code as_sample(const as_sampling *s, const float *logits, int64_t vocab, cons
 
 double as_log_sum_exp(const float *logits, int64_t vocab)
 {
-    double top = logits[0], sum = 0;
+    double top = logits[0];
     for (int64_t i = 1; i < vocab; i++) {
         if (logits[i] > top) top = logits[i];
     }
-    for (int64_t i = 0; i < vocab; i++) sum += exp(logits[i] - top);
+    double sum = exp(logits[0] - top);
+    for (int64_t i = 1; i < vocab; i++) sum += exp(logits[i] - top);
     return top + log(sum);
 }
 

@@ -273,18 +273,20 @@ static int64_t plan(as_scheduler *s)
     for (request *r = s->running; r; r = r->next) {
         if (r->cancelled || r->fed < r->prompt_count) continue;
         s->feed_of[count] = r;
-        s->feeds[count++] = (as_feed){.sequence = r->sequence, .tokens = &r->token, .count = 1};
+        s->feeds[count] = (as_feed){.sequence = r->sequence, .tokens = &r->token, .count = 1};
+        count++;
         rows++;
     }
     for (request *r = s->running; r && rows < s->chunk; r = r->next) {
         if (r->cancelled || r->fed == r->prompt_count) continue;
         int64_t rest = r->prompt_count - r->fed, n = rest < s->chunk - rows ? rest : s->chunk - rows;
         s->feed_of[count] = r;
-        s->feeds[count++] = (as_feed){.sequence = r->sequence,
+        s->feeds[count] = (as_feed){.sequence = r->sequence,
                                       .tokens = r->prompt + r->fed,
                                       .count = n,
                                       .want = n == rest ? AS_LOGITS_LAST : AS_LOGITS_NONE,
                                       .prompt_length = r->prompt_count};
+        count++;
         rows += n;
         r->fed += n;
     }

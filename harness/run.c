@@ -262,7 +262,7 @@ static as_code begin_record(run *r, as_error *err)
               json_object_set_new(r->result, "run", run_facts(r)) == 0 &&
               json_object_set_new(r->result, "model", model_facts(r)) == 0 &&
               json_object_set_new(r->result, "target", json_string(kind)) == 0 &&
-              json_object_set(r->result, "profile", json_object_get(r->profile, "id")) == 0;
+              json_object_set(r->result, "profile", json_object_get(r->profile, "name")) == 0;
     return ok ? take_over(r, err) : as_fail_memory(err, "the results");
 }
 

@@ -85,7 +85,7 @@ typedef enum { AS_NORM_RMS, AS_NORM_LAYER, AS_NORM_L2 } as_norm_kind;
  *   LAYER: (x - mean) / sqrt(var + eps) * (weight + weight_offset) + bias
  *   L2:    x / sqrt(sum(x^2) + eps) * (weight + weight_offset)
  * weight [width], or [groups, width] when weight_per_group; NULL: one. bias likewise; NULL: none.
- * in == out is allowed. Tolerance 1e-6 relative. */
+ * in == out is allowed. Tolerance 1e-6 of the larger of the terms subtracted or added. */
 typedef struct as_norm_args {
     as_norm_kind kind;
     const float *in;
@@ -173,7 +173,8 @@ typedef struct as_attention_args {
     int64_t span_count;
 } as_attention_args;
 
-/* out = act(a) * b, or act(a) where b is NULL; [N, width] with strides; out may be a. */
+/* out = act(a) * b, or act(a) where b is NULL; [N, width] with strides; out may be a. Tolerance 5e-7 of
+ * max(1, |a|) |b|. */
 typedef struct as_gate_args {
     as_activation act;
     const float *a, *b;

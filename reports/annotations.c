@@ -41,7 +41,8 @@ static void write_story(const json_t *view, as_buf *out)
 {
     if (*text_of(view, "measured")) as_buf_printf(out, "measured %s", text_of(view, "measured"));
     if (*text_of(view, "expected")) {
-        as_buf_printf(out, "%sexpected %s", *text_of(view, "measured") ? ", " : "", text_of(view, "expected"));
+        as_buf_printf(out, "%sexpected %s", *text_of(view, "measured") ? ", " : "",
+                      text_of(view, "expected"));
     }
     if (*text_of(view, "excess")) as_buf_printf(out, ", %s", text_of(view, "excess"));
     if (*text_of(view, "why")) as_buf_printf(out, "%s%s", out->size ? ": " : "", text_of(view, "why"));
@@ -53,8 +54,8 @@ static const char *command_of(as_verdict verdict, as_inconclusive inconclusive)
     return soft ? "warning" : "error";
 }
 
-static void write_line(as_tree *tree, const json_t *check, as_annotation_form form, as_inconclusive inconclusive,
-                       as_buf *out)
+static void write_line(as_tree *tree, const json_t *check, as_annotation_form form,
+                       as_inconclusive inconclusive, as_buf *out)
 {
     as_verdict verdict = as_view_verdict(check);
     json_t *view = as_view_check(tree, check, 0);

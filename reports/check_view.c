@@ -165,14 +165,16 @@ static bool is_table(const json_t *list)
     const char *key;
     as_number number;
     const json_t *first = json_array_get(list, 0);
-    if (!json_is_object(first) || json_object_size(first) > MOST_COLUMNS || !json_object_size(first)) return false;
+    if (!json_is_object(first) || json_object_size(first) > MOST_COLUMNS || !json_object_size(first))
+        return false;
     json_array_foreach(list, index, row)
     {
         if (!json_is_object(row) || json_object_size(row) != json_object_size(first)) return false;
         json_object_foreach(row, key, cell)
         {
             if (!json_object_get(first, key)) return false;
-            if ((json_is_object(cell) || json_is_array(cell)) && !as_value_number(cell, &number)) return false;
+            if ((json_is_object(cell) || json_is_array(cell)) && !as_value_number(cell, &number))
+                return false;
         }
     }
     return true;
@@ -270,7 +272,8 @@ json_t *as_view_evidence(as_tree *tree, const json_t *evidence)
     json_object_foreach((json_t *)evidence, key, value)
     {
         if (strcmp(key, "better") == 0 || strcmp(key, "sense") == 0) continue; /* told by the gate's words */
-        if (json_array_size(items) < MOST_EVIDENCE) as_tree_push(tree, items, evidence_item(tree, key, value));
+        if (json_array_size(items) < MOST_EVIDENCE)
+            as_tree_push(tree, items, evidence_item(tree, key, value));
     }
     return items;
 }

@@ -44,7 +44,8 @@ static json_t *find_by(const json_t *list, const char *key, const char *name)
     return NULL;
 }
 
-/* The items of `list` of all suites by their key, so that ten thousand checks pair quickly. Borrowed items. */
+/* The items of `list` of all suites by their key, so that ten thousand checks pair quickly. Borrowed items.
+ */
 static json_t *index_checks(as_tree *tree, const json_t *result)
 {
     json_t *index = as_tree_object(tree), *suite, *check;
@@ -149,8 +150,8 @@ static as_change judge_verdicts(as_verdict a, as_verdict b)
     return AS_CHANGE_SAME;
 }
 
-static void write_why(const json_t *a, const json_t *b, as_change by_verdict, as_change change, as_better better,
-                      const as_difference *d, as_buf *out)
+static void write_why(const json_t *a, const json_t *b, as_change by_verdict, as_change change,
+                      as_better better, const as_difference *d, as_buf *out)
 {
     as_verdict was = as_view_verdict(a), is = as_view_verdict(b);
     const char *reason = json_string_value(json_object_get(b, "why"));
@@ -169,8 +170,8 @@ static void write_why(const json_t *a, const json_t *b, as_change by_verdict, as
     }
 }
 
-static json_t *make_row(comparison *c, const json_t *check, const json_t *a, const json_t *b, as_change change,
-                        as_buf *why)
+static json_t *make_row(comparison *c, const json_t *check, const json_t *a, const json_t *b,
+                        as_change change, as_buf *why)
 {
     static const char *const better_names[] = {NULL, "higher", "lower"};
     as_tree *tree = &c->tree;
@@ -204,8 +205,9 @@ static as_code compare_pair(comparison *c, const json_t *a, const json_t *b, as_
     write_why(a, b, by_verdict, change, better, numbers ? &d : NULL, &why);
     json_t *row = make_row(c, b, a, b, change, &why);
     as_tree_put(&c->tree, row, "difference", numbers ? difference_json(&c->tree, &d) : json_null());
-    bool differs = change == AS_CHANGE_SAME &&
-                   (numbers ? unjudged : !json_equal(json_object_get(a, "measured"), json_object_get(b, "measured")));
+    bool differs =
+        change == AS_CHANGE_SAME &&
+        (numbers ? unjudged : !json_equal(json_object_get(a, "measured"), json_object_get(b, "measured")));
     as_tree_put(&c->tree, row, "differs", json_boolean(differs));
     as_tree_push(&c->tree, c->checks, row);
     return AS_OK;
@@ -216,8 +218,8 @@ static void add_single(comparison *c, json_t *list, const json_t *a, const json_
 {
     const json_t *known = is_measured(a) ? a : b, *other = known == a ? b : a;
     bool lost = known == a && held(a) && suite_ran;
-    as_change change = lost                                                       ? AS_CHANGE_WORSE
-                       : known == a                                              ? AS_CHANGE_INCONCLUSIVE
+    as_change change = lost         ? AS_CHANGE_WORSE
+                       : known == a ? AS_CHANGE_INCONCLUSIVE
                        : as_verdict_severity(as_view_verdict(b)) > as_verdict_severity(AS_WARN)
                            ? AS_CHANGE_INCONCLUSIVE
                            : AS_CHANGE_SAME;
@@ -333,7 +335,8 @@ static json_t *assemble(comparison *c)
     return out;
 }
 
-as_code as_compare(const json_t *a, const json_t *b, const as_compare_options *options, json_t **out, as_error *err)
+as_code as_compare(const json_t *a, const json_t *b, const as_compare_options *options, json_t **out,
+                   as_error *err)
 {
     comparison c = {.a = a, .b = b};
     if (options) c.options = *options;

@@ -27,15 +27,15 @@ typedef enum { AS_CHANGE_SAME, AS_CHANGE_BETTER, AS_CHANGE_INCONCLUSIVE, AS_CHAN
 const char *as_change_name(as_change change);
 
 typedef struct as_compare_options {
-    double margin;  /* fraction that makes no difference, unless a check's evidence has its own; 0: 0.01 */
-    double level;   /* of the intervals of a bootstrap; 0: 0.95 */
-    int resamples;  /* 0: 4000 */
+    double margin; /* fraction that makes no difference, unless a check's evidence has its own; 0: 0.01 */
+    double level;  /* of the intervals of a bootstrap; 0: 0.95 */
+    int resamples; /* 0: 4000 */
     uint64_t seed;
 } as_compare_options;
 
 /* Makes the document "assay.compare/1" (docs/results.md). NULL options: the defaults. A new reference. */
-AS_MUST_USE as_code as_compare(const json_t *a, const json_t *b, const as_compare_options *options, json_t **out,
-                               as_error *err);
+AS_MUST_USE as_code as_compare(const json_t *a, const json_t *b, const as_compare_options *options,
+                               json_t **out, as_error *err);
 /* 1 when something got worse, else 0; an inconclusive whole is 1 too where it is not let pass. */
 int as_compare_status(const json_t *compare, as_inconclusive inconclusive);
 
@@ -54,7 +54,7 @@ typedef struct as_difference {
 } as_difference;
 /* NULL samples: none. False when one of them has no number. */
 AS_MUST_USE as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_better better,
-                                       const as_compare_options *options, as_difference *out, bool *comparable,
-                                       as_error *err);
+                                       const as_compare_options *options, as_difference *out,
+                                       bool *comparable, as_error *err);
 
 #endif

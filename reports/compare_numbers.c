@@ -80,8 +80,7 @@ static as_code bootstrap(const samples *a, const samples *b, bool paired, const 
     as_rng rng;
     as_rng_init(&rng, options->seed, STREAM);
     for (int i = 0; i < resamples; i++) {
-        found[i] =
-            paired ? resampled_pairs(a, b, &rng) : resampled_mean(b, &rng) - resampled_mean(a, &rng);
+        found[i] = paired ? resampled_pairs(a, b, &rng) : resampled_mean(b, &rng) - resampled_mean(a, &rng);
     }
     qsort(found, (size_t)resamples, sizeof *found, by_value);
     double tail = (1 - level) / 2 * (resamples - 1);
@@ -113,7 +112,8 @@ static void from_intervals(const as_number *a, const as_number *b, as_difference
 static double margin_of(const json_t *check, const as_compare_options *options)
 {
     double own;
-    if (as_json_number(json_object_get(json_object_get(check, "evidence"), "margin"), &own) && own >= 0) return own;
+    if (as_json_number(json_object_get(json_object_get(check, "evidence"), "margin"), &own) && own >= 0)
+        return own;
     return options->margin > 0 ? options->margin : 0.01;
 }
 
@@ -129,7 +129,8 @@ static as_change decide(const as_difference *d, as_better better, double margin)
 }
 
 as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_better better,
-                           const as_compare_options *options, as_difference *out, bool *comparable, as_error *err)
+                           const as_compare_options *options, as_difference *out, bool *comparable,
+                           as_error *err)
 {
     as_number a, b;
     *comparable = as_value_number(json_object_get(check_a, "measured"), &a) &&
@@ -149,7 +150,8 @@ as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_bett
     as_free(y.values);
     if (rc != AS_OK) return rc;
     /* The very same estimate and interval: one run, or one that repeats it exactly. */
-    bool equal = json_equal(json_object_get(check_a, "measured"), json_object_get(check_b, "measured"));
+    bool equal = d.value == 0 &&
+                 json_equal(json_object_get(check_a, "measured"), json_object_get(check_b, "measured"));
     d.change = equal ? AS_CHANGE_SAME : decide(&d, better, margin_of(check_b, options));
     *out = d;
     return AS_OK;

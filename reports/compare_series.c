@@ -34,7 +34,8 @@ static bool same_place(const as_plot *a, const as_plot_point *p, const as_plot *
     if (!a->x.names) return p->x == q->x;
     bool same = strcmp(a->x.names[(size_t)p->x], b->x.names[(size_t)q->x]) == 0;
     if (!same || a->kind != AS_PLOT_GRID) return same;
-    return isfinite(p->y) && isfinite(q->y) && strcmp(a->y.names[(size_t)p->y], b->y.names[(size_t)q->y]) == 0;
+    return isfinite(p->y) && isfinite(q->y) &&
+           strcmp(a->y.names[(size_t)p->y], b->y.names[(size_t)q->y]) == 0;
 }
 
 static void add_pair(double from, double to, double x, sums *s)
@@ -51,7 +52,8 @@ static void add_pair(double from, double to, double x, sums *s)
 }
 
 /* Both lines run in one order; a point that one of them lacks is looked for a little way on. */
-static void add_lines(const as_plot *a, const as_plot_line *x, const as_plot *b, const as_plot_line *y, sums *s)
+static void add_lines(const as_plot *a, const as_plot_line *x, const as_plot *b, const as_plot_line *y,
+                      sums *s)
 {
     size_t next = 0;
     for (size_t i = 0; i < x->count; i++) {
@@ -151,7 +153,12 @@ as_code as_compare_overlay(const json_t *a, const json_t *b, json_t **out, as_er
         {
             json_t *other = find_series(b, name, json_string_value(json_object_get(series, "name")));
             if (!other || !can_overlay(series, other)) continue;
-            json_t *both = json_copy(series), *lines = as_tree_object(&tree);
+            json_t *both = as_tree_object(&tree), *lines = as_tree_object(&tree), *value;
+            const char *key;
+            json_object_foreach(series, key, value)
+            {
+                as_tree_put(&tree, both, key, json_incref(value));
+            }
             put_lines(&tree, lines, series, "A");
             put_lines(&tree, lines, other, "B");
             as_tree_put(&tree, both, "points", as_tree_array(&tree));

@@ -86,7 +86,8 @@ static void put_rows(as_tree *tree, json_t *view, const char *key, const json_t 
         json_array_foreach(json_object_get(compare, lists[l]), index, row)
         {
             if (strcmp(text_of(row, "change"), change) != 0) continue;
-            if (strcmp(change, "same") == 0 && json_is_true(json_object_get(row, "differs")) != differs) continue;
+            if (strcmp(change, "same") == 0 && json_is_true(json_object_get(row, "differs")) != differs)
+                continue;
             as_tree_push(tree, rows, row_view(tree, row));
         }
     }
@@ -114,8 +115,8 @@ static void add_note(as_tree *tree, json_t *notes, const json_t *compare, const 
     json_t *x = as_fact_name(tree, a), *y = as_fact_name(tree, b);
     const char *was = json_string_value(x), *is = json_string_value(y);
     bool named = was && is && *was && *is && strlen(was) + strlen(is) < 200 && strcmp(key, "machine") != 0;
-    as_tree_push(tree, notes, named ? as_tree_printf(tree, "%s: A %s, B %s", what, was, is)
-                                    : as_tree_text(tree, what, 0));
+    as_tree_push(tree, notes,
+                 named ? as_tree_printf(tree, "%s: A %s, B %s", what, was, is) : as_tree_text(tree, what, 0));
     json_decref(x);
     json_decref(y);
 }
@@ -173,7 +174,10 @@ static void put_plots(as_tree *tree, json_t *view, const json_t *plots)
     size_t index;
     json_object_foreach((json_t *)plots, name, list)
     {
-        json_array_foreach(list, index, plot) as_tree_push(tree, all, json_incref(plot));
+        json_array_foreach(list, index, plot)
+        {
+            as_tree_push(tree, all, json_incref(plot));
+        }
     }
     as_tree_put(tree, view, "plots", all);
 }
@@ -206,7 +210,8 @@ as_code as_view_compare(const json_t *compare, const json_t *plots, json_t **out
     return rc;
 }
 
-as_code as_compare_write(const json_t *compare, const json_t *a, const json_t *b, const char *dir, as_error *err)
+as_code as_compare_write(const json_t *compare, const json_t *a, const json_t *b, const char *dir,
+                         as_error *err)
 {
     char path[AS_PATH_MAX];
     json_t *overlay = NULL, *plots = NULL, *view = NULL;

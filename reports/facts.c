@@ -17,9 +17,10 @@ static const struct {
     const char *suffix, *unit;
     double divisor;
 } units[] = {
-    {"_bytes", "GB", 1e9},     {"_gbps", "GB/s", 1},   {"_gflops", "GFLOP/s", 1}, {"_ghz", "GHz", 1},
-    {"_mhz", "MHz", 1},        {"_gb", "GB", 1},       {"_gib", "GiB", 1},        {"_seconds", "s", 1},
-    {"_ms", "ms", 1},          {"_us", "\xC2\xB5s", 1}, {"_s", "s", 1},           {"context", "tokens", 1},
+    {"_bytes", "GB", 1e9},   {"_gbps", "GB/s", 1}, {"_gflops", "GFLOP/s", 1},
+    {"_ghz", "GHz", 1},      {"_mhz", "MHz", 1},   {"_gb", "GB", 1},
+    {"_gib", "GiB", 1},      {"_seconds", "s", 1}, {"_ms", "ms", 1},
+    {"_us", "\xC2\xB5s", 1}, {"_s", "s", 1},       {"context", "tokens", 1},
 };
 
 static void add_row(as_tree *tree, json_t *rows, json_t *key, json_t *value)
@@ -143,7 +144,8 @@ static json_t *run_rows(as_tree *tree, const json_t *result)
         add_row(tree, rows, as_tree_text(tree, "took", 0), as_tree_text(tree, room, 0));
     }
     if (as_json_has(run, "command")) {
-        add_row(tree, rows, as_tree_text(tree, "command", 0), command_text(tree, json_object_get(run, "command")));
+        add_row(tree, rows, as_tree_text(tree, "command", 0),
+                command_text(tree, json_object_get(run, "command")));
     }
     add_text(tree, rows, "seed", json_object_get(run, "seed"));
     add_text(tree, rows, "run", json_object_get(run, "id"));

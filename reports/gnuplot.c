@@ -1,7 +1,7 @@
 /* Plots by gnuplot; see gnuplot.h.
  *
- * Every text of a result stands in single quotes, where gnuplot replaces nothing (no backquotes, no macros, no
- * escapes), with "noenhanced", so that no character is markup. */
+ * Every text of a result stands in single quotes, where gnuplot replaces nothing (no backquotes, no macros,
+ * no escapes), with "noenhanced", so that no character is markup. */
 #include "reports/gnuplot.h"
 
 #include <errno.h>
@@ -22,8 +22,8 @@
 extern char **environ;
 
 enum {
-    LINES = 6,       /* colours of lines */
-    STEPS = 9,       /* colours of a heat map */
+    LINES = 6,         /* colours of lines */
+    STEPS = 9,         /* colours of a heat map */
     MOST_DRAWN = 3000, /* points of one line; more are thinned in the drawing, not in the data */
     MOST_LABELS = 150, /* cells of a heat map that show their value */
     MOST_NAMED = 24,   /* categories that are named on an axis */
@@ -32,22 +32,42 @@ enum {
 };
 
 const char as_plot_title_rgb[] = "#010203";
-static const char ink[] = "#000000", rule[] = "#d4d8de", gate_rgb[] = "#b3261e";
-static const char on_low[] = "#11161d", on_high[] = "#fefefe";
-static const char *const line_rgb[LINES] = {"#1f5fbf", "#b8560b", "#2a7a3b", "#8a3ea6", "#04788a", "#96405f"};
-static const char *const step_rgb[STEPS] = {"#edf2f9", "#d6e3f3", "#b9d0ea", "#97b9df", "#729fd2",
-                                            "#4f84c3", "#336ab0", "#1f5197", "#123a76"};
 
+/* One table for the scripts and for the page. */
+enum { INK, RULE, GATE, ON_LOW, ON_HIGH, FIRST_LINE, FIRST_STEP = FIRST_LINE + LINES };
 const as_plot_color as_plot_colors[] = {
-    {"#000000", "currentColor"}, {"#d4d8de", "var(--plot-rule)"}, {"#b3261e", "var(--plot-gate)"},
-    {"#11161d", "var(--plot-on-low)"}, {"#fefefe", "var(--plot-on-high)"},
-    {"#1f5fbf", "var(--plot-1)"}, {"#b8560b", "var(--plot-2)"}, {"#2a7a3b", "var(--plot-3)"},
-    {"#8a3ea6", "var(--plot-4)"}, {"#04788a", "var(--plot-5)"}, {"#96405f", "var(--plot-6)"},
-    {"#edf2f9", "var(--heat-0)"}, {"#d6e3f3", "var(--heat-1)"}, {"#b9d0ea", "var(--heat-2)"},
-    {"#97b9df", "var(--heat-3)"}, {"#729fd2", "var(--heat-4)"}, {"#4f84c3", "var(--heat-5)"},
-    {"#336ab0", "var(--heat-6)"}, {"#1f5197", "var(--heat-7)"}, {"#123a76", "var(--heat-8)"},
+    [INK] = {"#000000", "currentColor"},
+    [RULE] = {"#d4d8de", "var(--plot-rule)"},
+    [GATE] = {"#b3261e", "var(--plot-gate)"},
+    [ON_LOW] = {"#11161d", "var(--plot-on-low)"},
+    [ON_HIGH] = {"#fefefe", "var(--plot-on-high)"},
+    [FIRST_LINE] = {"#1f5fbf", "var(--plot-1)"},
+    {"#b8560b", "var(--plot-2)"},
+    {"#2a7a3b", "var(--plot-3)"},
+    {"#8a3ea6", "var(--plot-4)"},
+    {"#04788a", "var(--plot-5)"},
+    {"#96405f", "var(--plot-6)"},
+    [FIRST_STEP] = {"#edf2f9", "var(--heat-0)"},
+    {"#d6e3f3", "var(--heat-1)"},
+    {"#b9d0ea", "var(--heat-2)"},
+    {"#97b9df", "var(--heat-3)"},
+    {"#729fd2", "var(--heat-4)"},
+    {"#4377b5", "var(--heat-5)"},
+    {"#336ab0", "var(--heat-6)"},
+    {"#1f5197", "var(--heat-7)"},
+    {"#123a76", "var(--heat-8)"},
 };
 const size_t as_plot_color_count = sizeof as_plot_colors / sizeof as_plot_colors[0];
+
+static const char *rgb(size_t color)
+{
+    return as_plot_colors[color].rgb;
+}
+
+static const char *line_rgb(size_t line)
+{
+    return rgb(FIRST_LINE + line % LINES);
+}
 
 static void write_number(double x, as_buf *out)
 {
@@ -88,7 +108,7 @@ static void write_cell(const as_plot *plot, const as_plot_point *cell, as_buf *o
     int step = heat_step(plot, cell->low);
     as_buf_printf(out, "%.0f %.0f ", cell->x, cell->y);
     write_number(cell->low, out);
-    as_buf_printf(out, " 0x%s", step_rgb[step] + 1);
+    as_buf_printf(out, " 0x%s", rgb((size_t)(FIRST_STEP + step)) + 1);
     for (int dark = 0; dark < 2; dark++) {
         as_buf_str(out, " \"");
         if ((step >= STEPS / 2 + 1) == dark) as_value_write_real(cell->low, out);
@@ -136,7 +156,8 @@ static void write_label(const char *command, const as_plot_axis *axis, size_t mo
     as_plot_write_label(axis, &text);
     as_buf_printf(out, "set %s ", command);
     write_quoted(as_buf_text(&text), text.size, most, out);
-    as_buf_printf(out, " noenhanced textcolor rgb '%s'\n", ink);
+    as_buf_printf(out, " noenhanced textcolor rgb '%s'\n", rgb(INK));
+    if (text.failed) out->failed = text.failed;
     as_buf_free(&text);
 }
 
@@ -196,15 +217,16 @@ static void write_head(const as_plot *plot, const char *stem, as_buf *out)
 {
     as_buf_printf(out, "# Draws %s.svg from %s.dat: gnuplot %s.gp\n", stem, stem, stem);
     as_buf_str(out, "set encoding utf8\nset datafile missing NaN\nset decimalsign '.'\n");
-    as_buf_printf(out, "set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,14' background '#ffffff'\n",
-                  AS_PLOT_WIDTH, AS_PLOT_HEIGHT + AS_PLOT_TITLE);
+    as_buf_printf(
+        out, "set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,14' background '#ffffff'\n",
+        AS_PLOT_WIDTH, AS_PLOT_HEIGHT + AS_PLOT_TITLE);
     as_buf_printf(out, "set output '%s.svg'\n", stem);
     as_buf_str(out, "set title ");
     write_quoted(plot->title, strlen(plot->title), 70, out);
     as_buf_printf(out, " noenhanced textcolor rgb '%s' offset 0,-0.4\n", as_plot_title_rgb);
     as_buf_printf(out, "set tmargin at screen %.4f\n",
                   1 - (AS_PLOT_TITLE + 10.0) / (AS_PLOT_HEIGHT + AS_PLOT_TITLE));
-    as_buf_printf(out, "set border %d linecolor rgb '%s'\n", plot->kind == AS_PLOT_GRID ? 0 : 3, ink);
+    as_buf_printf(out, "set border %d linecolor rgb '%s'\n", plot->kind == AS_PLOT_GRID ? 0 : 3, rgb(INK));
     as_buf_printf(out, "set tics nomirror scale %s\nset format '%%.7g'\n",
                   plot->kind == AS_PLOT_GRID ? "0" : "0.5");
     write_label("xlabel", &plot->x, 70, out);
@@ -231,14 +253,21 @@ static void write_gate(const as_plot *plot, as_buf *out)
         as_buf_str(&text, "gate ");
         as_value_write_real(plot->gate, &text);
     }
-    as_buf_printf(out, "set arrow 1 from graph 0,first %.17g to graph 1,first %.17g nohead dashtype 2 "
-                       "linewidth 1.5 linecolor rgb '%s' front\n",
-                  plot->gate, plot->gate, gate_rgb);
+    as_buf_printf(out,
+                  "set arrow 1 from graph 0,first %.17g to graph 1,first %.17g nohead dashtype 2 "
+                  "linewidth 1.5 linecolor rgb '%s' front\n",
+                  plot->gate, plot->gate, rgb(GATE));
     as_buf_str(out, "set label 1 ");
     write_quoted(as_buf_text(&text), text.size, 0, out);
     as_buf_printf(out, " at graph 1,first %.17g right offset -0.3,%s noenhanced textcolor rgb '%s' front\n",
-                  plot->gate, top < 0.1 ? "-0.7" : "0.6", gate_rgb);
+                  plot->gate, top < 0.1 ? "-0.7" : "0.6", rgb(GATE));
+    if (text.failed) out->failed = text.failed;
     as_buf_free(&text);
+}
+
+static bool is_named(const as_plot *plot)
+{
+    return plot->line_count > 1 || (plot->line_count == 1 && *plot->lines[0].name);
 }
 
 /* One element of the plot command; `columns` is its using part. */
@@ -265,11 +294,11 @@ static void write_curve(const as_plot *plot, const char *stem, size_t l, as_buf 
 {
     static const int marks[LINES] = {7, 5, 9, 13, 11, 4};
     const as_plot_line *line = &plot->lines[l];
-    const char *color = line_rgb[l % LINES];
+    const char *color = line_rgb(l);
     char style[160];
     if (line->has_band && plot->kind == AS_PLOT_LINE) {
-        snprintf(style, sizeof style, "filledcurves fillstyle transparent solid 0.18 noborder linecolor rgb '%s'",
-                 color);
+        snprintf(style, sizeof style,
+                 "filledcurves fillstyle transparent solid 0.18 noborder linecolor rgb '%s'", color);
         write_element(stem, l, line, "1:3:4", style, false, false, out);
     } else if (line->has_band) {
         snprintf(style, sizeof style, interval_style, color);
@@ -280,12 +309,12 @@ static void write_curve(const as_plot *plot, const char *stem, size_t l, as_buf 
         snprintf(style, sizeof style, "points pointsize 0.45 pointtype %d linecolor rgb '%s'", mark, color);
     } else if (line->count <= 40) {
         snprintf(style, sizeof style,
-                 "linespoints linewidth 2 dashtype %zu pointsize 0.45 pointtype %d linecolor rgb '%s'", 1 + l % 5,
-                 mark, color);
+                 "linespoints linewidth 2 dashtype %zu pointsize 0.45 pointtype %d linecolor rgb '%s'",
+                 1 + l % 5, mark, color);
     } else {
         snprintf(style, sizeof style, "lines linewidth 2 dashtype %zu linecolor rgb '%s'", 1 + l % 5, color);
     }
-    write_element(stem, l, line, "1:2", style, plot->line_count > 1, l + 1 == plot->line_count, out);
+    write_element(stem, l, line, "1:2", style, is_named(plot), l + 1 == plot->line_count, out);
 }
 
 static void write_bars(const as_plot *plot, const char *stem, size_t l, as_buf *out)
@@ -295,12 +324,12 @@ static void write_bars(const as_plot *plot, const char *stem, size_t l, as_buf *
     double shift = ((double)l - 0.5 * (double)(plot->line_count - 1)) * width;
     char columns[120], style[160];
     snprintf(columns, sizeof columns, "($1+%.6g):2:(%.6g)", shift, width * 0.9);
-    snprintf(style, sizeof style, "boxes fillstyle solid 0.75 noborder linecolor rgb '%s'", line_rgb[l % LINES]);
+    snprintf(style, sizeof style, "boxes fillstyle solid 0.75 noborder linecolor rgb '%s'", line_rgb(l));
     bool last = l + 1 == plot->line_count && !line->has_band;
-    write_element(stem, l, line, columns, style, plot->line_count > 1, last, out);
+    write_element(stem, l, line, columns, style, is_named(plot), last, out);
     if (!line->has_band) return;
     snprintf(columns, sizeof columns, "($1+%.6g):3:(0):($4-$3)", shift);
-    snprintf(style, sizeof style, interval_style, ink);
+    snprintf(style, sizeof style, interval_style, rgb(INK));
     write_element(stem, l, line, columns, style, false, l + 1 == plot->line_count, out);
 }
 
@@ -312,9 +341,9 @@ static void write_grid(const as_plot *plot, const char *stem, as_buf *out)
     snprintf(style, sizeof style, "boxxyerror fillstyle solid 1 noborder linecolor rgb variable");
     write_element(stem, 0, line, "1:2:(0.47):(0.46):4", style, false, !labelled, out);
     if (!labelled) return;
-    snprintf(style, sizeof style, "labels noenhanced textcolor rgb '%s'", on_low);
+    snprintf(style, sizeof style, "labels noenhanced textcolor rgb '%s'", rgb(ON_LOW));
     write_element(stem, 0, line, "1:2:5", style, false, false, out);
-    snprintf(style, sizeof style, "labels noenhanced textcolor rgb '%s'", on_high);
+    snprintf(style, sizeof style, "labels noenhanced textcolor rgb '%s'", rgb(ON_HIGH));
     write_element(stem, 0, line, "1:2:6", style, false, true, out);
 }
 
@@ -322,10 +351,13 @@ void as_gnuplot_write_script(const as_plot *plot, const char *stem, as_buf *out)
 {
     write_head(plot, stem, out);
     bool grid = plot->kind == AS_PLOT_GRID;
-    if (!grid) as_buf_printf(out, "set grid ytics linetype 1 linewidth 0.7 linecolor rgb '%s'\n", rule);
+    if (!grid) as_buf_printf(out, "set grid ytics linetype 1 linewidth 0.7 linecolor rgb '%s'\n", rgb(RULE));
     if (!grid) write_gate(plot, out);
-    if (plot->line_count > 1 && plot->line_count <= MOST_KEYS && !grid) {
-        as_buf_printf(out, "set key outside below center horizontal height 1 noenhanced samplen 2.5 textcolor rgb '%s'\n", ink);
+    if (is_named(plot) && plot->line_count <= MOST_KEYS && !grid) {
+        as_buf_printf(
+            out,
+            "set key outside below center horizontal height 1 noenhanced samplen 2.5 textcolor rgb '%s'\n",
+            rgb(INK));
     } else {
         as_buf_str(out, "unset key\n");
     }

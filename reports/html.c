@@ -30,8 +30,8 @@ static as_code compile_all(library *made, as_error *err)
     for (size_t i = 0; as_report_templates[i].name; i++) {
         AS_BUG(i == MOST_TEMPLATES);
         const as_embedded *file = &as_report_templates[i];
-        AS_TRY(as_jinja_compile((const char *)file->data, file->size, file->name, &syntax, &made->templates[i],
-                                err));
+        AS_TRY(as_jinja_compile((const char *)file->data, file->size, file->name, &syntax,
+                                &made->templates[i], err));
     }
     return AS_OK;
 }
@@ -62,6 +62,7 @@ as_code as_html_write(const char *name, const json_t *view, const char *dir, con
     as_buf text;
     as_buf_init(&text, 0);
     as_code rc = as_html_render(name, view, &text, err);
+    as_buf_char(&text, '\n'); /* a template's last newline is not rendered */
     if (rc == AS_OK) rc = as_buf_check(&text, file, err);
     if (rc == AS_OK) rc = as_file_write(path, as_buf_text(&text), text.size, err);
     as_buf_free(&text);

@@ -54,7 +54,8 @@ static json_t *case_view(as_tree *tree, const json_t *check, state s)
     as_tree_put(tree, view, "verdict", as_tree_text(tree, as_verdict_name(as_view_verdict(check)), 0));
     const json_t *title = json_object_get(check, "title");
     as_tree_put(tree, view, "message",
-                why && *why ? as_tree_text(tree, why, MOST_MESSAGE) : as_tree_string(tree, title, MOST_MESSAGE));
+                why && *why ? as_tree_text(tree, why, MOST_MESSAGE)
+                            : as_tree_string(tree, title, MOST_MESSAGE));
     json_t *words = as_view_check(tree, check, 0);
     as_tree_put(tree, view, "title", as_tree_string(tree, title, MOST_MESSAGE));
     as_tree_put(tree, view, "text", case_text(tree, words));
@@ -62,7 +63,8 @@ static json_t *case_view(as_tree *tree, const json_t *check, state s)
     return view;
 }
 
-static json_t *suite_view(as_tree *tree, const json_t *suite, as_inconclusive inconclusive, size_t totals[STATES])
+static json_t *suite_view(as_tree *tree, const json_t *suite, as_inconclusive inconclusive,
+                          size_t totals[STATES])
 {
     json_t *view = as_tree_object(tree), *cases = as_tree_array(tree), *check;
     size_t index, count[STATES] = {0};
@@ -95,7 +97,8 @@ as_code as_junit_view(const json_t *result, as_inconclusive inconclusive, json_t
     const char *started = json_string_value(json_object_get(run, "started"));
     double seconds = as_fact_seconds(started, json_string_value(json_object_get(run, "finished")));
     as_tree_put(&tree, view, "model", as_fact_model(&tree, result));
-    as_tree_put(&tree, view, "started", as_tree_printf(&tree, "%.19s", started && seconds >= 0 ? started : ""));
+    as_tree_put(&tree, view, "started",
+                as_tree_printf(&tree, "%.19s", started && seconds >= 0 ? started : ""));
     as_tree_put(&tree, view, "seconds", as_tree_printf(&tree, "%.3f", seconds > 0 ? seconds : 0.0));
     as_tree_put(&tree, view, "tests", json_integer((json_int_t)as_view_count(result).total));
     for (int s = STATE_FAILURE; s < STATES; s++) {

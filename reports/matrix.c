@@ -1,4 +1,5 @@
-/* Many results on one page: rows models, columns suites and checks; see as_report_write_matrix in report.h. */
+/* Many results on one page: rows models, columns suites and checks; see as_report_write_matrix in report.h.
+ */
 #include <string.h>
 
 #include "base/file.h"
@@ -95,7 +96,8 @@ static json_t *suite_cell(matrix *m, const json_t *suite)
     size_t held = counts.of[AS_PASS] + counts.of[AS_WARN], judged = counts.total - counts.of[AS_SKIP];
     as_tree_put(&m->tree, cell, "verdict",
                 as_tree_text(&m->tree, as_verdict_name(as_view_verdict(suite)), 0));
-    as_tree_put(&m->tree, cell, "text", judged ? as_tree_printf(&m->tree, "%zu of %zu held", held, judged)
+    as_tree_put(&m->tree, cell, "text",
+                judged ? as_tree_printf(&m->tree, "%zu of %zu held", held, judged)
                        : as_tree_text(&m->tree, "nothing could be checked", 0));
     return cell;
 }
@@ -143,7 +145,8 @@ static json_t *overview(matrix *m, const json_t *suites)
 /* One table for each suite: its checks are the columns. */
 static json_t *suite_table(matrix *m, const char *name, const json_t *checks)
 {
-    json_t *table = as_tree_object(&m->tree), *columns = as_tree_array(&m->tree), *rows = as_tree_array(&m->tree);
+    json_t *table = as_tree_object(&m->tree), *columns = as_tree_array(&m->tree),
+           *rows = as_tree_array(&m->tree);
     json_t *title;
     const char *id;
     json_object_foreach((json_t *)checks, id, title)
@@ -179,7 +182,8 @@ static json_t *matrix_view(matrix *m)
     as_tree_put(&m->tree, view, "headline",
                 as_tree_printf(&m->tree, "%zu results: %zu held, %zu failed, %zu inconclusive", m->count,
                                by_verdict.of[AS_PASS] + by_verdict.of[AS_WARN] + by_verdict.of[AS_SKIP],
-                               by_verdict.of[AS_FAIL] + by_verdict.of[AS_ERROR], by_verdict.of[AS_INCONCLUSIVE]));
+                               by_verdict.of[AS_FAIL] + by_verdict.of[AS_ERROR],
+                               by_verdict.of[AS_INCONCLUSIVE]));
     as_tree_put(&m->tree, view, "rows", overview(m, suites));
     json_object_foreach(suites, name, checks)
     {

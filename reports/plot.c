@@ -11,8 +11,8 @@
 #include "reports/value.h"
 
 enum {
-    MOST_LINES = 64,   /* more cannot be told apart anyway */
-    MOST_TICKS = 9,    /* values of x that are each named */
+    MOST_LINES = 64,  /* more cannot be told apart anyway */
+    MOST_TICKS = 9,   /* values of x that are each named */
     MOST_NAMES = 512, /* categories */
 };
 
@@ -56,15 +56,19 @@ static double number_at(const json_t *point, size_t index)
     return fabs(x) < smallest ? 0 : x;
 }
 
-/* The place of a name among the axis's categories, added if new; NAN when there are too many. */
-static double category_of(as_plot_axis *axis, const json_t *name, as_arena *arena)
+/* The place of a name among the axis's categories, added if new; NAN when there are too many, or memory is
+ * out (*failed). */
+static double category_of(as_plot_axis *axis, const json_t *name, as_arena *arena, bool *failed)
 {
     as_buf text;
     as_buf_init(&text, 0);
     as_value_write(name, NULL, 60, &text);
-    const char *copy = as_arena_strdup(arena, as_buf_text(&text));
+    const char *copy = text.failed ? NULL : as_arena_strdup(arena, as_buf_text(&text));
     as_buf_free(&text);
-    if (!copy) return NAN;
+    if (!copy) {
+        *failed = true;
+        return NAN;
+    }
     for (size_t i = 0; i < axis->tick_count; i++) {
         if (strcmp(axis->names[i], copy) == 0) return (double)i;
     }
@@ -88,16 +92,16 @@ static double on_axis(double x, const as_plot_axis *axis)
     return axis->log && !(x > 0) ? NAN : x;
 }
 
-static as_plot_point read_point(as_plot *plot, const json_t *from, as_arena *arena)
+static as_plot_point read_point(as_plot *plot, const json_t *from, as_arena *arena, bool *failed)
 {
     as_plot_point point = {NAN, NAN, NAN, NAN};
     if (plot->kind == AS_PLOT_GRID) {
-        point.x = category_of(&plot->x, json_array_get(from, 0), arena);
-        point.y = category_of(&plot->y, json_array_get(from, 1), arena);
+        point.x = category_of(&plot->x, json_array_get(from, 0), arena, failed);
+        point.y = category_of(&plot->y, json_array_get(from, 1), arena, failed);
         point.low = number_at(from, 2);
         return point;
     }
-    point.x = plot->kind == AS_PLOT_BARS ? category_of(&plot->x, json_array_get(from, 0), arena)
+    point.x = plot->kind == AS_PLOT_BARS ? category_of(&plot->x, json_array_get(from, 0), arena, failed)
                                          : on_axis(number_at(from, 0), &plot->x);
     point.y = on_axis(number_at(from, 1), &plot->y);
     point.low = on_axis(number_at(from, 2), &plot->y);
@@ -118,13 +122,14 @@ static bool read_line(as_plot *plot, const char *name, const json_t *points, as_
     line->count = json_array_size(points);
     line->points = AS_ARENA_NEW_ARRAY(arena, as_plot_point, line->count + 1);
     if (!line->points) return false;
+    bool failed = false;
     for (size_t i = 0; i < line->count; i++) {
-        line->points[i] = read_point(plot, json_array_get(points, i), arena);
+        line->points[i] = read_point(plot, json_array_get(points, i), arena, &failed);
         if (isfinite(line->points[i].low) && plot->kind != AS_PLOT_GRID) line->has_band = true;
         plot->drawn += is_drawn(plot, &line->points[i]);
     }
     plot->line_count++;
-    return true;
+    return !failed;
 }
 
 /* Categories stand in the order of the data, but numbers in their own. On return ticks[i] is i. */

@@ -21,9 +21,9 @@ enum {
 typedef struct maker {
     as_tree tree;
     const char *dir;
-    json_t *stems;     /* names already given */
-    size_t count;      /* plots so far */
-    bool has_gnuplot;  /* until it was not found once */
+    json_t *stems;    /* names already given */
+    size_t count;     /* plots so far */
+    bool has_gnuplot; /* until it was not found once */
 } maker;
 
 /* A name that is safe as a file's on any system, and not yet given. */
@@ -43,7 +43,8 @@ static void make_stem(maker *m, const as_plot *plot, char room[static 96])
     as_tree_put(&m->tree, m->stems, room, json_true());
 }
 
-static as_code write_file(const maker *m, const char *stem, const char *ending, const as_buf *text, as_error *err)
+static as_code write_file(const maker *m, const char *stem, const char *ending, const as_buf *text,
+                          as_error *err)
 {
     char path[AS_PATH_MAX], name[112];
     snprintf(name, sizeof name, "%s.%s", stem, ending);
@@ -113,10 +114,15 @@ static bool any_band(const as_plot *plot)
     return false;
 }
 
+static bool is_named(const as_plot *plot)
+{
+    return plot->line_count > 1 || (plot->line_count == 1 && *plot->lines[0].name);
+}
+
 static void put_header(as_tree *tree, json_t *view, const as_plot *plot)
 {
     json_t *header = as_tree_array(tree);
-    if (plot->line_count > 1) as_tree_push(tree, header, as_tree_text(tree, "line", 0));
+    if (is_named(plot)) as_tree_push(tree, header, as_tree_text(tree, "line", 0));
     as_tree_push(tree, header, label_text(tree, &plot->x));
     as_tree_push(tree, header, label_text(tree, &plot->y));
     if (plot->kind == AS_PLOT_GRID) {
@@ -141,11 +147,13 @@ static void put_rows(as_tree *tree, json_t *view, const as_plot *plot)
                 continue;
             }
             json_t *row = as_tree_array(tree);
-            if (plot->line_count > 1) as_tree_push(tree, row, as_tree_text(tree, plot->lines[l].name, 60));
+            if (is_named(plot)) as_tree_push(tree, row, as_tree_text(tree, plot->lines[l].name, 60));
             as_tree_push(tree, row, axis_text(tree, &plot->x, p->x));
             as_tree_push(tree, row, axis_text(tree, &plot->y, p->y));
-            if (plot->kind == AS_PLOT_GRID || any_band(plot)) as_tree_push(tree, row, real_text(tree, p->low));
-            if (plot->kind != AS_PLOT_GRID && any_band(plot)) as_tree_push(tree, row, real_text(tree, p->high));
+            if (plot->kind == AS_PLOT_GRID || any_band(plot))
+                as_tree_push(tree, row, real_text(tree, p->low));
+            if (plot->kind != AS_PLOT_GRID && any_band(plot))
+                as_tree_push(tree, row, real_text(tree, p->high));
             as_tree_push(tree, rows, row);
         }
     }

@@ -59,7 +59,8 @@ static const struct {
     {AS_REPORT_PLOTS, "plots", write_plots},
 };
 
-as_code as_report_write(const json_t *result, const char *dir, const as_report_options *options, as_error *err)
+as_code as_report_write(const json_t *result, const char *dir, const as_report_options *options,
+                        as_error *err)
 {
     as_report_options chosen = options ? *options : (as_report_options){0};
     if (!chosen.formats) chosen.formats = AS_REPORT_ALL;

@@ -33,7 +33,7 @@ AS_MUST_USE as_code as_report_write(const json_t *result, const char *dir, const
 
 /* matrix.html for many results: rows models, columns suites, and the checks of each suite. pages[i] is the
  * path of result i's own page, relative to dir ("a/report.html"); NULL or an entry NULL: no link. */
-AS_MUST_USE as_code as_report_write_matrix(const json_t *const *results, const char *const *pages, size_t count,
-                                           const char *dir, as_error *err);
+AS_MUST_USE as_code as_report_write_matrix(const json_t *const *results, const char *const *pages,
+                                           size_t count, const char *dir, as_error *err);
 
 #endif

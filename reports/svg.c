@@ -11,11 +11,36 @@
 static const char *const elements[] = {"g",    "path", "text",    "tspan", "use",
                                        "defs", "rect", "polygon", "line",  "circle"};
 static const char *const attributes[] = {
-    "d",           "x",      "y",           "width",        "height",         "cx",
-    "cy",          "r",      "x1",          "x2",           "y1",             "y2",
-    "points",      "fill",   "transform",   "fill-opacity", "stroke-opacity", "opacity",
-    "color",       "stroke", "text-anchor", "stroke-width", "stroke-linecap", "stroke-linejoin",
-    "font-weight", "id",     "font-size",   "font-style",   "xlink:href",     "stroke-dasharray",
+    "d",
+    "x",
+    "y",
+    "width",
+    "height",
+    "cx",
+    "cy",
+    "r",
+    "x1",
+    "x2",
+    "y1",
+    "y2",
+    "points",
+    "fill",
+    "transform",
+    "fill-opacity",
+    "stroke-opacity",
+    "opacity",
+    "color",
+    "stroke",
+    "text-anchor",
+    "stroke-width",
+    "stroke-linecap",
+    "stroke-linejoin",
+    "font-weight",
+    "id",
+    "font-size",
+    "font-style",
+    "xlink:href",
+    "stroke-dasharray",
 };
 
 enum { MAX_DEPTH = 64, MAX_ATTRIBUTES = 32 };
@@ -58,8 +83,8 @@ static bool is_space(char c)
 
 static bool is_name(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ':' || c == '-' ||
-           c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ':' ||
+           c == '-' || c == '_' || c == '.';
 }
 
 static void skip_space(reader *r)
@@ -126,7 +151,8 @@ static long color_of(span value)
     memcpy(text, value.at, value.size);
     text[value.size] = 0;
     if (strcmp(text, "black") == 0) return 0;
-    if (sscanf(text, "rgb(%3u ,%3u ,%3u )%n", &r, &g, &b, &end) == 3 && end && !text[end] && (r | g | b) < 256) {
+    if (sscanf(text, "rgb(%3u ,%3u ,%3u )%n", &r, &g, &b, &end) == 3 && end && !text[end] &&
+        (r | g | b) < 256) {
         return (long)(r << 16 | g << 8 | b);
     }
     if (text[0] != '#' || value.size != 7) return -1;

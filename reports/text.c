@@ -22,8 +22,8 @@ enum { MOST_PROBLEMS = 25, INDENT = 16, LEAST_WIDTH = 50, DEFAULT_WIDTH = 100, M
 static const struct {
     const char *word, *color;
 } colors[] = {
-    {"pass", "32"},  {"skip", "2"},  {"warn", "33"}, {"inconclusive", "35"}, {"fail", "1;31"}, {"error", "1;31"},
-    {"worse", "1;31"}, {"better", "32"}, {"same", "2"},
+    {"pass", "32"},    {"skip", "2"},     {"warn", "33"},   {"inconclusive", "35"}, {"fail", "1;31"},
+    {"error", "1;31"}, {"worse", "1;31"}, {"better", "32"}, {"same", "2"},
 };
 
 as_text_style as_text_style_of(int fd)
@@ -43,6 +43,13 @@ typedef struct printer {
     as_buf *out;
     int width;
 } printer;
+
+/* Lines are put together aside; that memory ran out there must not be lost. */
+static void free_line(printer *p, as_buf *line)
+{
+    if (line->failed) p->out->failed = line->failed;
+    as_buf_free(line);
+}
 
 static printer make_printer(const as_text_style *style, as_buf *out)
 {
@@ -113,8 +120,7 @@ static void put_story(printer *p, const char *label, const char *text)
     as_buf_printf(&line, "%s%s", label, text);
     as_buf_printf(p->out, "%*s", INDENT, "");
     put_wrapped(p, as_buf_text(&line), INDENT);
-    if (line.failed) p->out->failed = line.failed;
-    as_buf_free(&line);
+    free_line(p, &line);
 }
 
 static void put_numbers(printer *p, const json_t *view)
@@ -126,7 +132,7 @@ static void put_numbers(printer *p, const json_t *view)
     if (*text_of(view, "expected")) as_buf_printf(&line, "; expected %s", text_of(view, "expected"));
     if (*text_of(view, "excess")) as_buf_printf(&line, "; %s", text_of(view, "excess"));
     if (line.size) put_story(p, "measured ", as_buf_text(&line));
-    as_buf_free(&line);
+    free_line(p, &line);
 }
 
 static void put_problem(printer *p, as_tree *tree, const json_t *check)
@@ -140,7 +146,7 @@ static void put_problem(printer *p, as_tree *tree, const json_t *check)
     put_wrapped(p, as_buf_text(&title), INDENT);
     put_numbers(p, view);
     put_story(p, "why: ", text_of(view, "why"));
-    as_buf_free(&title);
+    free_line(p, &title);
     json_decref(view);
 }
 
@@ -151,7 +157,8 @@ static void put_tally(const json_t *suite, as_buf *out)
     bool first = true;
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         if (!counts.of[order[i]]) continue;
-        as_buf_printf(out, "%s%zu %s", first ? "" : ", ", counts.of[order[i]], as_verdict_adjective(order[i]));
+        as_buf_printf(out, "%s%zu %s", first ? "" : ", ", counts.of[order[i]],
+                      as_verdict_adjective(order[i]));
         first = false;
     }
     as_buf_str(out, first ? "no checks" : "");
@@ -166,9 +173,12 @@ static void put_suites(printer *p, as_tree *tree, const json_t *result)
         json_t *name = as_tree_string(tree, json_object_get(suite, "name"), 40);
         as_buf_str(p->out, "  ");
         put_word(p, as_verdict_name(as_view_verdict(suite)), INDENT - 2);
+        as_buf tally;
+        as_buf_init(&tally, 0);
+        put_tally(suite, &tally);
         as_buf_printf(p->out, "%-10s ", json_string_value(name) ? json_string_value(name) : "");
-        put_tally(suite, p->out);
-        as_buf_char(p->out, '\n');
+        put_wrapped(p, as_buf_text(&tally), INDENT + 11);
+        free_line(p, &tally);
         json_decref(name);
     }
 }
@@ -184,8 +194,7 @@ static void put_head(printer *p, as_tree *tree, const json_t *result)
     as_buf_str(p->out, "  ");
     put_wrapped(p, as_buf_text(&line), 6);
     if (as_view_interrupted(result)) as_buf_str(p->out, "The run did not come to its end.\n");
-    if (line.failed) tree->failed = true;
-    as_buf_free(&line);
+    free_line(p, &line);
     json_decref(model);
 }
 
@@ -223,7 +232,7 @@ static void put_single(printer *p, const json_t *rows, const char *label)
     }
     if (count > MOST_IDS) as_buf_printf(&line, ", and %zu more", count - MOST_IDS);
     put_story(p, label, as_buf_text(&line));
-    as_buf_free(&line);
+    free_line(p, &line);
 }
 
 static void put_change(printer *p, const json_t *row)
@@ -235,8 +244,7 @@ static void put_change(printer *p, const json_t *row)
     put_word(p, text_of(row, "change"), INDENT - 2);
     put_wrapped(p, as_buf_text(&line), INDENT);
     put_story(p, "why: ", text_of(row, "why"));
-    if (line.failed) p->out->failed = line.failed;
-    as_buf_free(&line);
+    free_line(p, &line);
 }
 
 as_code as_text_compare(const json_t *compare, const as_text_style *style, const char *report, as_buf *out,
@@ -252,7 +260,10 @@ as_code as_text_compare(const json_t *compare, const as_text_style *style, const
     put_wrapped(&p, text_of(view, "headline"), 6);
     size_t index;
     json_t *item;
-    json_array_foreach(json_object_get(view, "notes"), index, item) put_story(&p, "note: ", json_string_value(item));
+    json_array_foreach(json_object_get(view, "notes"), index, item)
+    {
+        put_story(&p, "note: ", json_string_value(item));
+    }
     as_buf_char(out, '\n');
     for (size_t s = 0; s < sizeof shown / sizeof shown[0]; s++) {
         json_array_foreach(json_object_get(view, shown[s]), index, item)
@@ -281,8 +292,7 @@ as_code as_text_matrix(const json_t *const *results, size_t count, const as_text
         as_view_headline(results[i], &line);
         put_word(&p, as_verdict_name(as_view_verdict(results[i])), INDENT - 2);
         put_wrapped(&p, as_buf_text(&line), INDENT - 2);
-        if (line.failed) tree.failed = true;
-        as_buf_free(&line);
+        free_line(&p, &line);
         json_decref(model);
     }
     AS_TRY(as_tree_check(&tree, "the summary", err));

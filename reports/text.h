@@ -14,7 +14,8 @@ typedef struct as_text_style {
     bool color; /* ANSI colours */
 } as_text_style;
 
-/* For a stream: colour only on a terminal that has it, and without NO_COLOR; the terminal's width (or COLUMNS). */
+/* For a stream: colour only on a terminal that has it, and without NO_COLOR; the terminal's width (or
+ * COLUMNS). */
 as_text_style as_text_style_of(int fd);
 
 /* `report` is the path of the page to point to, or NULL. */

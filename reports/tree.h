@@ -25,7 +25,8 @@ void as_tree_push(as_tree *tree, json_t *array, json_t *value);
 
 /* A text as a reader can be shown it: what no text may hold in XML or on a terminal (control characters, NUL,
  * noncharacters, and the marks that turn the direction of text around) becomes a visible stand-in, and what
- * is longer than `most` bytes is cut, with a mark that in a long text says how much is missing. most 0: not cut. */
+ * is longer than `most` bytes is cut, with a mark that in a long text says how much is missing. most 0: not
+ * cut. */
 void as_tree_clean(const char *text, size_t size, size_t most, as_buf *out);
 json_t *as_tree_text(as_tree *tree, const char *text, size_t most);
 json_t *as_tree_string(as_tree *tree, const json_t *string, size_t most); /* NUL inside is kept visible */

@@ -33,11 +33,21 @@ static const struct {
     const char *word;
     bool is_max, strict;
 } gate_words[] = {
-    {"min", false, false},      {"max", true, false},       {"above", false, true},
-    {"below", true, true},      {">=", false, false},       {"<=", true, false},
-    {">", false, true},         {"<", true, true},          {"\xE2\x89\xA5", false, false},
-    {"\xE2\x89\xA4", true, false}, {"at least", false, false}, {"at most", true, false},
-    {"more than", false, true}, {"less than", true, true},  {"over", false, true},
+    {"min", false, false},
+    {"max", true, false},
+    {"above", false, true},
+    {"below", true, true},
+    {">=", false, false},
+    {"<=", true, false},
+    {">", false, true},
+    {"<", true, true},
+    {"\xE2\x89\xA5", false, false},
+    {"\xE2\x89\xA4", true, false},
+    {"at least", false, false},
+    {"at most", true, false},
+    {"more than", false, true},
+    {"less than", true, true},
+    {"over", false, true},
     {"under", true, true},
 };
 

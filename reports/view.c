@@ -31,7 +31,10 @@ as_counts as_view_count(const json_t *result_or_suite)
     size_t index;
     json_t *suite;
     if (!suites) count_suite(result_or_suite, &counts);
-    json_array_foreach(suites, index, suite) count_suite(suite, &counts);
+    json_array_foreach(suites, index, suite)
+    {
+        count_suite(suite, &counts);
+    }
     return counts;
 }
 
@@ -175,7 +178,8 @@ static json_t *view_counts(as_tree *tree, const json_t *of)
 static void add_skipped(as_tree *tree, json_t *groups, json_t *places, const json_t *check, size_t number)
 {
     const char *why = json_string_value(json_object_get(check, "why"));
-    json_t *group = json_array_get(groups, (size_t)json_integer_value(json_object_get(places, why ? why : "")) - 1);
+    json_t *group =
+        json_array_get(groups, (size_t)json_integer_value(json_object_get(places, why ? why : "")) - 1);
     if (!group) {
         group = as_tree_object(tree);
         as_tree_put(tree, group, "why", as_tree_text(tree, why, 1500));
@@ -192,7 +196,8 @@ static void add_skipped(as_tree *tree, json_t *groups, json_t *places, const jso
 
 static void put_checks(as_tree *tree, json_t *view, const json_t *suite, size_t *number)
 {
-    json_t *checks = as_tree_array(tree), *skipped = as_tree_array(tree), *places = as_tree_object(tree), *check;
+    json_t *checks = as_tree_array(tree), *skipped = as_tree_array(tree), *places = as_tree_object(tree),
+           *check;
     size_t index;
     json_array_foreach(json_object_get(suite, "checks"), index, check)
     {
@@ -227,7 +232,8 @@ static json_t *suite_title(as_tree *tree, const json_t *suite)
     return as_tree_text(tree, name, 200);
 }
 
-static json_t *view_suite(as_tree *tree, const json_t *suite, const json_t *plots, size_t place, size_t *number)
+static json_t *view_suite(as_tree *tree, const json_t *suite, const json_t *plots, size_t place,
+                          size_t *number)
 {
     json_t *view = as_tree_object(tree);
     const char *name = json_string_value(json_object_get(suite, "name"));

@@ -28,12 +28,12 @@ double as_stats_normal_cdf(double x)
 /* Acklam's rational approximation (relative error 1e-9), then one step of Halley's method. */
 double as_stats_normal_quantile(double p)
 {
-    static const double a[] = {-3.969683028665376e+01, 2.209460984245205e+02, -2.759285104469687e+02,
+    static const double a[] = {-3.969683028665376e+01, 2.209460984245205e+02,  -2.759285104469687e+02,
                                1.383577518672690e+02,  -3.066479806614716e+01, 2.506628277459239e+00};
     static const double b[] = {-5.447609879822406e+01, 1.615858368580409e+02, -1.556989798598866e+02,
                                6.680131188771972e+01, -1.328068155288572e+01};
     static const double c[] = {-7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00,
-                               -2.549732539343734e+00, 4.374664141464968e+00, 2.938163982698783e+00};
+                               -2.549732539343734e+00, 4.374664141464968e+00,  2.938163982698783e+00};
     static const double d[] = {7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00,
                                3.754408661907416e+00};
     double x, tail = p < 0.5 ? p : 1 - p;
@@ -80,8 +80,8 @@ static double beta_regularised(double x, double a, double b)
     if (x <= 0) return 0;
     if (x >= 1) return 1;
     int sign;
-    double front = exp(lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign) + a * log(x) +
-                       b * log1p(-x));
+    double front =
+        exp(lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign) + a * log(x) + b * log1p(-x));
     if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(x, a, b) / a;
     return 1 - front * beta_fraction(1 - x, b, a) / b;
 }
@@ -118,15 +118,19 @@ void as_stats_rank_interval(int64_t n, double q, double level, int64_t *low, int
     int64_t from = 0, to = n; /* the largest r in 0..n with P(B <= r-1) <= alpha */
     while (from < to) {
         int64_t r = from + (to - from + 1) / 2;
-        if (as_stats_binomial_cdf(r - 1, n, q) <= alpha) from = r;
-        else to = r - 1;
+        if (as_stats_binomial_cdf(r - 1, n, q) <= alpha)
+            from = r;
+        else
+            to = r - 1;
     }
     *low = from;
     from = 1, to = n + 1; /* the smallest s in 1..n with P(B <= s-1) >= 1 - alpha; n + 1: none */
     while (from < to) {
         int64_t s = from + (to - from) / 2;
-        if (as_stats_binomial_cdf(s - 1, n, q) >= 1 - alpha) to = s;
-        else from = s + 1;
+        if (as_stats_binomial_cdf(s - 1, n, q) >= 1 - alpha)
+            to = s;
+        else
+            from = s + 1;
     }
     *high = from > n ? 0 : from;
 }
@@ -150,8 +154,10 @@ int64_t as_stats_min_count(double q, double confidence)
     while (as_stats_binomial_cdf(1, to, beyond) > 1 - confidence) to *= 2;
     while (from < to) {
         int64_t n = from + (to - from) / 2;
-        if (as_stats_binomial_cdf(1, n, beyond) <= 1 - confidence) to = n;
-        else from = n + 1;
+        if (as_stats_binomial_cdf(1, n, beyond) <= 1 - confidence)
+            to = n;
+        else
+            from = n + 1;
     }
     return from;
 }

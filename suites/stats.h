@@ -17,7 +17,8 @@ typedef struct as_interval {
     double level; /* 0.95 */
 } as_interval;
 
-/* {"value", "low", "high", "n", "level"}, what is not finite as null. A new reference, NULL without memory. */
+/* {"value", "low", "high", "n", "level"}, what is not finite as null. A new reference, NULL without memory.
+ */
 json_t *as_interval_json(const as_interval *interval);
 
 /* ---- distributions ---------------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ static const double SMALLEST = 1e-15;
 void as_sum_add(as_sum *total, double value)
 {
     double next = total->sum + value;
-    if (fabs(total->sum) >= fabs(value)) total->rest += (total->sum - next) + value;
-    else total->rest += (value - next) + total->sum;
+    if (fabs(total->sum) >= fabs(value))
+        total->rest += (total->sum - next) + value;
+    else
+        total->rest += (value - next) + total->sum;
     total->sum = next;
 }
 
@@ -61,9 +63,12 @@ void as_sketch_add(as_sketch *s, double value)
 {
     as_moments_add(&s->moments, value);
     double magnitude = fabs(value);
-    if (magnitude <= SMALLEST) s->zero++;
-    else if (value > 0) s->above[bucket(magnitude)]++;
-    else s->below[bucket(magnitude)]++;
+    if (magnitude <= SMALLEST)
+        s->zero++;
+    else if (value > 0)
+        s->above[bucket(magnitude)]++;
+    else
+        s->below[bucket(magnitude)]++;
 }
 
 /* The bucket's value for a rank counted over negatives (largest magnitude first), zeros, positives. */

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/arch/arch.h"
+#include "engine/engine.h"
 
 extern const as_family as_family_llama, as_family_mistral, as_family_mixtral, as_family_qwen2,
     as_family_qwen3, as_family_gemma2, as_family_gpt_neox, as_family_mamba;
@@ -17,6 +18,16 @@ const as_family *const as_families[] = {
 void as_model_spec_free(as_model_spec *spec)
 {
     as_arena_free(&spec->arena);
+}
+
+const char *as_architecture_at(int64_t i)
+{
+    for (const as_family *const *family = as_families; *family; family++) {
+        for (const char *const *name = (*family)->architectures; *name; name++) {
+            if (i-- == 0) return *name;
+        }
+    }
+    return NULL;
 }
 
 /* Levenshtein's distance between two names, cut off at 63 bytes. */

@@ -155,26 +155,6 @@ static as_code keep_last(as_added *added, as_error *err)
 
 /* ---- patterns ---- */
 
-static int by_text(const void *a, const void *b)
-{
-    const as_trie_key *x = a, *y = b;
-    size_t shorter = x->size < y->size ? x->size : y->size;
-    int order = memcmp(x->text, y->text, shorter);
-    return order ? order : (x->size > y->size) - (x->size < y->size);
-}
-
-static as_code check_keys(as_trie_key *keys, size_t count, as_error *err)
-{
-    qsort(keys, count, sizeof *keys, by_text);
-    for (size_t i = 0; i < count; i++) {
-        if (keys[i].size == 0) return as_fail(err, AS_E_INPUT, "a token whose normalized form is empty");
-        if (i && by_text(&keys[i - 1], &keys[i]) == 0) {
-            return as_fail(err, AS_E_INPUT, "two tokens have the same normalized form \"%.60s\"", keys[i].text);
-        }
-    }
-    return AS_OK;
-}
-
 static as_code build_set(as_added *added, as_added_set set, as_error *err)
 {
     as_trie_key *keys = AS_NEW_ARRAY(as_trie_key, added->count);
@@ -185,16 +165,18 @@ static as_code build_set(as_added *added, as_added_set set, as_error *err)
         bool normal = token->flags & AS_ADDED_NORMALIZED;
         if (normal != (set == AS_ADDED_NORMAL)) continue;
         bool other = normal && token->normal;
+        if (other && token->normal_size == 0) continue; /* nothing that could be found */
         keys[count++] = (as_trie_key){other ? token->normal : token->content,
                                       other ? token->normal_size : token->size, (int32_t)i};
     }
-    as_code rc = check_keys(keys, count, err);
     added->empty[set] = count == 0;
     added->only[set] = count ? (unsigned char)keys[0].text[0] : -1;
-    for (size_t i = 0; rc == AS_OK && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if ((unsigned char)keys[i].text[0] != added->only[set]) added->only[set] = -1;
     }
-    if (rc == AS_OK) rc = as_trie_build(&added->sets[set], keys, count, err);
+    /* Of two tokens with one normalized form the library finds one or the other by chance; here it is the one
+     * with the higher id. */
+    as_code rc = as_trie_build(&added->sets[set], keys, count, err);
     as_free(keys);
     return rc;
 }

@@ -156,7 +156,7 @@ static as_code read_json_files(as_chat *chat, const char *directory, as_error *e
 
 as_code as_chat_open(const char *directory, as_chat **out, as_error *err)
 {
-    as_chat *chat;
+    as_chat *chat = NULL;
     AS_TRY(new_chat(&chat, err));
     as_code rc = add_jinja_files(chat, directory, err);
     if (rc == AS_OK) rc = read_json_files(chat, directory, err);
@@ -173,7 +173,7 @@ as_code as_chat_open(const char *directory, as_chat **out, as_error *err)
 
 as_code as_chat_open_file(const char *path, as_chat **out, as_error *err)
 {
-    as_chat *chat;
+    as_chat *chat = NULL;
     AS_TRY(new_chat(&chat, err));
     as_code rc = add_file(chat, "default", path, as_path_base(path), err);
     if (rc != AS_OK) {

@@ -70,26 +70,21 @@ static as_code apply_config(as_tokenizer *t, const as_tokenizer_config *config, 
 
 /* ---- forms ---- */
 
-typedef as_code load_form(const char *path, const as_tokenizer_config *config, as_tokenizer **out, json_t **parts,
+typedef as_code load_form(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts,
                           as_error *err);
-
-static as_code load_tokenizer_json(const char *path, const as_tokenizer_config *config, as_tokenizer **out,
-                                   json_t **parts, as_error *err)
-{
-    (void)config;
-    return as_load_json(path, out, parts, err);
-}
 
 /* In the order in which they are looked for. */
 static const struct {
     const char *name;
     load_form *load;
 } forms[] = {
-    {"tokenizer.json", load_tokenizer_json},
+    {"tokenizer.json", as_load_json},      {"tokenizer.model", as_load_sentencepiece},
+    {"spiece.model", as_load_sentencepiece}, {"vocab.json", as_load_merges},
+    {"vocab.txt", as_load_wordpiece},
 };
 enum { FORMS = sizeof forms / sizeof forms[0] };
 
-static as_code load_with(int form, const char *path, const as_tokenizer_config *config, as_tokenizer **out,
+static as_code load_with(int form, const char *path, as_tokenizer_config *config, as_tokenizer **out,
                          as_error *err)
 {
     as_tokenizer *t = NULL;

@@ -36,12 +36,14 @@ typedef struct as_tokenizer_config {
 /* The content of a special token ("bos_token" and so on), NULL if it is not set; lent from the config. */
 const char *as_tokenizer_config_token(const as_tokenizer_config *config, const char *key);
 
-AS_MUST_USE as_code as_load_json(const char *path, as_tokenizer **out, json_t **parts, as_error *err);
-AS_MUST_USE as_code as_load_sentencepiece(const char *path, const as_tokenizer_config *config, as_tokenizer **out,
+/* The readers. *parts is the tree of the other parts, for what the configuration changes. */
+AS_MUST_USE as_code as_load_json(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts,
+                                 as_error *err);
+AS_MUST_USE as_code as_load_sentencepiece(const char *path, as_tokenizer_config *config, as_tokenizer **out,
                                           json_t **parts, as_error *err);
-AS_MUST_USE as_code as_load_merges(const char *vocab, const char *merges, const as_tokenizer_config *config,
-                                   as_tokenizer **out, json_t **parts, as_error *err);
-AS_MUST_USE as_code as_load_wordpiece(const char *vocab, const as_tokenizer_config *config, as_tokenizer **out,
+AS_MUST_USE as_code as_load_merges(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts,
+                                   as_error *err); /* path is vocab.json; merges.txt lies beside it */
+AS_MUST_USE as_code as_load_wordpiece(const char *path, as_tokenizer_config *config, as_tokenizer **out,
                                       json_t **parts, as_error *err);
 
 #endif

@@ -242,8 +242,9 @@ static as_code load(const char *text, size_t size, as_vocab_reader *reader, as_t
     return as_tokenizer_assemble(&spec, *parts, out, err);
 }
 
-as_code as_load_json(const char *path, as_tokenizer **out, json_t **parts, as_error *err)
+as_code as_load_json(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts, as_error *err)
 {
+    (void)config; /* the file decides */
     as_map map;
     AS_TRY(as_map_open(path, &map, err));
     as_vocab_reader reader = {0};

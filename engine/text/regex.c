@@ -4,6 +4,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -22,12 +23,19 @@ struct as_regex {
     bool compiled;    /* to machine code */
     char *literal;
     size_t literal_size;
+    as_regex_bounds bounds;
 };
+
+enum { MEMO = 64 };
 
 struct as_matcher {
     pcre2_match_data *data;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
+    struct {
+        const as_regex *regex;
+        uint32_t point, stand_in;
+    } memo[MEMO]; /* of stand-ins */
 };
 
 static void *allocate(size_t size, void *unused)
@@ -44,11 +52,17 @@ static void release(void *at, void *unused)
 
 /* ---- patterns ---- */
 
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
 static as_code compile(as_regex *regex, const char *pattern, size_t size, as_error *err)
 {
     as_buf text;
     as_buf_init(&text, PATTERN_MAX * 16);
-    as_code rc = as_regex_translate(pattern, size, &text, err);
+    as_code rc = as_regex_translate(pattern, size, &text, &regex->bounds, err);
     if (rc == AS_OK) rc = as_buf_check(&text, "the pattern", err);
     pcre2_general_context *general = pcre2_general_context_create(allocate, release, NULL);
     pcre2_compile_context *context = general ? pcre2_compile_context_create(general) : NULL;
@@ -73,6 +87,7 @@ static as_code compile(as_regex *regex, const char *pattern, size_t size, as_err
     pcre2_compile_context_free(context);
     pcre2_general_context_free(general);
     as_buf_free(&text);
+    if (regex->bounds.count) qsort(regex->bounds.points, regex->bounds.count, sizeof(uint32_t), by_value);
     if (rc == AS_OK) regex->compiled = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
     return rc;
 }
@@ -105,6 +120,7 @@ void as_regex_close(as_regex *regex)
     if (!regex) return;
     pcre2_code_free(regex->code);
     as_free(regex->literal);
+    as_free(regex->bounds.points);
     as_free(regex);
 }
 
@@ -143,6 +159,28 @@ void as_matcher_free(as_matcher *matcher)
 
 /* ---- searching ---- */
 
+/* A stand-in on which the pattern's own characters and ranges decide as on the character itself. */
+static uint32_t stand_in(as_matcher *m, const as_regex *regex, uint32_t point)
+{
+    const as_regex_bounds *bounds = &regex->bounds;
+    uint32_t low = 0, high = 0x110000;
+    if (m->memo[point % MEMO].regex == regex && m->memo[point % MEMO].point == point) {
+        return m->memo[point % MEMO].stand_in;
+    }
+    for (size_t i = 0; i < bounds->count; i++) {
+        if (bounds->points[i] <= point) low = bounds->points[i];
+        if (bounds->points[i] > point) {
+            high = bounds->points[i];
+            break;
+        }
+    }
+    uint32_t found = as_unicode_stand_in(point, low, high);
+    m->memo[point % MEMO].regex = regex;
+    m->memo[point % MEMO].point = point;
+    m->memo[point % MEMO].stand_in = found;
+    return found;
+}
+
 /* The text with newer characters replaced by their stand-ins, or the text itself where there are none. */
 static as_code prepare(as_finder *finder, as_buf *room, as_error *err)
 {
@@ -150,7 +188,7 @@ static as_code prepare(as_finder *finder, as_buf *room, as_error *err)
     size_t taken = 0;
     bool changed = false;
     for (size_t at = 0; at < finder->size;) {
-        if ((unsigned char)text[at] < 0xE0) { /* nothing newer has fewer than three bytes */
+        if ((unsigned char)text[at] < 0xCD) { /* nothing below U+0340 has a stand-in */
             at++;
             continue;
         }
@@ -160,7 +198,7 @@ static as_code prepare(as_finder *finder, as_buf *room, as_error *err)
             if (!changed) as_buf_clear(room);
             changed = true;
             as_buf_add(room, text + taken, at - taken);
-            as_buf_codepoint(room, as_unicode_stand_in(c));
+            as_buf_codepoint(room, stand_in(finder->matcher, finder->regex, c));
             taken = at + (size_t)length;
         }
         at += (size_t)length;
@@ -175,8 +213,9 @@ static as_code prepare(as_finder *finder, as_buf *room, as_error *err)
 as_code as_finder_start(as_finder *finder, const as_regex *regex, as_matcher *matcher, const char *text,
                         size_t size, as_buf *room, as_error *err)
 {
+    /* Characters that back references compare must stay what they are. */
     *finder = (as_finder){.regex = regex, .matcher = matcher, .text = text, .size = size, .last_end = SIZE_MAX};
-    return regex->code ? prepare(finder, room, err) : AS_OK;
+    return regex->code && !regex->bounds.back_references ? prepare(finder, room, err) : AS_OK;
 }
 
 static as_code search(as_finder *finder, bool *found, size_t *start, size_t *end, as_error *err)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -41,7 +42,15 @@ AS_MUST_USE as_code as_finder_start(as_finder *finder, const as_regex *regex, as
 /* *found is false after the last match. AS_E_LIMIT where the pattern needs too many steps. */
 AS_MUST_USE as_code as_finder_next(as_finder *finder, bool *found, size_t *start, size_t *end, as_error *err);
 
+/* What a pattern says of single characters: where classes and literals beyond ASCII begin and end. */
+typedef struct as_regex_bounds {
+    uint32_t *points; /* sorted by as_regex_open; as_free */
+    size_t count, room;
+    bool back_references;
+} as_regex_bounds;
+
 /* The pattern in PCRE2's language; regex_translate.c. */
-AS_MUST_USE as_code as_regex_translate(const char *pattern, size_t size, as_buf *out, as_error *err);
+AS_MUST_USE as_code as_regex_translate(const char *pattern, size_t size, as_buf *out, as_regex_bounds *bounds,
+                                       as_error *err);
 
 #endif

@@ -8,11 +8,14 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "engine/text/regex.h"
 
-/* Oniguruma's \w in words that PCRE2 takes inside a class. */
-#define WORD "\\p{L}\\p{M}\\p{N}\\p{Pc}\\p{Alphabetic}\\x{200C}\\x{200D}"
+/* Oniguruma's \w in words that PCRE2 takes inside a class. Outside of one it has six characters more, the
+ * superscripts and fractions of Latin-1. */
+#define WORD       "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD_ALONE WORD "\\xB2\\xB3\\xB9\\xBC-\\xBE"
 
 enum { CLASS_DEPTH = 16 };
 
@@ -24,6 +27,7 @@ typedef struct reader {
     bool repeatable;
     size_t groups[256]; /* where open groups begin */
     int depth;
+    as_regex_bounds *bounds;
 } reader;
 
 static int peek(const reader *r, size_t ahead)
@@ -35,6 +39,23 @@ static as_code refuse(const reader *r, const char *what, as_error *err)
 {
     return as_fail(err, AS_E_UNSUPPORTED, "the regular expression \"%.*s\" cannot be used: %s",
                    (int)(r->size < 300 ? r->size : 300), r->text, what);
+}
+
+/* Takes note of a character that the pattern names. */
+static as_code note_point(reader *r, uint32_t point, as_error *err)
+{
+    as_regex_bounds *b = r->bounds;
+    if (point < 0x80) return AS_OK;
+    if (b->count + 2 > b->room) {
+        size_t room = b->room ? b->room * 2 : 64;
+        uint32_t *points = as_realloc(b->points, room * sizeof *points);
+        if (!points) return as_fail_memory(err, "the pattern");
+        b->points = points;
+        b->room = room;
+    }
+    b->points[b->count++] = point;
+    b->points[b->count++] = point + 1;
+    return AS_OK;
 }
 
 static bool is_digit(int c)
@@ -60,11 +81,15 @@ static const struct {
     {"cntrl", "\\p{Cc}"},
     {"digit", "\\p{Nd}"},
     {"lower", "\\p{Lowercase}"},
-    {"punct", "\\p{P}$+<=>^`|~"},
+    {"punct", "\\p{P}"},
+    {":punct", "\\p{P}\\p{S}"}, /* a name in [: :] that means something else there */
     {"space", "\\s"},
     {"upper", "\\p{Uppercase}"},
     {"xdigit", "0-9a-fA-F"},
-    {"word", WORD},
+    {"word", WORD_ALONE},
+    {":word", WORD},
+    {"graph", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}"},
+    {"print", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}\\p{Zs}"},
     {"ascii", "\\x{0}-\\x{7F}"},
     {"any", "\\x{0}-\\x{10FFFF}"},
     {"letter", "\\p{L}"},
@@ -108,6 +133,14 @@ static const struct {
     {"surrogate", "\\p{Cs}"},
 };
 
+static const char *find_property(const char *name)
+{
+    for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++) {
+        if (strcmp(properties[i].name, name) == 0) return properties[i].words;
+    }
+    return NULL;
+}
+
 static bool compiles(const char *pattern)
 {
     int code;
@@ -118,15 +151,14 @@ static bool compiles(const char *pattern)
 }
 
 /* Writes a property's words. A script is asked for by its own property: PCRE2 would take the extensions of
- * \p{Han} in as well. A negative property cannot be a list of words, so *whole says that it needs a class of
- * its own. */
+ * \p{Han} in as well. */
 static as_code property(reader *r, const char *name, bool negative, bool in_class, as_error *err)
 {
-    char words[256] = "";
-    for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++) {
-        if (strcmp(properties[i].name, name) == 0) snprintf(words, sizeof words, "%s", properties[i].words);
-    }
-    if (!words[0]) {
+    char words[256];
+    const char *known = find_property(name);
+    if (known) {
+        snprintf(words, sizeof words, "%s", known);
+    } else {
         snprintf(words, sizeof words, "\\p{sc:%s}", name);
         if (!compiles(words)) snprintf(words, sizeof words, "\\p{%s}", name);
         if (!compiles(words)) return refuse(r, "it names an unknown property", err);
@@ -171,9 +203,21 @@ static as_code read_property(reader *r, bool in_class, as_error *err)
 
 /* ---- escapes ---- */
 
-static void put_point(reader *r, uint32_t point)
+static as_code put_point(reader *r, uint32_t point, as_error *err)
 {
     as_buf_printf(r->out, "\\x{%X}", (unsigned)point);
+    return note_point(r, point, err);
+}
+
+/* Copies the character at r->at. */
+static as_code copy_point(reader *r, as_buf *out, as_error *err)
+{
+    uint32_t point;
+    int length = as_utf8_next(r->text + r->at, r->size - r->at, &point);
+    if (length < 0) return refuse(r, "it is not valid UTF-8", err);
+    as_buf_add(out, r->text + r->at, (size_t)length);
+    r->at += (size_t)length;
+    return note_point(r, point, err);
 }
 
 /* \xHH stands for a byte: bytes from 80 on have to make a character together. */
@@ -194,8 +238,7 @@ static as_code read_bytes(reader *r, as_error *err)
     }
     uint32_t point;
     if (as_utf8_next(bytes, n, &point) != (int)n) return refuse(r, "bytes that make no character", err);
-    put_point(r, point);
-    return AS_OK;
+    return put_point(r, point, err);
 }
 
 static as_code read_hex(reader *r, size_t skip, size_t digits, bool braces, as_error *err)
@@ -209,8 +252,7 @@ static as_code read_hex(reader *r, size_t skip, size_t digits, bool braces, as_e
         return refuse(r, "a bad hexadecimal character", err);
     }
     if (braces) r->at++;
-    put_point(r, point);
-    return AS_OK;
+    return put_point(r, point, err);
 }
 
 /* Escapes that mean the same inside and outside of a class, or differ only in brackets; r->at stands after
@@ -221,8 +263,8 @@ static const struct {
 } escapes[] = {
     {'h', "0-9a-fA-F", "[0-9a-fA-F]"},
     {'H', NULL, "[^0-9a-fA-F]"},
-    {'w', WORD, "[" WORD "]"},
-    {'W', NULL, "[^" WORD "]"},
+    {'w', WORD, "[" WORD_ALONE "]"},
+    {'W', NULL, "[^" WORD_ALONE "]"},
     {'s', "\\s", "\\s"},
     {'S', "\\S", "\\S"},
     {'d', "\\d", "\\d"},
@@ -234,8 +276,8 @@ static const struct {
     {'f', "\\f", "\\f"},
     {'a', "\\a", "\\a"},
     {'e', "\\e", "\\e"},
-    {'b', "\\x08", "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))"},
-    {'B', NULL, "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))"},
+    {'b', "\\x08", "(?:(?<=[" WORD_ALONE "])(?![" WORD_ALONE "])|(?<![" WORD_ALONE "])(?=[" WORD_ALONE "]))"},
+    {'B', NULL, "(?:(?<=[" WORD_ALONE "])(?=[" WORD_ALONE "])|(?<![" WORD_ALONE "])(?![" WORD_ALONE "]))"},
     {'A', NULL, "\\A"},
     {'Z', NULL, "\\Z"},
     {'z', NULL, "\\z"},
@@ -244,7 +286,6 @@ static const struct {
     {'R', NULL, "\\R"},
     {'N', NULL, "\\N"},
     {'O', NULL, "(?s:.)"},
-    {'X', NULL, "\\X"},
 };
 
 static as_code read_escape(reader *r, bool in_class, as_error *err)
@@ -263,19 +304,19 @@ static as_code read_escape(reader *r, bool in_class, as_error *err)
         r->at++;
         return AS_OK;
     }
-    if (c == 'y' || c == 'Y' || c == 'M' || c == 'C' || c == 'c') return refuse(r, "an escape without counterpart", err);
+    if (c == 'X' || c == 'y' || c == 'Y' || c == 'M' || c == 'C' || c == 'c') return refuse(r, "an escape without counterpart", err);
     if (c == '0' || (in_class && is_digit(c))) {
         uint32_t value = 0;
         for (int n = 0; n < 3 && is_digit(peek(r, 0)) && peek(r, 0) < '8'; n++, r->at++) {
             value = value * 8 + (uint32_t)(peek(r, 0) - '0');
         }
-        put_point(r, value);
-        return AS_OK;
+        return put_point(r, value, err);
     }
     bool named = c == 'k' || c == 'g' || is_digit(c);
     bool letter = (c | 32) >= 'a' && (c | 32) <= 'z' && c < 0x80;
+    if (c >= 0x80) return copy_point(r, r->out, err);
+    if (named && !in_class) r->bounds->back_references = true;
     if (!letter || (named && !in_class)) as_buf_char(r->out, '\\'); /* a letter without meaning is itself */
-    if (c >= 0x80) r->out->size--;                                  /* nor is a backslash needed here */
     as_buf_char(r->out, (char)c);
     r->at++;
     return AS_OK;
@@ -307,7 +348,9 @@ static as_code read_posix(reader *r, as_buf *plain, bool *taken, as_error *err)
     r->at = at + 2;
     as_buf *out = r->out;
     r->out = plain;
-    as_code rc = property(r, name, negative, true, err);
+    char posix[33] = ":";
+    memcpy(posix + 1, name, n + 1);
+    as_code rc = property(r, find_property(posix) ? posix : name, negative, true, err);
     r->out = out;
     return rc;
 }
@@ -361,9 +404,7 @@ static as_code read_class_item(reader *r, set *s, int depth, as_error *err)
         r->out = out;
         return rc;
     }
-    as_buf_char(&s->plain, (char)c);
-    r->at++;
-    return AS_OK;
+    return copy_point(r, &s->plain, err);
 }
 
 static as_code read_class(reader *r, int depth, as_buf *out, as_error *err)
@@ -534,10 +575,7 @@ static as_code read_item(reader *r, as_error *err)
         AS_TRY(read_class(r, 0, r->out, err));
     } else {
         if (c == '{') as_buf_char(r->out, '\\');
-        size_t length = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-        if (length > r->size - r->at) length = r->size - r->at;
-        as_buf_add(r->out, r->text + r->at, length);
-        r->at += length;
+        AS_TRY(copy_point(r, r->out, err));
         again = c != '|';
     }
     r->atom = begin;
@@ -545,9 +583,9 @@ static as_code read_item(reader *r, as_error *err)
     return as_buf_check(r->out, "the pattern", err);
 }
 
-as_code as_regex_translate(const char *pattern, size_t size, as_buf *out, as_error *err)
+as_code as_regex_translate(const char *pattern, size_t size, as_buf *out, as_regex_bounds *bounds, as_error *err)
 {
-    reader r = {.text = pattern, .size = size, .out = out};
+    reader r = {.text = pattern, .size = size, .out = out, .bounds = bounds};
     while (r.at < r.size) AS_TRY(read_item(&r, err));
     return AS_OK;
 }

@@ -67,19 +67,19 @@ int as_unicode_script(uint32_t codepoint)
     return as_unicode_scripts[low].value;
 }
 
-uint32_t as_unicode_stand_in(uint32_t codepoint)
+uint32_t as_unicode_stand_in(uint32_t codepoint, uint32_t low, uint32_t high)
 {
-    size_t low = 0, high = as_unicode_stand_ins_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const as_unicode_stand_in_range *run = &as_unicode_stand_ins[middle];
-        if (codepoint < run->first) {
-            high = middle;
-        } else if (codepoint > run->last) {
-            low = middle + 1;
-        } else {
-            return run->stand_in;
-        }
+    static const uint32_t bounds[] = {0, 0x80, 0x800, 0x10000, 0x110000}; /* of lengths in UTF-8 */
+    const uint32_t same = AS_U_CATEGORY | AS_U_SPACE | AS_U_ALPHABETIC | AS_U_HAN | AS_U_LOWER;
+    uint32_t wanted = as_unicode_class(codepoint) & same;
+    int length = 0;
+    while (codepoint >= bounds[length + 1]) length++;
+    if (low < bounds[length]) low = bounds[length];
+    if (high > bounds[length + 1]) high = bounds[length + 1];
+    for (uint32_t distance = 1;; distance++) {
+        bool below = codepoint >= low + distance, above = codepoint + distance < high;
+        if (!below && !above) return codepoint;
+        if (below && (as_unicode_class(codepoint - distance) & (same | AS_U_NEWER)) == wanted) return codepoint - distance;
+        if (above && (as_unicode_class(codepoint + distance) & (same | AS_U_NEWER)) == wanted) return codepoint + distance;
     }
-    return codepoint;
 }

@@ -30,7 +30,9 @@ enum {
     AS_U_NFC_MAYBE = 1 << 16,  /* NFC may change or move it */
     AS_U_NFKC_MAYBE = 1 << 17, /* NFKC may change or move it */
     AS_U_ALPHABETIC = 1 << 18,
-    AS_U_NEWER = 1 << 19,      /* as_unicode_stand_in gives another */
+    AS_U_HAN = 1 << 19,        /* of the script Han */
+    AS_U_LOWER = 1 << 20,      /* the property Lowercase */
+    AS_U_NEWER = 1 << 21,      /* new, or of other properties, since Unicode 14 */
     AS_U_CATEGORY = 31
 };
 
@@ -56,9 +58,9 @@ int as_unicode_to_lower(uint32_t codepoint, uint32_t out[static 2]);
 /* Script number for the UnicodeScripts pre-tokenizer: 0 is any script, else equal or not. */
 int as_unicode_script(uint32_t codepoint);
 
-/* A character of Unicode 14 with the same category, length in UTF-8 and script (Han or not) for one that is
- * newer or has changed, for matchers of that version; most characters stand for themselves. */
-uint32_t as_unicode_stand_in(uint32_t codepoint);
+/* For matchers of Unicode 14: the nearest character from low to high - 1 that has the properties of this newer
+ * one and its length in UTF-8; the character itself if there is none. Slow. */
+uint32_t as_unicode_stand_in(uint32_t codepoint, uint32_t low, uint32_t high);
 
 /* A valid UTF-8 sequence at text: its character; *length is 1 to 4. No checks: text was validated. */
 static inline uint32_t as_unicode_read(const char *text, int *length)

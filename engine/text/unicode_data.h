@@ -15,16 +15,10 @@ typedef struct as_unicode_case { /* every step-th character of first..last */
     int32_t step, delta;
 } as_unicode_case;
 
-typedef struct as_unicode_stand_in_range {
-    uint32_t first, last, stand_in;
-} as_unicode_stand_in_range;
-
 extern const uint32_t as_unicode_classes[];
 extern const as_unicode_range as_unicode_ranges[], as_unicode_scripts[];
 extern const size_t as_unicode_ranges_count, as_unicode_scripts_count;
 extern const as_unicode_case as_unicode_lower[];
 extern const size_t as_unicode_lower_count;
-extern const as_unicode_stand_in_range as_unicode_stand_ins[];
-extern const size_t as_unicode_stand_ins_count;
 
 #endif

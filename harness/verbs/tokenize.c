@@ -1,6 +1,7 @@
 /* assay tokenize and assay detokenize. */
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "engine/text/tokenizer.h"
 #include "harness/common.h"

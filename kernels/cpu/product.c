@@ -5,15 +5,16 @@
 enum { STREAM_BYTES = 96 << 10, STREAM_MAX_N = 16 };
 
 /* Rows of one portion: small enough that every worker gets several, a multiple of 16 (matrix tiles). */
-static int64_t panel_rows(const as_exec *exec, const as_matrix *w, int64_t n)
+static int64_t panel_rows(const as_exec *exec, const as_matrix *w, int64_t n, int64_t most)
 {
-    int64_t rows = AS_PANEL_ROWS;
+    int64_t rows = most;
     if (n <= STREAM_MAX_N) {
         rows = STREAM_BYTES / as_max_i64(1, w->cols * as_dtype_bytes(w->dtype));
+        if (n > 1) rows = as_max_i64(rows, most / 4);
     }
     int64_t share = as_ceil_div(w->rows, 4 * (int64_t)as_pool_threads(exec->pool));
     rows = as_min_i64(rows, share);
-    return as_max_i64(16, as_min_i64(AS_PANEL_ROWS, rows / 16 * 16));
+    return as_max_i64(16, as_min_i64(most, rows / 16 * 16));
 }
 
 typedef struct matmul_job {
@@ -35,19 +36,9 @@ void as_product_matmul(const as_exec *exec, const as_matmul_args *args, as_produ
     if (args->n <= 0) return;
     matmul_job job = {
         .exec = exec,
-        .product = {.w = args->w,
-                    .x = args->x,
-                    .n = args->n,
-                    .x_stride = args->x_stride,
-                    .x_scale = args->x_scale,
-                    .x_block = args->x_block,
-                    .bias = args->bias,
-                    .out = args->out,
-                    .out_stride = args->out_stride,
-                    .accumulate = args->accumulate,
-                    .rows_per_x = 1},
+        .product = as_product_of(args),
         .rows = rows,
-        .panel = panel_rows(exec, args->w, args->n),
+        .panel = panel_rows(exec, args->w, args->n, AS_PANEL_ROWS),
     };
     as_pool_for(exec->pool, as_ceil_div(args->w->rows, job.panel), matmul_panel, &job);
 }
@@ -104,29 +95,14 @@ static void expert_panel(void *context, int64_t i, int worker)
     job->rows(&product, first, as_min_i64(first + job->panel, w->rows), scratch);
 }
 
-void as_product_experts(const as_exec *exec, const as_expert_matmul_args *args, as_product_rows *rows)
+void as_product_experts(const as_exec *exec, const as_expert_matmul_args *args, as_product_rows *rows,
+                        int64_t most)
 {
     AS_BUG(args->n > AS_PAIRS_BYTES / (int64_t)sizeof(int32_t));
     if (args->n <= 0) return;
     expert_job job = {.exec = exec, .args = args, .rows = rows};
     job.by_pair = args->n <= args->experts;
-    job.panel = panel_rows(exec, &args->w[0], as_ceil_div(args->n, args->experts));
+    job.panel = panel_rows(exec, &args->w[0], as_ceil_div(args->n, args->experts), most);
     job.panels = as_ceil_div(args->w[0].rows, job.panel);
     as_pool_for(exec->pool, (job.by_pair ? args->n : args->experts) * job.panels, expert_panel, &job);
-}
-
-void as_product_finish(const as_product *p, int64_t i, int64_t first, int64_t end, const float *sums)
-{
-    const as_matrix *w = p->w;
-    int64_t row = as_product_row(p, i), count = end - first;
-    float *out = p->out + row * p->out_stride + first;
-    const float *bias = p->bias ? p->bias + first : NULL;
-    const float *scales = w->scale == AS_SCALE_ROW ? w->scales + first : NULL;
-    float tensor = w->scale == AS_SCALE_TENSOR ? w->scales[0] : 1.0f;
-    float x_scale = p->x_scale && p->x_block == 0 ? p->x_scale[row / p->rows_per_x] : 1.0f;
-    for (int64_t r = 0; r < count; r++) {
-        float value = sums[r] * (scales ? scales[r] : tensor) * x_scale;
-        if (bias) value += bias[r];
-        out[r] = p->accumulate ? out[r] + value : value;
-    }
 }

@@ -31,7 +31,28 @@ enum {
 typedef void as_product_rows(const as_product *p, int64_t first, int64_t end, unsigned char *scratch);
 
 void as_product_matmul(const as_exec *exec, const as_matmul_args *args, as_product_rows *rows);
-void as_product_experts(const as_exec *exec, const as_expert_matmul_args *args, as_product_rows *rows);
+/* most: rows in a panel where experts have several rows of x each. */
+void as_product_experts(const as_exec *exec, const as_expert_matmul_args *args, as_product_rows *rows,
+                        int64_t most);
+
+/* The levels' panels. */
+as_product_rows as_panel_avx2, as_panel_avx512;
+
+/* The product that a matmul is. */
+static inline as_product as_product_of(const as_matmul_args *args)
+{
+    return (as_product){.w = args->w,
+                        .x = args->x,
+                        .n = args->n,
+                        .x_stride = args->x_stride,
+                        .x_scale = args->x_scale,
+                        .x_block = args->x_block,
+                        .bias = args->bias,
+                        .out = args->out,
+                        .out_stride = args->out_stride,
+                        .accumulate = args->accumulate,
+                        .rows_per_x = 1};
+}
 
 static inline int64_t as_product_row(const as_product *p, int64_t i)
 {
@@ -42,8 +63,5 @@ static inline const float *as_product_x(const as_product *p, int64_t i)
 {
     return p->x + as_product_row(p, i) / p->rows_per_x * p->x_stride;
 }
-
-/* Writes rows first..end-1 of column i of the product from their sums: scales, bias, what was there. */
-void as_product_finish(const as_product *p, int64_t i, int64_t first, int64_t end, const float *sums);
 
 #endif

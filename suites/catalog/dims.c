@@ -37,15 +37,20 @@ static as_code set(json_t *dims, const char *key, json_t *value, as_error *err)
     return value && json_object_set_new(dims, key, value) == 0 ? AS_OK : as_fail_memory(err, "dimensions");
 }
 
-/* A number or truth value as a whole number; anything else ("auto", null) counts as not stated. */
-static json_t *whole(const json_t *value)
+/* A number or truth value that is whole; anything else ("auto", a fraction) counts as not stated. */
+static bool is_whole(const json_t *value, int64_t *out)
 {
-    if (json_is_integer(value)) return json_integer(json_integer_value(value));
-    if (json_is_boolean(value)) return json_integer(json_is_true(value));
     double real = json_real_value(value);
-    bool exact = json_is_real(value) && real > -9e15 && real < 9e15 && real == (double)(int64_t)real;
-    if (exact) return json_integer((int64_t)real);
-    return NULL;
+    if (json_is_integer(value)) {
+        *out = json_integer_value(value);
+    } else if (json_is_boolean(value)) {
+        *out = json_is_true(value);
+    } else if (json_is_real(value) && real > -9e15 && real < 9e15 && real == (double)(int64_t)real) {
+        *out = (int64_t)real;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* config[key] for each word of the fields table, unless an earlier table stated the word. */
@@ -66,9 +71,9 @@ static as_code take_fields(const json_t *fields, const json_t *overriding, const
             if (json_is_number(value) && json_number_value(value) > 4e18) {
                 return as_fail(err, AS_E_INPUT, "\"%s\" is beyond all measure", json_string_value(key));
             }
-            json_t *number = whole(value);
-            if (!number) continue;
-            AS_TRY(set(dims, word, number, err));
+            int64_t number;
+            if (!is_whole(value, &number)) continue;
+            AS_TRY(set(dims, word, json_integer(number), err));
             break;
         }
     }
@@ -164,9 +169,10 @@ static as_code fill_from_config(const json_t *catalog, const json_t *architectur
     AS_TRY(set(dims, "model_type", json_string(model_type ? model_type : ""), err));
     AS_TRY(take_fields(own, NULL, text, dims, err));
     AS_TRY(take_fields(shared, own, text, dims, err));
-    if (text != config && json_is_boolean(json_object_get(config, "tie_word_embeddings"))) {
+    int64_t tied;
+    if (text != config && is_whole(json_object_get(config, "tie_word_embeddings"), &tied)) {
         /* the outer one is what the loader of a model of several parts obeys */
-        AS_TRY(set(dims, "tie_embeddings", whole(json_object_get(config, "tie_word_embeddings")), err));
+        AS_TRY(set(dims, "tie_embeddings", json_integer(tied), err));
     }
     AS_TRY(take_rope(text, dims, err));
     AS_TRY(fill_defaults(catalog, architecture, dims, err));
@@ -215,9 +221,10 @@ static as_code flatten(const json_t *object, const char *prefix, json_t *dims, a
             AS_TRY(flatten(value, word, dims, err));
             continue;
         }
-        json_t *number = json_is_null(value) && *prefix ? json_integer(0) : whole(value);
+        int64_t number = 0;
+        bool stated = is_whole(value, &number) || (json_is_null(value) && *prefix);
         snprintf(word, sizeof word, "%s%s", prefix, key);
-        if (number) AS_TRY(set(dims, word, number, err));
+        if (stated) AS_TRY(set(dims, word, json_integer(number), err));
     }
     return AS_OK;
 }

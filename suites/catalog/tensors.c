@@ -11,7 +11,7 @@
 #include "suites/catalog/expression.h"
 #include "suites/catalog/internal.h"
 
-enum { MAX_TENSORS = 1000000, MAX_GROUPS = 8, NAME_MAX_ = 512 };
+enum { MAX_TENSORS = 1000000, MAX_GROUPS = 8, MAX_NAME = 512 };
 
 struct as_tensor_table {
     as_arena arena;
@@ -106,7 +106,7 @@ static as_code find_shape(const json_t *pattern, const place *at, as_expected_te
 static as_code add_tensor(as_tensor_table *table, const char *pattern, const place *at,
                           const as_expected_tensor *like, int64_t elements, as_error *err)
 {
-    char name[NAME_MAX_];
+    char name[MAX_NAME];
     if (table->count >= MAX_TENSORS) {
         return as_fail(err, AS_E_LIMIT, "config.json asks for more than %d tensors", MAX_TENSORS);
     }
@@ -192,7 +192,7 @@ static as_code add_ignored(as_tensor_table *table, as_error *err)
         json_t *pattern;
         json_array_foreach(lists[l], i, pattern)
         {
-            char name[NAME_MAX_];
+            char name[MAX_NAME];
             fill_name(json_string_value(pattern), &at, name, sizeof name);
             char *kept = as_arena_strdup(&table->arena, name);
             if (!kept) return as_fail_memory(err, "patterns");
@@ -210,8 +210,9 @@ static int by_name(const void *a, const void *b)
 as_code as_tensor_table_new(const json_t *catalog, const json_t *dims, as_tensor_table **out, as_error *err)
 {
     const json_t *architecture = as_catalog_architecture(catalog, dims);
-    if (!architecture)
+    if (!json_object_get(architecture, "tensors")) {
         return as_fail(err, AS_E_UNSUPPORTED, "the tensors of this architecture are not known");
+    }
     as_tensor_table *table = AS_NEW(as_tensor_table);
     if (!table) return as_fail_memory(err, "the table of expected tensors");
     as_arena_init(&table->arena, 0);
@@ -259,21 +260,31 @@ static const as_expected_tensor *find_exactly(const as_tensor_table *table, cons
     return bsearch(&wanted, table->tensors, (size_t)table->count, sizeof wanted, by_name);
 }
 
-const as_expected_tensor *as_tensor_table_find(const as_tensor_table *table, const char *name)
+/* With the first prefix of a rule that leads to an entry replaced. */
+static const as_expected_tensor *find_renamed(const as_tensor_table *table, const json_t *rules,
+                                              const char *name)
 {
-    const as_expected_tensor *found = find_exactly(table, name);
     size_t i;
     json_t *rule;
-    json_array_foreach(json_object_get(table->architecture, "rename"), i, rule)
+    json_array_foreach(rules, i, rule)
     {
         const char *from = json_string_value(json_array_get(rule, 0));
         const char *to = json_string_value(json_array_get(rule, 1));
-        char renamed[NAME_MAX_];
-        if (found || strncmp(name, from, strlen(from)) != 0) continue;
+        char renamed[MAX_NAME];
+        if (strncmp(name, from, strlen(from)) != 0) continue;
         int size = snprintf(renamed, sizeof renamed, "%s%s", to, name + strlen(from));
-        if (size < (int)sizeof renamed) found = find_exactly(table, renamed);
+        const as_expected_tensor *found = size < (int)sizeof renamed ? find_exactly(table, renamed) : NULL;
+        if (found) return found;
     }
-    return found;
+    return NULL;
+}
+
+const as_expected_tensor *as_tensor_table_find(const as_tensor_table *table, const char *name)
+{
+    const as_expected_tensor *found = find_exactly(table, name);
+    if (!found) found = find_renamed(table, json_object_get(table->architecture, "rename"), name);
+    const json_t *shared = json_object_get(json_object_get(table->catalog, "architectures"), "rename");
+    return found ? found : find_renamed(table, shared, name);
 }
 
 bool as_tensor_table_ignores(const as_tensor_table *table, const char *name)

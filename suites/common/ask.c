@@ -74,8 +74,9 @@ static void on_event(void *context, const as_event *event)
     }
     answer->state = answer->count ? AS_ANSWER_BROKEN : AS_ANSWER_REFUSED;
     snprintf(answer->message, sizeof answer->message, "%s",
-             event->text && *event->text ? event->text
-             : event->finish == AS_FINISH_CANCELLED ? "it was cancelled" : "no reason was given");
+             event->text && *event->text            ? event->text
+             : event->finish == AS_FINISH_CANCELLED ? "it was cancelled"
+                                                    : "no reason was given");
 }
 
 /* Lets a cancelled request end, so that its last events do not reach the next one. */
@@ -145,7 +146,8 @@ as_code as_ask(as_suite_context *context, as_target *target, const as_request *r
     return wait_for_end(context, target, &a, silence_s, err);
 }
 
-as_code as_ask_speeds(as_suite_context *context, as_target *target, as_speeds *out, as_error *err)
+as_code as_ask_speeds(as_suite_context *context, as_target *target, double silence_s, as_speeds *out,
+                      as_error *err)
 {
     *out = (as_speeds){0};
     int32_t prompt[PROBE_PROMPT];
@@ -158,7 +160,7 @@ as_code as_ask_speeds(as_suite_context *context, as_target *target, as_speeds *o
                               .ignore_eos = true,
                               .logprobs = -1};
         as_answer answer;
-        as_code rc = as_ask(context, target, &request, 600, &answer, err);
+        as_code rc = as_ask(context, target, &request, silence_s, &answer, err);
         int64_t n = answer.count;
         if (rc == AS_OK && n > 1) {
             double first = (double)(answer.tokens[0].time_ns - answer.sent_ns) * 1e-9;
@@ -166,8 +168,10 @@ as_code as_ask_speeds(as_suite_context *context, as_target *target, as_speeds *o
             if (first > 0) out->prefill = (double)request.count / first;
             if (rest > 0) out->decode = (double)(n - 1) / rest;
         }
+        bool answered = answer.state == AS_ANSWERED;
         as_answer_free(&answer);
         AS_TRY(rc);
+        if (!answered) break;
     }
     return AS_OK;
 }
@@ -180,7 +184,8 @@ double as_prefill_seconds(const as_target *target, const as_speeds *speeds, int6
     double growth = 1;
     const as_model_info *info = target->facts.info;
     if (info && info->active_parameters > 0) {
-        growth += (double)tokens * (double)info->hidden * (double)info->layers / (double)info->active_parameters;
+        growth +=
+            (double)tokens * (double)info->hidden * (double)info->layers / (double)info->active_parameters;
     }
     return (double)tokens / speeds->prefill * growth;
 }

@@ -40,11 +40,13 @@ void as_answer_free(as_answer *answer);
 AS_MUST_USE as_code as_ask(as_suite_context *context, as_target *target, const as_request *request,
                            double silence_s, as_answer *answer, as_error *err);
 
-/* Speeds of one short request, for estimates; 0 where it could not be told. */
+/* Speeds of one short request, for estimates; 0 where it could not be told, as when nothing comes for
+ * silence_s. */
 typedef struct as_speeds {
     double prefill, decode; /* tokens a second */
 } as_speeds;
-AS_MUST_USE as_code as_ask_speeds(as_suite_context *context, as_target *target, as_speeds *out, as_error *err);
+AS_MUST_USE as_code as_ask_speeds(as_suite_context *context, as_target *target, double silence_s,
+                                  as_speeds *out, as_error *err);
 /* Seconds for a prompt of `tokens`, from the speed of a short one and the growth of attention with length. */
 double as_prefill_seconds(const as_target *target, const as_speeds *speeds, int64_t tokens);
 

@@ -69,13 +69,15 @@ static as_code load_json(as_documents *documents, const char *path, as_error *er
     if (!json_is_array(list)) {
         rc = as_fail(err, AS_E_INPUT, "%s: expected a list of {\"domain\", \"text\"}", path);
     }
-    json_array_foreach(list, at, item) {
+    json_array_foreach(list, at, item)
+    {
         const json_t *text = json_is_string(item) ? item : json_object_get(item, "text");
         const char *domain = json_string_value(json_object_get(item, "domain"));
         if (!json_is_string(text)) {
             rc = as_fail(err, AS_E_INPUT, "%s: document %zu has no \"text\"", path, at);
         } else if (rc == AS_OK) {
-            rc = add(documents, domain ? domain : "text", json_string_value(text), json_string_length(text), err);
+            rc = add(documents, domain ? domain : "text", json_string_value(text), json_string_length(text),
+                     err);
         }
         if (rc != AS_OK) break;
     }
@@ -152,12 +154,17 @@ as_code as_documents_load(const char *path, uint64_t seed, as_documents *out, as
 {
     as_documents documents = {0};
     as_code rc;
-    if (!path) rc = load_builtin(&documents, err);
-    else if (as_dir_exists(path)) rc = load_directory(&documents, path, err);
-    else if (ends_with(path, ".json")) rc = load_json(&documents, path, err);
-    else rc = load_text(&documents, path, err);
+    if (!path)
+        rc = load_builtin(&documents, err);
+    else if (as_dir_exists(path))
+        rc = load_directory(&documents, path, err);
+    else if (ends_with(path, ".json"))
+        rc = load_json(&documents, path, err);
+    else
+        rc = load_text(&documents, path, err);
     if (rc == AS_OK && documents.count == 0) {
-        rc = as_fail(err, AS_E_INPUT, "%s: no documents: expected heldout.json or *.txt with text in them", path);
+        rc = as_fail(err, AS_E_INPUT, "%s: no documents: expected heldout.json or *.txt with text in them",
+                     path);
     }
     if (rc != AS_OK) {
         as_documents_free(&documents);

@@ -1,4 +1,5 @@
-/* The texts on which drift and perplexity are measured: held-out documents, or our own where none are given. */
+/* The texts on which drift and perplexity are measured: held-out documents, or our own where none are given.
+ */
 #ifndef AS_SUITES_COMMON_DOCUMENTS_H
 #define AS_SUITES_COMMON_DOCUMENTS_H
 

@@ -8,24 +8,25 @@
 
 enum { STREAM = 0xF111, SENTENCES_AT_ONCE = 64 };
 
-static const char *const ADJECTIVES[] = {"old",   "new",    "small", "large", "bright", "quiet", "heavy",
-                                         "clean", "strange", "plain", "soft",  "cold",   "warm",  "long",
-                                         "narrow", "tall",  "empty", "simple", "gentle", "busy",  "happy"};
-static const char *const PEOPLE[] = {"baker", "teacher", "farmer", "sailor", "painter", "doctor", "miller",
-                                     "singer", "writer", "hunter", "tailor", "weaver", "captain", "gardener"};
-static const char *const THINGS[] = {"kite", "book", "lamp", "box",  "coat", "drum",  "map",  "bell", "clock",
-                                     "cup",  "chair", "coin", "hat", "key",  "letter", "boat", "flute", "ring",
-                                     "rope", "stone", "bag", "ball", "brush"};
-static const char *const PLACES[] = {"market", "river",  "harbour", "mill",    "forest", "school", "garden",
+static const char *const ADJECTIVES[] = {"old",    "new",     "small", "large",  "bright", "quiet", "heavy",
+                                         "clean",  "strange", "plain", "soft",   "cold",   "warm",  "long",
+                                         "narrow", "tall",    "empty", "simple", "gentle", "busy",  "happy"};
+static const char *const PEOPLE[] = {"baker",  "teacher", "farmer",  "sailor",  "painter",
+                                     "doctor", "miller",  "singer",  "writer",  "hunter",
+                                     "tailor", "weaver",  "captain", "gardener"};
+static const char *const THINGS[] = {"kite",  "book", "lamp",  "box",   "coat", "drum", "map",    "bell",
+                                     "clock", "cup",  "chair", "coin",  "hat",  "key",  "letter", "boat",
+                                     "flute", "ring", "rope",  "stone", "bag",  "ball", "brush"};
+static const char *const PLACES[] = {"market", "river",   "harbour", "mill",   "forest", "school", "garden",
                                      "bridge", "station", "library", "farm",   "tower",  "valley", "bakery",
-                                     "museum", "lake",   "village", "castle",  "beach",  "square"};
-static const char *const VERBS[] = {"found", "lost",    "saw",   "bought", "sold",   "painted",
-                                    "carried", "hid",   "cleaned", "mended", "dropped", "borrowed"};
+                                     "museum", "lake",    "village", "castle", "beach",  "square"};
+static const char *const VERBS[] = {"found",   "lost", "saw",     "bought", "sold",    "painted",
+                                    "carried", "hid",  "cleaned", "mended", "dropped", "borrowed"};
 static const char *const TIMES[] = {"in the morning", "at noon",        "in the evening", "at night",
                                     "after lunch",    "before sunrise", "on Monday",      "on Friday",
                                     "in spring",      "in the rain"};
-static const char *const COLOURS[] = {"red", "blue", "green", "yellow", "white", "black",
-                                      "brown", "grey", "purple", "orange", "pink", "gold"};
+static const char *const COLOURS[] = {"red",   "blue", "green",  "yellow", "white", "black",
+                                      "brown", "grey", "purple", "orange", "pink",  "gold"};
 
 #define PICK(rng, list) (list)[as_rng_below((rng), sizeof(list) / sizeof *(list))]
 
@@ -73,7 +74,8 @@ static void random_tokens(const as_target *target, uint64_t seed, uint64_t first
     int64_t low = vocab > 512 ? 256 : 0;
     as_rng rng;
     as_rng_init(&rng, seed, STREAM + first);
-    for (int64_t i = 0; i < count; i++) out[i] = (int32_t)(low + (int64_t)as_rng_below(&rng, (uint64_t)(vocab - low)));
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (int32_t)(low + (int64_t)as_rng_below(&rng, (uint64_t)(vocab - low)));
 }
 
 as_code as_filler_tokens(as_target *target, uint64_t seed, uint64_t first, int32_t *out, int64_t count,
@@ -96,7 +98,8 @@ as_code as_filler_tokens(as_target *target, uint64_t seed, uint64_t first, int32
         int64_t n = 0;
         rc = as_buf_check(&text, "filler text", err);
         if (rc == AS_OK) rc = target->ops->tokenize(target, text.data, text.size, false, &tokens, &n, err);
-        if (rc == AS_OK && n < 1) rc = as_fail(err, AS_E_INPUT, "the tokenizer gave no tokens for plain English text");
+        if (rc == AS_OK && n < 1)
+            rc = as_fail(err, AS_E_INPUT, "the tokenizer gave no tokens for plain English text");
         if (rc != AS_OK) break;
         if (n > count - have) n = count - have;
         memcpy(out + have, tokens, (size_t)n * sizeof *out);

@@ -91,31 +91,64 @@ as_code as_note_gated(as_suite_context *context, const as_gated *g, as_error *er
     check.expected = json_real(g->gate.value);
     check.verdict = verdict != AS_PASS && g->lenient ? AS_WARN : verdict;
     bool bounded = isfinite(g->measured.low) && isfinite(g->measured.high);
-    return as_note(context, &check, err, "%s is %.4g%s%s%s; the gate is %s %.4g%s%s: %s%s%s. Why this gate: %s",
-                   g->name, g->measured.value, space, unit, interval, sense_text(g->sense), g->gate.value,
-                   space, unit, verdict_text(verdict, bounded), check.verdict == AS_WARN ? "; a warning only, " : "",
-                   check.verdict == AS_WARN ? g->lenient : "", g->gate.reason ? g->gate.reason : "not stated");
+    return as_note(
+        context, &check, err, "%s is %.4g%s%s%s; the gate is %s %.4g%s%s: %s%s%s. Why this gate: %s", g->name,
+        g->measured.value, space, unit, interval, sense_text(g->sense), g->gate.value, space, unit,
+        verdict_text(verdict, bounded), check.verdict == AS_WARN ? "; a warning only, " : "",
+        check.verdict == AS_WARN ? g->lenient : "", g->gate.reason ? g->gate.reason : "not stated");
 }
 
-/* The lines recorded so far for a series of that name. */
-static json_t *lines_so_far(const json_t *suite, const char *name)
+/* The recorded series of that name, or NULL. */
+static const json_t *find_series(const json_t *suite, const char *name)
 {
     size_t at;
     json_t *series;
-    json_array_foreach(json_object_get(suite, "series"), at, series) {
+    json_array_foreach(json_object_get(suite, "series"), at, series)
+    {
         const char *found = json_string_value(json_object_get(series, "name"));
-        json_t *lines = json_object_get(series, "lines");
-        if (found && strcmp(found, name) == 0 && json_is_object(lines)) return json_copy(lines);
+        if (found && strcmp(found, name) == 0) return series;
     }
-    return json_object();
+    return NULL;
 }
 
 as_code as_note_line(as_suite_context *context, const as_series *series, const char *line, json_t *points,
                      as_error *err)
 {
     as_series whole = *series;
-    whole.points = lines_so_far(context->suite, series->name);
+    json_t *lines = json_object_get(find_series(context->suite, series->name), "lines");
+    whole.points = json_is_object(lines) ? json_copy(lines) : json_object();
     json_object_set_new(whole.points, line, points);
+    return as_result_add_series(context->suite, &whole, err);
+}
+
+/* The points without those at x, then the new ones (taken over). */
+static json_t *merge_points(const json_t *points, double x, json_t *added)
+{
+    json_t *merged = json_array();
+    size_t at;
+    json_t *point;
+    json_array_foreach(points, at, point)
+    {
+        if (json_number_value(json_array_get(point, 0)) != x) json_array_append(merged, point);
+    }
+    json_array_extend(merged, added);
+    json_decref(added);
+    return merged;
+}
+
+as_code as_note_line_point(as_suite_context *context, const as_series *series, const char *line, double x,
+                           json_t *points, as_error *err)
+{
+    json_t *lines = json_object_get(find_series(context->suite, series->name), "lines");
+    return as_note_line(context, series, line, merge_points(json_object_get(lines, line), x, points), err);
+}
+
+as_code as_note_cells(as_suite_context *context, const as_series *series, double x, json_t *points,
+                      as_error *err)
+{
+    as_series whole = *series;
+    const json_t *recorded = json_object_get(find_series(context->suite, series->name), "points");
+    whole.points = merge_points(recorded, x, points);
     return as_result_add_series(context->suite, &whole, err);
 }
 
@@ -151,28 +184,32 @@ static as_code run_rule(as_suite_context *context, const json_t *rule, const as_
     if (!name) return AS_OK;
     char id[ID_SIZE];
     const char *slash = strchr(name, '/');
-    if (slash) snprintf(id, sizeof id, "%s", name);
-    else snprintf(id, sizeof id, "%s/%s", as_profile_id(context->profile), name);
+    if (slash)
+        snprintf(id, sizeof id, "%s", name);
+    else
+        snprintf(id, sizeof id, "%s/%s", as_profile_id(context->profile), name);
     if (as_suite_done(context, id)) return AS_OK;
 
     const as_rule_entry *entry = find_entry(entries, count, slash ? slash + 1 : name);
     const char *title = json_string_value(json_object_get(rule, "title"));
     as_rule_context call = {context, rule, id, title ? title : entry ? entry->title : name};
     if (!entry) {
-        return as_note_skip(context, id, call.title, err,
-                            "this suite has no check for the rule %s: correct its name in the profile, or give "
-                            "it to another suite",
-                            name);
+        return as_note_skip(
+            context, id, call.title, err,
+            "this suite has no check for the rule %s: correct its name in the profile, or give "
+            "it to another suite",
+            name);
     }
     return entry->check(&call, state, err);
 }
 
-as_code as_note_rules(as_suite_context *context, const char *suite, const as_rule_entry *entries, size_t count,
-                      void *state, as_error *err)
+as_code as_note_rules(as_suite_context *context, const char *suite, const as_rule_entry *entries,
+                      size_t count, void *state, as_error *err)
 {
     size_t at;
     json_t *rule;
-    json_array_foreach(json_object_get(context->profile, "rules"), at, rule) {
+    json_array_foreach(json_object_get(context->profile, "rules"), at, rule)
+    {
         const char *owner = json_string_value(json_object_get(rule, "suite"));
         if (owner && strcmp(owner, suite) == 0) {
             AS_TRY(run_rule(context, rule, entries, count, state, err));

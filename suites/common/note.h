@@ -8,8 +8,8 @@
 
 /* Records `check` with its why printed from the format. References in the check are taken over, as by
  * context->record. */
-AS_MUST_USE as_code as_note(as_suite_context *context, const as_check *check, as_error *err,
-                            const char *why, ...) AS_PRINTF(4, 5);
+AS_MUST_USE as_code as_note(as_suite_context *context, const as_check *check, as_error *err, const char *why,
+                            ...) AS_PRINTF(4, 5);
 
 /* A check that cannot be known here. */
 AS_MUST_USE as_code as_note_skip(as_suite_context *context, const char *id, const char *title, as_error *err,
@@ -21,9 +21,9 @@ typedef struct as_gated {
     const char *name; /* the quantity in a sentence: "mean KL divergence" */
     as_interval measured;
     as_gate_sense sense;
-    as_gate gate;       /* value NAN: reported, not judged */
+    as_gate gate;        /* value NAN: reported, not judged */
     const char *lenient; /* not NULL: a verdict worse than pass becomes warn, for this reason */
-    json_t *evidence;   /* object or NULL; "better" is added */
+    json_t *evidence;    /* object or NULL; "better" is added */
 } as_gated;
 /* evidence is taken over. */
 AS_MUST_USE as_code as_note_gated(as_suite_context *context, const as_gated *gated, as_error *err);
@@ -32,6 +32,15 @@ AS_MUST_USE as_code as_note_gated(as_suite_context *context, const as_gated *gat
  * is ignored; `points` is taken over. */
 AS_MUST_USE as_code as_note_line(as_suite_context *context, const as_series *series, const char *line,
                                  json_t *points, as_error *err);
+
+/* Sets the points at x of one line, leaving its others. */
+AS_MUST_USE as_code as_note_line_point(as_suite_context *context, const as_series *series, const char *line,
+                                       double x, json_t *points, as_error *err);
+
+/* Replaces the points of a series whose first coordinate is x by `points` (taken over); those of other x, of
+ * an earlier check or run, stay. `series->points` is ignored. */
+AS_MUST_USE as_code as_note_cells(as_suite_context *context, const as_series *series, double x,
+                                  json_t *points, as_error *err);
 
 /* [x, y] with what is not finite as null; a new reference. */
 json_t *as_point(double x, double y);

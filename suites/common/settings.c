@@ -87,8 +87,8 @@ as_code as_setting_ints(const json_t *profile, const char *section, const char *
         const json_t *item = json_array_get(list, i);
         if (!json_is_integer(item)) {
             char found[64];
-            return as_fail(err, AS_E_INPUT, "profile: %s: %s[%zu] is %s, expected an integer", section, key, i,
-                           as_json_describe(item, found));
+            return as_fail(err, AS_E_INPUT, "profile: %s: %s[%zu] is %s, expected an integer", section, key,
+                           i, as_json_describe(item, found));
         }
         inout[i] = json_integer_value(item);
     }

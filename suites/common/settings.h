@@ -1,8 +1,8 @@
 /* What a profile says about one suite: profile[section][key], and gates with their reasons under
  * profile[section]["gates"][name] = {"value": 0.02, "reason": "..."}.
  *
- * A missing section, key or gate leaves the caller's default; a value of the wrong type is AS_E_INPUT with its
- * place. Strings are borrowed from the profile. profile may be NULL. */
+ * A missing section, key or gate leaves the caller's default; a value of the wrong type is AS_E_INPUT with
+ * its place. Strings are borrowed from the profile. profile may be NULL. */
 #ifndef AS_SUITES_COMMON_SETTINGS_H
 #define AS_SUITES_COMMON_SETTINGS_H
 
@@ -18,8 +18,8 @@ typedef struct as_gate {
 
 AS_MUST_USE as_code as_setting_number(const json_t *profile, const char *section, const char *key,
                                       double *inout, as_error *err);
-AS_MUST_USE as_code as_setting_int(const json_t *profile, const char *section, const char *key, int64_t *inout,
-                                   as_error *err);
+AS_MUST_USE as_code as_setting_int(const json_t *profile, const char *section, const char *key,
+                                   int64_t *inout, as_error *err);
 AS_MUST_USE as_code as_setting_string(const json_t *profile, const char *section, const char *key,
                                       const char **inout, as_error *err);
 /* A gate whose value is null switches the gate off. */

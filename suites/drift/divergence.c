@@ -7,8 +7,8 @@
 
 enum { BLOCK = 256, LANES = 8 };
 
-/* exp(x) for -708 <= x <= 0 to about one unit in the last place: x = n ln 2 + r, a Taylor polynomial of degree
- * 13 for exp(r) with |r| <= ln(2)/2, and n put into the exponent. */
+/* exp(x) for -708 <= x <= 0 to about one unit in the last place: x = n ln 2 + r, a Taylor polynomial of
+ * degree 13 for exp(r) with |r| <= ln(2)/2, and n put into the exponent. */
 static inline double exp_nonpositive(double x)
 {
     const double shift = 0x1.8p52, log2e = 1.4426950408889634074;

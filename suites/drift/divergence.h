@@ -15,7 +15,7 @@ typedef struct as_divergence {
     double kl;       /* sum of p_ref (ln p_ref - ln p), nats */
     double reversed; /* sum of p (ln p - ln p_ref) */
     int32_t reference_top, candidate_top; /* the likeliest token; of equals the lowest id */
-    double margin;  /* reference: ln p of its best minus ln p of its second best */
+    double margin;                        /* reference: ln p of its best minus ln p of its second best */
     int64_t shared; /* tokens that both have among their ten likeliest (fewer in a smaller vocabulary) */
     double log_reference, log_candidate; /* ln p of `next` under each; 0 where next is negative */
 } as_divergence;

@@ -27,18 +27,21 @@ typedef struct drift {
     const char *lenient;
 } drift;
 
-/* ---- what can be done ------------------------------------------------------------------------------------ */
+/* ---- what can be done ------------------------------------------------------------------------------------
+ */
 
 /* NULL, or what the target lacks. */
 static const char *missing(const as_target *target)
 {
     if (!(target->facts.can & AS_CAN_TOKENIZE)) return "a tokenizer (the model brings none)";
-    if (!(target->facts.can & AS_CAN_LOGITS)) return "full distributions (an endpoint sends only the likeliest tokens)";
+    if (!(target->facts.can & AS_CAN_LOGITS))
+        return "full distributions (an endpoint sends only the likeliest tokens)";
     if (!(target->facts.can & AS_CAN_PRECISION)) return "the same model at a second precision";
     return NULL;
 }
 
-static as_code skip_all(as_suite_context *context, const as_drift_options *options, const char *lack, as_error *err)
+static as_code skip_all(as_suite_context *context, const as_drift_options *options, const char *lack,
+                        as_error *err)
 {
     static const char *const ids[][2] = {
         {"drift/floor", "Noise floor of the 16-bit model"},
@@ -54,7 +57,8 @@ static as_code skip_all(as_suite_context *context, const as_drift_options *optio
     return as_drift_note_rules(context, &facts, err);
 }
 
-/* ---- opening precisions ---------------------------------------------------------------------------------- */
+/* ---- opening precisions ----------------------------------------------------------------------------------
+ */
 
 static as_code open_reference(drift *d, as_error *err)
 {
@@ -69,7 +73,8 @@ static as_code open_reference(drift *d, as_error *err)
     return AS_OK;
 }
 
-static as_drift_pass pass_of(const drift *d, as_target *candidate, int64_t tokens, double share, const char *phrase)
+static as_drift_pass pass_of(const drift *d, as_target *candidate, int64_t tokens, double share,
+                             const char *phrase)
 {
     as_drift_pass pass = {.context = d->context,
                           .options = &d->options,
@@ -92,7 +97,8 @@ static as_drift_report report_of(const drift *d, const as_target *candidate, con
     return (as_drift_report){d->context, &d->options, d->documents.source, format, d->lenient, bytes};
 }
 
-/* ---- the floor ------------------------------------------------------------------------------------------- */
+/* ---- the floor -------------------------------------------------------------------------------------------
+ */
 
 static as_code compare_with_itself(drift *d, as_target *again, as_error *err)
 {
@@ -126,11 +132,12 @@ static as_code measure_floor(drift *d, as_error *err)
     return rc;
 }
 
-/* ---- one format ------------------------------------------------------------------------------------------ */
+/* ---- one format ------------------------------------------------------------------------------------------
+ */
 
 static bool judged_done(const as_suite_context *context)
 {
-    static const char *const ids[] = {"drift/kl-mean", "drift/kl-p99",   "drift/top1-agreement",
+    static const char *const ids[] = {"drift/kl-mean", "drift/kl-p99", "drift/top1-agreement",
                                       "drift/layers",  "drift/finite", "drift/perplexity-ratio"};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         if (!as_suite_done(context, ids[i])) return false;
@@ -164,10 +171,12 @@ static void restore_facts(drift *d, const char *id)
 {
     size_t at;
     json_t *check;
-    json_array_foreach(json_object_get(d->context->suite, "checks"), at, check) {
+    json_array_foreach(json_object_get(d->context->suite, "checks"), at, check)
+    {
         const char *found = json_string_value(json_object_get(check, "id"));
         if (!found || strcmp(found, id) != 0) continue;
-        const json_t *measured = json_object_get(check, "measured"), *evidence = json_object_get(check, "evidence");
+        const json_t *measured = json_object_get(check, "measured"),
+                     *evidence = json_object_get(check, "evidence");
         as_drift_facts *f = &d->facts;
         f->measured = json_is_object(measured);
         f->weight_bytes = json_integer_value(json_object_get(evidence, "weight_bytes"));
@@ -254,7 +263,8 @@ static as_code run_format(drift *d, int64_t number, as_error *err)
     as_error problem = {.text = ""};
     as_code rc = c->target->ops->variant(c->target, format, &candidate, &problem);
     if (rc == AS_E_UNSUPPORTED) return note_unmeasured(d, number, id, AS_SKIP, problem.text, err);
-    if (rc != AS_OK && rc != AS_E_CANCELLED) return note_unmeasured(d, number, id, AS_ERROR, problem.text, err);
+    if (rc != AS_OK && rc != AS_E_CANCELLED)
+        return note_unmeasured(d, number, id, AS_ERROR, problem.text, err);
     if (rc != AS_OK) {
         if (err) *err = problem;
         return rc;
@@ -269,7 +279,8 @@ static as_code run_format(drift *d, int64_t number, as_error *err)
     return note_unmeasured(d, number, id, AS_ERROR, problem.text, err);
 }
 
-/* ---- the suite ------------------------------------------------------------------------------------------- */
+/* ---- the suite -------------------------------------------------------------------------------------------
+ */
 
 static as_code run_all(drift *d, as_error *err)
 {
@@ -302,7 +313,7 @@ static double estimate(as_suite_context *context)
     as_speeds speeds;
     if (missing(context->target)) return 0;
     if (as_drift_options_read(context->profile, &o, NULL) != AS_OK) return -1;
-    if (as_ask_speeds(context, context->target, &speeds, NULL) != AS_OK || speeds.prefill <= 0) return -1;
+    if (as_ask_speeds(context, context->target, 60, &speeds, NULL) != AS_OK || speeds.prefill <= 0) return -1;
     /* Small passes cost about twice as much a token as the long prefill that was measured. */
     double tokens = (double)(o.tokens + o.format_count * o.other_tokens);
     double seconds = 2 * 2 * tokens / speeds.prefill;

@@ -54,8 +54,8 @@ as_code as_drift_greedy(const as_drift_pass *p, as_greedy *out, as_error *err)
         }
         int32_t *tokens;
         int64_t count;
-        AS_TRY(as_document_tokens(&p->documents->items[i], p->reference, o->greedy_prompt_tokens, &tokens, &count,
-                                  err));
+        AS_TRY(as_document_tokens(&p->documents->items[i], p->reference, o->greedy_prompt_tokens, &tokens,
+                                  &count, err));
         as_request request = {.tokens = tokens,
                               .count = count,
                               .max_tokens = o->greedy_tokens,

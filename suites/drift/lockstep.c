@@ -51,7 +51,8 @@ static void await_turn(run *r, side mine)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* ---- the reference's side -------------------------------------------------------------------------------- */
+/* ---- the reference's side --------------------------------------------------------------------------------
+ */
 
 static as_code keep_row(void *context, int64_t index, const float *logits, as_error *err)
 {
@@ -116,7 +117,8 @@ static void *reference_thread(void *context)
     return NULL;
 }
 
-/* ---- the candidate's side -------------------------------------------------------------------------------- */
+/* ---- the candidate's side --------------------------------------------------------------------------------
+ */
 
 /* Lets the reference compute until it holds the row `index`. */
 static as_code advance(run *r, int64_t index, as_error *err)
@@ -182,7 +184,8 @@ static as_code conclude(run *r, as_code candidate_code, as_error *err)
     }
     if (r->starved) {
         return as_fail(err, AS_E_INPUT, "reference at %s: %lld rows came of %lld",
-                       r->pair->reference->facts.precision, (long long)r->expected, (long long)r->pair->count);
+                       r->pair->reference->facts.precision, (long long)r->expected,
+                       (long long)r->pair->count);
     }
     if (candidate_code == AS_OK || candidate_code == AS_E_CANCELLED) return candidate_code;
     return as_wrap(err, "candidate at %s", r->pair->candidate->facts.precision);

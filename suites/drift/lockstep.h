@@ -16,7 +16,8 @@ typedef struct as_lockstep {
     int64_t rows;                             /* of the reference held at a time */
     int64_t reference_chunk, candidate_chunk; /* as as_score.chunk; with layers both must equal rows */
     /* Both rows of token `index`; not AS_OK stops both runs. */
-    as_code (*row)(void *context, int64_t index, const float *reference, const float *candidate, as_error *err);
+    as_code (*row)(void *context, int64_t index, const float *reference, const float *candidate,
+                   as_error *err);
     /* Hidden states [rows, width] after `layer` of the same tokens; NULL: not asked for. */
     void (*layer)(void *context, int64_t layer, int64_t rows, int64_t width, const float *reference,
                   const float *candidate);

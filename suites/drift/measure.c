@@ -77,15 +77,19 @@ static void add_row(state *s, int64_t index, const as_divergence *d)
     if (index + 1 < s->count) add_scored(s, bucket, d);
 }
 
-static as_code on_row(void *context, int64_t index, const float *reference, const float *candidate, as_error *err)
+static as_code on_row(void *context, int64_t index, const float *reference, const float *candidate,
+                      as_error *err)
 {
     state *s = context;
     as_suite_context *suite = s->pass->context;
     if (suite->cancelled(suite)) return as_fail(err, AS_E_CANCELLED, "interrupted");
     as_divergence d;
-    as_divergence_compute(reference, candidate, s->vocab, index + 1 < s->count ? s->tokens[index + 1] : -1, &d);
-    if (d.finite) add_row(s, index, &d);
-    else s->stats->not_finite++;
+    as_divergence_compute(reference, candidate, s->vocab, index + 1 < s->count ? s->tokens[index + 1] : -1,
+                          &d);
+    if (d.finite)
+        add_row(s, index, &d);
+    else
+        s->stats->not_finite++;
     if ((++s->done & 15) == 0) suite->progress(suite, s->done, s->planned, s->pass->phrase);
     return AS_OK;
 }
@@ -182,7 +186,8 @@ as_code as_drift_measure(const as_drift_pass *pass, as_drift_stats **out, as_err
     stats->top_count = s.vocab < AS_TOP_COUNT ? s.vocab : AS_TOP_COUNT;
     as_code rc = AS_OK;
     for (int64_t i = 0; i < pass->documents->count && s.done + 1 < pass->tokens && rc == AS_OK; i++) {
-        if (pass->until_s > 0 && as_clock_seconds() > pass->until_s && stats->document_count >= LEAST_DOCUMENTS) {
+        if (pass->until_s > 0 && as_clock_seconds() > pass->until_s &&
+            stats->document_count >= LEAST_DOCUMENTS) {
             stats->cut = true;
             break;
         }

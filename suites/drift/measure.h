@@ -29,12 +29,12 @@ typedef struct as_drift_layer {
 } as_drift_layer;
 
 typedef struct as_drift_stats {
-    as_sketch kl;       /* nats, by row */
-    as_sketch chosen;   /* p(next) minus p_reference(next) */
-    as_moments reversed; /* divergence the other way */
+    as_sketch kl;          /* nats, by row */
+    as_sketch chosen;      /* p(next) minus p_reference(next) */
+    as_moments reversed;   /* divergence the other way */
     double log_difference; /* largest |ln p(next) - ln p_reference(next)| seen */
-    int64_t not_finite; /* rows that could not be compared */
-    int64_t top_count;  /* entries of a top list: ten, or the vocabulary where that is smaller */
+    int64_t not_finite;    /* rows that could not be compared */
+    int64_t top_count;     /* entries of a top list: ten, or the vocabulary where that is smaller */
     as_drift_document total;
     as_drift_bucket buckets[AS_DRIFT_BUCKETS];
     int64_t document_count, document_room;
@@ -53,8 +53,8 @@ typedef struct as_drift_pass {
     int64_t tokens;          /* at most, over all documents */
     int64_t candidate_chunk; /* 0: as the reference's */
     double near_tie;
-    double until_s;          /* as_clock_seconds at which to stop, 0: never; some documents are always done */
-    const char *phrase;      /* for progress */
+    double until_s;     /* as_clock_seconds at which to stop, 0: never; some documents are always done */
+    const char *phrase; /* for progress */
 } as_drift_pass;
 
 AS_MUST_USE as_code as_drift_measure(const as_drift_pass *pass, as_drift_stats **out, as_error *err);

@@ -33,7 +33,8 @@ static json_t *by_domain(const as_drift_stats *stats)
         const as_drift_document *d = &stats->documents[i];
         json_t *entry = json_object_get(out, d->domain);
         if (!entry) {
-            entry = json_pack("{s:f, s:I, s:I}", "kl", 0.0, "rows", (json_int_t)0, "documents", (json_int_t)0);
+            entry =
+                json_pack("{s:f, s:I, s:I}", "kl", 0.0, "rows", (json_int_t)0, "documents", (json_int_t)0);
             json_object_set_new(out, d->domain, entry);
         }
         double kl = json_real_value(json_object_get(entry, "kl"));
@@ -45,7 +46,8 @@ static json_t *by_domain(const as_drift_stats *stats)
     }
     const char *name;
     json_t *entry;
-    json_object_foreach(out, name, entry) {
+    json_object_foreach(out, name, entry)
+    {
         double kl = json_real_value(json_object_get(entry, "kl"));
         double rows = (double)json_integer_value(json_object_get(entry, "rows"));
         json_object_set_new(entry, "kl", as_number_json(kl / rows));
@@ -76,11 +78,11 @@ static json_t *measured_of(const as_drift_stats *stats, const as_drift_summary *
 static json_t *evidence_of(const as_drift_report *r, const as_drift_stats *stats)
 {
     const as_drift_document *t = &stats->total;
-    json_t *out = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "format", r->format, "reference",
-                            r->options->reference, "text", r->source, "documents",
-                            (json_int_t)stats->document_count, "tokens", (json_int_t)t->rows, "near_ties",
-                            (json_int_t)t->near_ties, "rows_not_finite", (json_int_t)stats->not_finite,
-                            "cut_by_budget", stats->cut);
+    json_t *out =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "format", r->format, "reference",
+                  r->options->reference, "text", r->source, "documents", (json_int_t)stats->document_count,
+                  "tokens", (json_int_t)t->rows, "near_ties", (json_int_t)t->near_ties, "rows_not_finite",
+                  (json_int_t)stats->not_finite, "cut_by_budget", stats->cut);
     int64_t clear = t->rows - t->near_ties;
     json_object_set_new(out, "agreement_without_near_ties",
                         as_number_json(clear ? (double)t->agree / (double)clear : NAN));
@@ -104,17 +106,19 @@ as_code as_drift_report_summary(const as_drift_report *r, const as_drift_stats *
                       .evidence = evidence};
     if (stats->not_finite) {
         if (r->lenient) check.verdict = AS_WARN;
-        return as_note(r->context, &check, err,
-                       "%lld of %lld distributions hold NaN or infinity at %s: look for a layer whose scale is zero "
-                       "or whose activations overflow",
-                       (long long)stats->not_finite, (long long)(stats->not_finite + stats->total.rows), r->format);
+        return as_note(
+            r->context, &check, err,
+            "%lld of %lld distributions hold NaN or infinity at %s: look for a layer whose scale is zero "
+            "or whose activations overflow",
+            (long long)stats->not_finite, (long long)(stats->not_finite + stats->total.rows), r->format);
     }
-    return as_note(r->context, &check, err,
-                   "over %lld tokens of %lld documents (%s): mean KL %.3g nats, top token the same at %.2f %%, "
-                   "perplexity %.4g against %.4g; reported, the gates are on %s",
-                   (long long)stats->total.rows, (long long)stats->document_count, r->source, s.kl_mean.value,
-                   100 * s.top1.value, s.perplexity_candidate.value, s.perplexity_reference.value,
-                   r->options->formats[0]);
+    return as_note(
+        r->context, &check, err,
+        "over %lld tokens of %lld documents (%s): mean KL %.3g nats, top token the same at %.2f %%, "
+        "perplexity %.4g against %.4g; reported, the gates are on %s",
+        (long long)stats->total.rows, (long long)stats->document_count, r->source, s.kl_mean.value,
+        100 * s.top1.value, s.perplexity_candidate.value, s.perplexity_reference.value,
+        r->options->formats[0]);
 }
 
 static as_code report_finite(const as_drift_report *r, const as_drift_stats *stats, as_error *err)
@@ -127,10 +131,11 @@ static as_code report_finite(const as_drift_report *r, const as_drift_stats *sta
                       .expected = json_integer(0),
                       .evidence = json_pack("{s:s, s:s}", "better", "lower", "format", r->format)};
     if (!stats->not_finite) return as_note(r->context, &check, err, "no NaN and no infinity in any row");
-    return as_note(r->context, &check, err,
-                   "%lld rows hold NaN or infinity at %s: look for a layer whose scale is zero or whose activations "
-                   "overflow",
-                   (long long)stats->not_finite, r->format);
+    return as_note(
+        r->context, &check, err,
+        "%lld rows hold NaN or infinity at %s: look for a layer whose scale is zero or whose activations "
+        "overflow",
+        (long long)stats->not_finite, r->format);
 }
 
 as_code as_drift_report_gates(const as_drift_report *r, const as_drift_stats *stats, as_error *err)
@@ -141,12 +146,12 @@ as_code as_drift_report_gates(const as_drift_report *r, const as_drift_stats *st
     if (p99.n < as_stats_min_count(0.99, 0.99)) p99.value = p99.low = p99.high = NAN;
     const as_drift_options *o = r->options;
     const as_gated checks[] = {
-        {"drift/kl-mean", "KL divergence from the 16-bit model, mean over tokens", "nats", "mean KL divergence",
-         s.kl_mean, AS_GATE_AT_MOST, o->kl_mean, NULL, NULL},
+        {"drift/kl-mean", "KL divergence from the 16-bit model, mean over tokens", "nats",
+         "mean KL divergence", s.kl_mean, AS_GATE_AT_MOST, o->kl_mean, NULL, NULL},
         {"drift/kl-p99", "KL divergence from the 16-bit model, worst token in a hundred", "nats",
          "99th percentile of KL divergence", p99, AS_GATE_AT_MOST, o->kl_p99, NULL, NULL},
-        {"drift/top1-agreement", "The likeliest token stays the same", "", "share of positions with the same top token",
-         s.top1, AS_GATE_AT_LEAST, o->top1, NULL, NULL},
+        {"drift/top1-agreement", "The likeliest token stays the same", "",
+         "share of positions with the same top token", s.top1, AS_GATE_AT_LEAST, o->top1, NULL, NULL},
         {"drift/perplexity-ratio", "Perplexity against that of the 16-bit model", "", "ratio of perplexities",
          s.perplexity_ratio, AS_GATE_AT_MOST, o->perplexity_ratio, NULL, NULL},
     };
@@ -177,8 +182,9 @@ as_code as_drift_report_layers(const as_drift_report *r, const as_drift_stats *s
     enum { LAYERS_MAX = 4096 };
     double errors[LAYERS_MAX];
     if (!stats->layers_compared || stats->layer_count > LAYERS_MAX) {
-        return as_note_skip(r->context, id, title, err,
-                            "this target does not hand over hidden states of both precisions in equal chunks");
+        return as_note_skip(
+            r->context, id, title, err,
+            "this target does not hand over hidden states of both precisions in equal chunks");
     }
     json_t *list = json_array();
     for (int64_t l = 0; l < stats->layer_count; l++) {
@@ -191,12 +197,14 @@ as_code as_drift_report_layers(const as_drift_report *r, const as_drift_stats *s
                       .title = title,
                       .verdict = AS_PASS,
                       .measured = as_number_json(last),
-                      .evidence = json_pack("{s:s, s:s, s:o, s:I}", "better", "lower", "format", r->format,
-                                            "by_layer", list, "largest_growth_after_layer", (json_int_t)worst)};
-    return as_note(r->context, &check, err,
-                   "%.3g after the last layer, relative to the hidden state's size; it grows most in layer %lld "
-                   "(from %.3g to %.3g): keep that layer at 16 bits first",
-                   last, (long long)worst, worst ? errors[worst - 1] : 0.0, errors[worst]);
+                      .evidence =
+                          json_pack("{s:s, s:s, s:o, s:I}", "better", "lower", "format", r->format,
+                                    "by_layer", list, "largest_growth_after_layer", (json_int_t)worst)};
+    return as_note(
+        r->context, &check, err,
+        "%.3g after the last layer, relative to the hidden state's size; it grows most in layer %lld "
+        "(from %.3g to %.3g): keep that layer at 16 bits first",
+        last, (long long)worst, worst ? errors[worst - 1] : 0.0, errors[worst]);
 }
 
 static int compare_counts(const void *a, const void *b)
@@ -233,7 +241,9 @@ as_code as_drift_report_greedy(const as_drift_report *r, const as_greedy *greedy
     static const char id[] = "drift/greedy", title[] = "Where greedy continuations part";
     if (greedy->count == 0) {
         return as_note_skip(r->context, id, title, err, "no prompt was continued%s%s",
-                            greedy->problem[0] ? ": " : greedy->cut ? ": the budget was spent" : "",
+                            greedy->problem[0] ? ": "
+                            : greedy->cut      ? ": the budget was spent"
+                                               : "",
                             greedy->problem);
     }
     AS_TRY(add_greedy_series(r, greedy, err));
@@ -249,26 +259,28 @@ as_code as_drift_report_greedy(const as_drift_report *r, const as_greedy *greedy
     }
     as_stats_sort(first, greedy->count);
     as_interval median = as_stats_quantile(first, greedy->count, 0.5, 0.95);
-    json_t *measured = json_pack("{s:I, s:I, s:I, s:I, s:o}", "prompts", (json_int_t)greedy->count, "same",
-                                 (json_int_t)same, "parted_at_near_tie", (json_int_t)near, "parted",
-                                 (json_int_t)(greedy->count - same - near), "first_difference_median",
-                                 as_interval_json(&median));
+    json_t *measured =
+        json_pack("{s:I, s:I, s:I, s:I, s:o}", "prompts", (json_int_t)greedy->count, "same", (json_int_t)same,
+                  "parted_at_near_tie", (json_int_t)near, "parted", (json_int_t)(greedy->count - same - near),
+                  "first_difference_median", as_interval_json(&median));
     as_check check = {.id = id,
                       .title = title,
                       .unit = "tokens",
                       .verdict = AS_PASS,
                       .measured = measured,
-                      .evidence = json_pack("{s:s, s:o, s:I, s:s}", "format", r->format, "first_difference", list,
-                                            "tokens_generated", (json_int_t)r->options->greedy_tokens, "problem",
-                                            greedy->problem)};
-    return as_note(r->context, &check, err,
-                   "of %lld prompts %lld go on the same for %lld tokens, %lld part where the reference's best two are "
-                   "nearly tied, %lld elsewhere; median of the first difference %.0f tokens; reported, no gate is set",
-                   (long long)greedy->count, (long long)same, (long long)r->options->greedy_tokens, (long long)near,
-                   (long long)(greedy->count - same - near), median.value);
+                      .evidence = json_pack("{s:s, s:o, s:I, s:s}", "format", r->format, "first_difference",
+                                            list, "tokens_generated", (json_int_t)r->options->greedy_tokens,
+                                            "problem", greedy->problem)};
+    return as_note(
+        r->context, &check, err,
+        "of %lld prompts %lld go on the same for %lld tokens, %lld part where the reference's best two are "
+        "nearly tied, %lld elsewhere; median of the first difference %.0f tokens; reported, no gate is set",
+        (long long)greedy->count, (long long)same, (long long)r->options->greedy_tokens, (long long)near,
+        (long long)(greedy->count - same - near), median.value);
 }
 
-as_code as_drift_report_floor(const as_drift_report *r, const as_drift_stats *stats, double near_tie, as_error *err)
+as_code as_drift_report_floor(const as_drift_report *r, const as_drift_stats *stats, double near_tie,
+                              as_error *err)
 {
     as_drift_summary s;
     AS_TRY(as_drift_summarize(stats, r->context->seed, &s, err));
@@ -285,12 +297,14 @@ as_code as_drift_report_floor(const as_drift_report *r, const as_drift_stats *st
                       .evidence = evidence};
     if (stats->not_finite) {
         check.verdict = AS_FAIL;
-        return as_note(r->context, &check, err,
-                       "%lld rows of the 16-bit model itself hold NaN or infinity: the checkpoint overflows at %s",
-                       (long long)stats->not_finite, r->options->reference);
+        return as_note(
+            r->context, &check, err,
+            "%lld rows of the 16-bit model itself hold NaN or infinity: the checkpoint overflows at %s",
+            (long long)stats->not_finite, r->options->reference);
     }
-    return as_note(r->context, &check, err,
-                   "mean KL %.3g, largest %.3g over %lld tokens: differences of this size say nothing about a "
-                   "precision; best two within %.3g nats count as a near tie",
-                   s.kl_mean.value, s.kl_max, (long long)stats->total.rows, near_tie);
+    return as_note(
+        r->context, &check, err,
+        "mean KL %.3g, largest %.3g over %lld tokens: differences of this size say nothing about a "
+        "precision; best two within %.3g nats count as a near tie",
+        s.kl_mean.value, s.kl_max, (long long)stats->total.rows, near_tie);
 }

@@ -7,9 +7,9 @@
 typedef struct as_drift_report {
     as_suite_context *context;
     const as_drift_options *options;
-    const char *source;  /* of the documents */
-    const char *format;  /* that these numbers are of */
-    const char *lenient; /* not NULL: the gates only warn, for this reason */
+    const char *source;   /* of the documents */
+    const char *format;   /* that these numbers are of */
+    const char *lenient;  /* not NULL: the gates only warn, for this reason */
     int64_t weight_bytes; /* at this format; 0: unknown */
 } as_drift_report;
 
@@ -21,7 +21,8 @@ AS_MUST_USE as_code as_drift_report_gates(const as_drift_report *report, const a
                                           as_error *err);
 AS_MUST_USE as_code as_drift_report_layers(const as_drift_report *report, const as_drift_stats *stats,
                                            as_error *err);
-AS_MUST_USE as_code as_drift_report_greedy(const as_drift_report *report, const as_greedy *greedy, as_error *err);
+AS_MUST_USE as_code as_drift_report_greedy(const as_drift_report *report, const as_greedy *greedy,
+                                           as_error *err);
 /* "drift/floor": the reference against itself, computed in other chunks. */
 AS_MUST_USE as_code as_drift_report_floor(const as_drift_report *report, const as_drift_stats *stats,
                                           double near_tie, as_error *err);

@@ -14,19 +14,40 @@ enum { STREAM = 0xD51F };
 
 typedef double quantity(const as_drift_document *document);
 
-static double kl_of(const as_drift_document *d) { return d->kl; }
-static double agree_of(const as_drift_document *d) { return (double)d->agree; }
-static double shared_of(const as_drift_document *d) { return (double)d->shared; }
-static double chosen_of(const as_drift_document *d) { return d->chosen; }
-static double reference_of(const as_drift_document *d) { return d->loss_reference; }
-static double candidate_of(const as_drift_document *d) { return d->loss_candidate; }
-static double difference_of(const as_drift_document *d) { return d->loss_candidate - d->loss_reference; }
+static double kl_of(const as_drift_document *d)
+{
+    return d->kl;
+}
+static double agree_of(const as_drift_document *d)
+{
+    return (double)d->agree;
+}
+static double shared_of(const as_drift_document *d)
+{
+    return (double)d->shared;
+}
+static double chosen_of(const as_drift_document *d)
+{
+    return d->chosen;
+}
+static double reference_of(const as_drift_document *d)
+{
+    return d->loss_reference;
+}
+static double candidate_of(const as_drift_document *d)
+{
+    return d->loss_candidate;
+}
+static double difference_of(const as_drift_document *d)
+{
+    return d->loss_candidate - d->loss_reference;
+}
 
 /* Too few documents make an interval that looks sure and is not; then the ends are not known. */
 enum { LEAST_CLUSTERS = 5 };
 
-static as_code ratio(const as_drift_stats *stats, quantity *value, bool scored, uint64_t seed, as_cluster *room,
-                     as_interval *out, as_error *err)
+static as_code ratio(const as_drift_stats *stats, quantity *value, bool scored, uint64_t seed,
+                     as_cluster *room, as_interval *out, as_error *err)
 {
     for (int64_t i = 0; i < stats->document_count; i++) {
         const as_drift_document *d = &stats->documents[i];

@@ -5,7 +5,8 @@
 #include "suites/drift/measure.h"
 
 typedef struct as_drift_summary {
-    as_interval kl_mean, top1, overlap, chosen_mean, perplexity_reference, perplexity_candidate, perplexity_ratio;
+    as_interval kl_mean, top1, overlap, chosen_mean, perplexity_reference, perplexity_candidate,
+        perplexity_ratio;
     double chosen_rms, reversed_mean, kl_max;
 } as_drift_summary;
 

@@ -36,7 +36,8 @@ static double unit_noise(uint64_t seed, uint64_t a, uint64_t b)
     return ((double)words[0] + 0.5) / 4294967296.0 * 2 - 1;
 }
 
-/* ---- the model ------------------------------------------------------------------------------------------- */
+/* ---- the model -------------------------------------------------------------------------------------------
+ */
 
 /* What followed the longest earlier occurrence of the last tokens, or -1. */
 static int32_t copied(const int32_t *tokens, int64_t from, int64_t index)
@@ -52,10 +53,12 @@ static int32_t copied(const int32_t *tokens, int64_t from, int64_t index)
     return next;
 }
 
-static void copying_model(const fake_target *f, const int32_t *tokens, int64_t from, int64_t index, float *out)
+static void copying_model(const fake_target *f, const int32_t *tokens, int64_t from, int64_t index,
+                          float *out)
 {
     uint64_t state = 7;
-    for (int64_t i = index - 2; i <= index; i++) state = state * 1000003 + (uint64_t)(i >= from ? tokens[i] : 999);
+    for (int64_t i = index - 2; i <= index; i++)
+        state = state * 1000003 + (uint64_t)(i >= from ? tokens[i] : 999);
     for (int64_t t = 0; t < FAKE_VOCAB; t++) out[t] = (float)(2 * unit_noise(11, state, (uint64_t)t));
     /* A trace of the first token in every row, as attention leaves one. */
     out[tokens[from] % FAKE_VOCAB] += 0.01f;
@@ -66,16 +69,20 @@ static void copying_model(const fake_target *f, const int32_t *tokens, int64_t f
 static void row(fake_target *f, const int32_t *tokens, int64_t index, int64_t chunk, float *out)
 {
     int64_t from = f->faults & FAKE_TRUNCATES && index + 1 > f->window ? index + 1 - f->window : 0;
-    if (f->logits) f->logits(f, tokens, index, out);
-    else copying_model(f, tokens, from, index, out);
+    if (f->logits)
+        f->logits(f, tokens, index, out);
+    else
+        copying_model(f, tokens, from, index, out);
     for (int64_t t = 0; t < f->base.facts.vocab && f->noise > 0; t++) {
         out[t] += (float)(f->noise * unit_noise(5, (uint64_t)index, (uint64_t)t));
     }
-    if (f->faults & FAKE_CHUNKS_MATTER && chunk) out[index % f->base.facts.vocab] += 1e-3f * (float)(chunk % 7);
+    if (f->faults & FAKE_CHUNKS_MATTER && chunk)
+        out[index % f->base.facts.vocab] += 1e-3f * (float)(chunk % 7);
     if (f->faults & FAKE_NOT_A_NUMBER && index % 8 == 3) out[1] = NAN;
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------------------
+ */
 
 static as_code tokenize(as_target *target, const char *text, size_t size, bool special, int32_t **tokens,
                         int64_t *count, as_error *err)
@@ -99,12 +106,14 @@ static as_code detokenize(as_target *target, const int32_t *tokens, int64_t coun
     return as_buf_check(out, "text", err);
 }
 
-static as_code render(as_target *target, const json_t *messages, bool generation_prompt, as_buf *out, as_error *err)
+static as_code render(as_target *target, const json_t *messages, bool generation_prompt, as_buf *out,
+                      as_error *err)
 {
     (void)target;
     size_t i;
     json_t *message;
-    json_array_foreach((json_t *)messages, i, message) {
+    json_array_foreach((json_t *)messages, i, message)
+    {
         as_buf_printf(out, "<%s>%s\n", json_string_value(json_object_get(message, "role")),
                       json_string_value(json_object_get(message, "content")));
     }
@@ -112,12 +121,14 @@ static as_code render(as_target *target, const json_t *messages, bool generation
     return as_buf_check(out, "prompt", err);
 }
 
-/* ---- requests -------------------------------------------------------------------------------------------- */
+/* ---- requests --------------------------------------------------------------------------------------------
+ */
 
 static as_code refuse(fake_target *f, const as_request *r, as_error *err)
 {
     if (f->faults & FAKE_REFUSES_VAGUELY) return as_fail(err, AS_E_LIMIT, "the request cannot be processed");
-    return as_fail(err, AS_E_LIMIT, "%lld prompt tokens and %lld to generate exceed the context length of %lld",
+    return as_fail(err, AS_E_LIMIT,
+                   "%lld prompt tokens and %lld to generate exceed the context length of %lld",
                    (long long)r->count, (long long)r->max_tokens, (long long)f->base.facts.context);
 }
 
@@ -182,8 +193,10 @@ static void emit(fake_target *f, fake_request *q, as_event_sink *sink, void *con
     row(f, q->tokens, q->count - 1, 0, logits);
     int64_t best = 0, second = -1;
     for (int64_t t = 1; t < f->base.facts.vocab; t++) {
-        if (logits[t] > logits[best]) second = best, best = t;
-        else if (second < 0 || logits[t] > logits[second]) second = t;
+        if (logits[t] > logits[best])
+            second = best, best = t;
+        else if (second < 0 || logits[t] > logits[second])
+            second = t;
     }
     double sum = log_sum(logits, f->base.facts.vocab);
     as_logprob top[2] = {{(int32_t)best, (float)((double)logits[best] - sum)},
@@ -256,7 +269,8 @@ static as_code poll_target(as_target *target, int64_t wait_ns, as_event_sink *si
         q->prefilled = true;
     }
     if (active) {
-        cost += f->step_ns + (int64_t)((double)f->jitter_ns * 0.5 * (1 + unit_noise(3, 1, (uint64_t)f->steps++)));
+        cost +=
+            f->step_ns + (int64_t)((double)f->jitter_ns * 0.5 * (1 + unit_noise(3, 1, (uint64_t)f->steps++)));
     }
     if (f->faults & FAKE_SILENT) cost = wait_ns;
     spend(f, active ? cost : wait_ns);
@@ -269,17 +283,19 @@ static as_code poll_target(as_target *target, int64_t wait_ns, as_event_sink *si
     return AS_OK;
 }
 
-/* ---- numbers --------------------------------------------------------------------------------------------- */
+/* ---- numbers ---------------------------------------------------------------------------------------------
+ */
 
 static void send_layers(fake_target *f, const as_score *s, int64_t first, int64_t rows)
 {
     int64_t width = f->layers_width;
-    float *values = AS_NEW_ARRAY(float, rows * width);
+    float *values = AS_NEW_ARRAY(float, rows *width);
     for (int64_t layer = 0; layer < f->info.layers; layer++) {
         for (int64_t i = 0; i < rows * width; i++) {
             uint64_t place = (uint64_t)(first * width + i);
             double clean = unit_noise(21, (uint64_t)layer, place);
-            values[i] = (float)(clean + f->noise * (double)(layer == 2 ? 5 : layer + 1) * unit_noise(22, (uint64_t)layer, place));
+            values[i] = (float)(clean + f->noise * (double)(layer == 2 ? 5 : layer + 1) *
+                                            unit_noise(22, (uint64_t)layer, place));
         }
         s->layer_sink(s->context, layer, first, rows, width, values);
     }
@@ -324,8 +340,10 @@ static as_code variant(as_target *target, const char *dtype, as_target **out, as
     bool same = strcmp(dtype, "f16") == 0;
     v->info.weight_bytes = same ? f->info.parameters * 2 : f->info.parameters * 11 / 10;
     if (same) v->faults &= ~(unsigned)FAKE_NOT_A_NUMBER;
-    if (same) v->noise = 0;
-    else if (v->noise == 0) v->noise = strcmp(dtype, "fp8-tensor") == 0 ? 0.1 : 0.05;
+    if (same)
+        v->noise = 0;
+    else if (v->noise == 0)
+        v->noise = strcmp(dtype, "fp8-tensor") == 0 ? 0.1 : 0.05;
     *out = &v->base;
     return AS_OK;
 }
@@ -337,8 +355,8 @@ static void close_target(as_target *target)
     as_free(f);
 }
 
-static const as_target_ops ops = {tokenize, detokenize, render,  submit,      cancel,
-                                  poll_target, score,   variant, close_target};
+static const as_target_ops ops = {tokenize,    detokenize, render,  submit,      cancel,
+                                  poll_target, score,      variant, close_target};
 
 fake_target *fake_target_new(int64_t context)
 {
@@ -357,8 +375,8 @@ fake_target *fake_target_new(int64_t context)
     f->base.facts = (as_target_facts){.kind = "engine",
                                       .model = "fake",
                                       .precision = "f16",
-                                      .can = AS_CAN_TOKENIZE | AS_CAN_TEMPLATE | AS_CAN_LOGPROBS | AS_CAN_LOGITS |
-                                             AS_CAN_PRECISION | AS_CAN_CHUNKS | AS_CAN_LAYERS,
+                                      .can = AS_CAN_TOKENIZE | AS_CAN_TEMPLATE | AS_CAN_LOGPROBS |
+                                             AS_CAN_LOGITS | AS_CAN_PRECISION | AS_CAN_CHUNKS | AS_CAN_LAYERS,
                                       .vocab = FAKE_VOCAB,
                                       .context = context,
                                       .max_batch = 16,
@@ -376,7 +394,8 @@ void fake_target_free(fake_target *target)
     close_target(&target->base);
 }
 
-/* ---- a run ----------------------------------------------------------------------------------------------- */
+/* ---- a run -----------------------------------------------------------------------------------------------
+ */
 
 static as_code record(as_suite_context *context, const as_check *check, as_error *err)
 {
@@ -431,7 +450,8 @@ static const json_t *find(const fake_run *run, const char *list, const char *key
 {
     size_t i;
     json_t *item;
-    json_array_foreach(json_object_get(run->context.suite, list), i, item) {
+    json_array_foreach(json_object_get(run->context.suite, list), i, item)
+    {
         if (strcmp(json_string_value(json_object_get(item, key)), name) == 0) return item;
     }
     char *all = json_dumps(json_object_get(run->context.suite, list), JSON_COMPACT);
@@ -467,7 +487,8 @@ const json_t *fake_measured(const fake_run *run, const char *id)
 
 void fake_expect(const fake_run *run, const char *id, const char *verdict, const char *word)
 {
-    cr_assert_str_eq(fake_verdict(run, id), verdict, "%s is %s, expected %s: %s", id, fake_verdict(run, id), verdict,
-                     fake_why(run, id));
-    if (word) cr_assert(strstr(fake_why(run, id), word), "%s: expected \"%s\" in: %s", id, word, fake_why(run, id));
+    cr_assert_str_eq(fake_verdict(run, id), verdict, "%s is %s, expected %s: %s", id, fake_verdict(run, id),
+                     verdict, fake_why(run, id));
+    if (word)
+        cr_assert(strstr(fake_why(run, id), word), "%s: expected \"%s\" in: %s", id, word, fake_why(run, id));
 }

@@ -57,7 +57,7 @@ struct fake_target {
     int64_t submitted, scored; /* calls so far */
     int64_t refuse_variant;    /* 1: `variant` is not supported */
     int64_t layers_width;
-    int64_t fail_score_after;  /* rows; 0: never */
+    int64_t fail_score_after; /* rows; 0: never */
 };
 
 fake_target *fake_target_new(int64_t context);

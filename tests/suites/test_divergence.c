@@ -126,14 +126,16 @@ Test(divergence, top_ten_against_a_sort)
     }
 }
 
-/* ---- lockstep -------------------------------------------------------------------------------------------- */
+/* ---- lockstep --------------------------------------------------------------------------------------------
+ */
 
 typedef struct seen {
     int64_t rows, layers, stop_at;
     double kl;
 } seen;
 
-static as_code on_row(void *context, int64_t index, const float *reference, const float *candidate, as_error *err)
+static as_code on_row(void *context, int64_t index, const float *reference, const float *candidate,
+                      as_error *err)
 {
     seen *s = context;
     cr_assert_eq(index, s->rows);
@@ -152,8 +154,8 @@ static void on_layer(void *context, int64_t layer, int64_t rows, int64_t width, 
     ((seen *)context)->layers++;
 }
 
-static as_code run_pair(as_target *a, as_target *b, int64_t rows, int64_t a_chunk, int64_t b_chunk, bool layers,
-                        seen *s, as_error *err)
+static as_code run_pair(as_target *a, as_target *b, int64_t rows, int64_t a_chunk, int64_t b_chunk,
+                        bool layers, seen *s, as_error *err)
 {
     int32_t tokens[301];
     for (int i = 0; i < 301; i++) tokens[i] = (i * 37) % 200;
@@ -170,7 +172,8 @@ Test(lockstep, any_chunks_give_the_same_sum)
     cr_assert_eq(run_pair(&a->base, b, 64, 64, 64, false, &first, NULL), AS_OK);
     cr_assert_eq(first.rows, 301);
     cr_assert_gt(first.kl, 0);
-    static const int64_t shapes[][3] = {{1, 1, 1}, {7, 64, 5}, {64, 7, 100}, {400, 64, 64}, {64, 512, 512}, {13, 13, 13}};
+    static const int64_t shapes[][3] = {{1, 1, 1},     {7, 64, 5},     {64, 7, 100},
+                                        {400, 64, 64}, {64, 512, 512}, {13, 13, 13}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         seen s = {0};
         cr_assert_eq(run_pair(&a->base, b, shapes[i][0], shapes[i][1], shapes[i][2], false, &s, NULL), AS_OK);

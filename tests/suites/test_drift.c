@@ -9,9 +9,10 @@
 #include "suites/drift/summary.h"
 #include "tests/suites/fake_target.h"
 
-#define SMALL "'document_tokens': 120, 'tokens': 2400, 'other_tokens': 800, 'greedy_prompts': 4, 'greedy_tokens': 8"
+#define SMALL                                                                                                \
+    "'document_tokens': 120, 'tokens': 2400, 'other_tokens': 800, 'greedy_prompts': 4, 'greedy_tokens': 8"
 #define GATES                                                                                                \
-    "'gates': {'kl_mean': {'value': 0.02, 'reason': 'test'}, 'top1': {'value': 0.4, 'reason': 'test'}, "      \
+    "'gates': {'kl_mean': {'value': 0.02, 'reason': 'test'}, 'top1': {'value': 0.4, 'reason': 'test'}, "     \
     "'perplexity_ratio': {'value': 1.1, 'reason': 'test'}}"
 #define PROFILE "{'id': 'test', 'drift': {" SMALL ", " GATES "}}"
 
@@ -22,7 +23,8 @@ static double number(const json_t *object, const char *key)
     return json_number_value(value);
 }
 
-/* Two rows whose divergence is known: p_ref = (3/4, 1/4) against p = (1/2, 1/2), and the other way on odd rows. */
+/* Two rows whose divergence is known: p_ref = (3/4, 1/4) against p = (1/2, 1/2), and the other way on odd
+ * rows. */
 static void two_tokens(const fake_target *f, const int32_t *tokens, int64_t index, float *out)
 {
     (void)tokens;
@@ -74,7 +76,8 @@ Test(drift, known_divergence_comes_out)
     cr_assert_eq(as_drift_measure(&pass, &stats, &err), AS_OK, "%s", err.text);
     as_drift_summary s;
     cr_assert_eq(as_drift_summarize(stats, 1, &s, NULL), AS_OK);
-    double kl = 0.75 * log(0.75 / 0.5) + 0.25 * log(0.25 / 0.5), reversed = 0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25);
+    double kl = 0.75 * log(0.75 / 0.5) + 0.25 * log(0.25 / 0.5),
+           reversed = 0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25);
     cr_assert_float_eq(s.kl_mean.value, kl, 1e-7);
     cr_assert_float_eq(s.kl_mean.low, kl, 1e-7);
     cr_assert_float_eq(s.reversed_mean, reversed, 1e-7);
@@ -113,14 +116,15 @@ Test(drift, a_sound_format_passes_with_everything_recorded)
         char id[64];
         snprintf(id, sizeof id, "drift/%s/summary", formats[i]);
         fake_expect(&run, id, "pass", NULL);
-        cr_assert_not_null(json_object_get(json_object_get(fake_series(&run, "kl-by-position"), "lines"), formats[i]));
+        cr_assert_not_null(
+            json_object_get(json_object_get(fake_series(&run, "kl-by-position"), "lines"), formats[i]));
     }
     /* Uniform noise of width 0.05 on both ends: variance 0.05^2 / 3, so KL is close to half of it. */
     double found = number(kl, "value");
     cr_assert(found > 0.3e-3 && found < 0.5e-3, "kl %g", found);
     /* p99.9 of 2400 tokens is not quoted. */
-    const json_t *p = json_object_get(json_object_get(fake_measured(&run, "drift/fp8-channel/summary"), "kl_percentiles"),
-                                      "p99.9");
+    const json_t *p = json_object_get(
+        json_object_get(fake_measured(&run, "drift/fp8-channel/summary"), "kl_percentiles"), "p99.9");
     cr_assert(json_is_null(json_object_get(p, "value")));
     cr_assert_not_null(strstr(json_string_value(json_object_get(p, "reason")), "6636"));
     fake_run_close(&run);
@@ -130,10 +134,12 @@ Test(drift, a_sound_format_passes_with_everything_recorded)
 Test(drift, gates_fail_and_small_models_only_warn)
 {
     static const char *const profiles[] = {
-        "{'id': 'p', 'drift': {" SMALL ", 'formats': ['fp8-channel'], 'gates': {'kl_mean': {'value': 1e-6}}}}",
         "{'id': 'p', 'drift': {" SMALL
-        ", 'formats': ['fp8-channel'], 'fp8_from_parameters': 5000000000, 'gates': {'kl_mean': {'value': 1e-6}}},"
-        "'rules': [{'id': 'quantize-before-load', 'suite': 'drift'}, {'id': 'p/fp8-quality', 'suite': 'drift'},"
+        ", 'formats': ['fp8-channel'], 'gates': {'kl_mean': {'value': 1e-6}}}}",
+        "{'id': 'p', 'drift': {" SMALL ", 'formats': ['fp8-channel'], 'fp8_from_parameters': 5000000000, "
+                                       "'gates': {'kl_mean': {'value': 1e-6}}},"
+        "'rules': [{'id': 'quantize-before-load', 'suite': 'drift'}, {'id': 'p/fp8-quality', 'suite': "
+        "'drift'},"
         " {'id': 'fp8-memory', 'suite': 'drift'},"
         "{'id': 'invented', 'suite': 'drift'}, {'id': 'ttft-low', 'suite': 'speed'}]}"};
     for (int i = 0; i < 2; i++) {

@@ -160,7 +160,8 @@ Test(result, survives_failing_allocations)
         if (rc == AS_OK) (void)as_result_conclude(result);
         as_alloc_fail_after(0);
         json_decref(result);
-        if (rc == AS_OK && as_alloc_count() > 0 && n > 100) return;
+        if (rc == AS_OK && n > 100)
+            return; /* evidence and points that failed to be made are null, and pass */
         cr_assert(rc == AS_OK || rc == AS_E_MEMORY);
     }
     cr_assert_fail("never succeeded");

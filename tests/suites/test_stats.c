@@ -45,14 +45,15 @@ Test(stats, rank_intervals_are_exact)
         int64_t n;
         double q, level;
         int64_t low, high;
-    } cases[] = {{10, 0.5, 0.95, 2, 9},    {100, 0.5, 0.95, 40, 61}, {5, 0.5, 0.95, 0, 0},
-                 {6, 0.5, 0.95, 1, 6},     {64, 0.9, 0.95, 53, 63},  {64, 0.9, 0.99, 51, 64},
+    } cases[] = {{10, 0.5, 0.95, 2, 9},     {100, 0.5, 0.95, 40, 61},   {5, 0.5, 0.95, 0, 0},
+                 {6, 0.5, 0.95, 1, 6},      {64, 0.9, 0.95, 53, 63},    {64, 0.9, 0.99, 51, 64},
                  {200, 0.99, 0.95, 195, 0}, {700, 0.99, 0.95, 687, 699}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t low, high;
         as_stats_rank_interval(cases[i].n, cases[i].q, cases[i].level, &low, &high);
-        cr_assert(low == cases[i].low && high == cases[i].high, "n %ld q %g: found %ld..%ld, expected %ld..%ld",
-                  (long)cases[i].n, cases[i].q, (long)low, (long)high, (long)cases[i].low, (long)cases[i].high);
+        cr_assert(low == cases[i].low && high == cases[i].high,
+                  "n %ld q %g: found %ld..%ld, expected %ld..%ld", (long)cases[i].n, cases[i].q, (long)low,
+                  (long)high, (long)cases[i].low, (long)cases[i].high);
     }
 }
 
@@ -202,8 +203,8 @@ Test(stats, sketch_keeps_its_error_bound)
     for (size_t i = 0; i < sizeof qs / sizeof *qs; i++) {
         double exact = values[as_stats_rank(N, qs[i]) - 1];
         double found = as_sketch_quantile(sketch, qs[i], 0.95).value;
-        cr_assert(fabs(found - exact) <= AS_SKETCH_ERROR * 1.0001 * fabs(exact) + 1e-15, "q %g: %g against %g",
-                  qs[i], found, exact);
+        cr_assert(fabs(found - exact) <= AS_SKETCH_ERROR * 1.0001 * fabs(exact) + 1e-15,
+                  "q %g: %g against %g", qs[i], found, exact);
     }
     cr_assert_eq(as_sketch_at(sketch, 1), values[0]);
     cr_assert_eq(as_sketch_at(sketch, N), values[N - 1]);

@@ -9,7 +9,7 @@ enum { ROUNDS = 4000 };
 double as_probe_bf16_amx(void)
 {
     static const _Alignas(64) uint8_t zeros[TILE_BYTES];
-    as_tiles_begin();
+    as_tiles_begin(16);
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);

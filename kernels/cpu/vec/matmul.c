@@ -10,7 +10,7 @@
  * or of x, are multiplied in while widening; others scale the finished sum. */
 #include <string.h>
 
-#include "kernels/cpu/product.h"
+#include "kernels/cpu/vec/finish.h"
 #include "kernels/cpu/vec/ops.h"
 
 enum {
@@ -278,7 +278,10 @@ static void finish_part(const as_product *p, int64_t first, const strip *s, int6
         for (int64_t row = 0; row < s->rows; row += TILE_ROWS) {
             memcpy(sums + row, s->sums + row * s->sums_x + i * TILE_ROWS, TILE_ROWS * sizeof *sums);
         }
-        as_product_finish(p, from + i, first, first + s->rows, sums);
+        for (int64_t row = 0; row < s->rows; row += LANES) {
+            int count = (int)as_min_i64(LANES, s->rows - row);
+            finish_vector(p, from + i, first + row, count, vf_load_part(sums + row, count));
+        }
     }
 }
 
@@ -313,7 +316,7 @@ static void run_part(const as_product *p, int64_t first, int64_t end, const room
     finish_part(p, first, &s, from);
 }
 
-static void product_rows(const as_product *p, int64_t first, int64_t end, unsigned char *scratch)
+void AS_VARIANT(as_panel)(const as_product *p, int64_t first, int64_t end, unsigned char *scratch)
 {
     room r = room_in(scratch);
     for (int64_t from = 0; from < p->n; from += MAX_X) {
@@ -323,10 +326,10 @@ static void product_rows(const as_product *p, int64_t first, int64_t end, unsign
 
 void AS_VARIANT(matmul)(const as_exec *exec, const as_matmul_args *args)
 {
-    as_product_matmul(exec, args, product_rows);
+    as_product_matmul(exec, args, AS_VARIANT(as_panel));
 }
 
 void AS_VARIANT(expert_matmul)(const as_exec *exec, const as_expert_matmul_args *args)
 {
-    as_product_experts(exec, args, product_rows);
+    as_product_experts(exec, args, AS_VARIANT(as_panel), AS_PANEL_ROWS);
 }

@@ -39,6 +39,7 @@ def worst(verdicts):
 def result(model, suites, **run):
     made = [{"name": name, "verdict": worst([c["verdict"] for c in checks]), "checks": checks, "series": plots}
             for name, checks, plots in suites]
+    known = dict.fromkeys(["id", "revision", "digest", "architecture", "class", "parameters", "dtype", "context"])
     return {
         "schema": "assay.results/1",
         "tool": {"version": "0.1.0", "commit": "3f1c9e2", "build": "12.2.0"},
@@ -50,7 +51,7 @@ def result(model, suites, **run):
                             "isa": "avx512", "memory_bytes": 270201290752, "os": "Debian GNU/Linux 13",
                             "kernel": "6.12.9"},
                 "limits": {"read_gbps": 318.4, "fma_gflops": 3412.0}},
-        "model": model, "target": "engine", "profile": "featherless",
+        "model": {**known, **model}, "target": "engine", "profile": "featherless",
         "verdict": worst([s["verdict"] for s in made]), "suites": made}
 
 
@@ -249,6 +250,7 @@ def hostile():
                lines={key: [[1, 1], [2, 2]], "": [[1, 2]], "'": [], "plot": [[1, 3], [2, 1, 0, 2]]})]
     d = result({"id": text, "dtype": None, key: text}, [("x", checks, plots), (text, [], [])])
     d["target"], d["profile"] = {"kind": "http", "url": text}, text
+    d["suites"][1]["name"] = key
     d["run"]["machine"][key] = {key: [text]}
     return d
 
