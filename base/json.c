@@ -122,14 +122,17 @@ static as_code normalise(scanner *s, const char *name, as_error *err)
     return AS_OK;
 }
 
-/* jansson reports a failed allocation as a syntax error, so it is noted on the way. */
+/* jansson reports a failed allocation as a syntax error or not at all: its lexer goes on without the character
+ * that it could not store, and may then find an assertion broken. So a failed request is noted and made once
+ * more, and what was parsed is given up afterwards. */
 static _Thread_local bool out_of_memory;
 
 static void *allocate(size_t size)
 {
     void *at = as_alloc(size);
-    if (!at) out_of_memory = true;
-    return at;
+    if (at) return at;
+    out_of_memory = true;
+    return as_alloc(size);
 }
 
 static void install_allocator(void)
@@ -166,7 +169,7 @@ as_code as_json_parse(const char *text, size_t size, as_json_mode mode, const ch
     size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
     if (mode == AS_JSON_NO_DUPLICATES) flags |= JSON_REJECT_DUPLICATES;
     json_t *value = size ? json_loadb(text, size, flags, &why) : NULL;
-    if (value && out_of_memory) { /* a token may have been cut short without a word */
+    if (value && out_of_memory) {
         json_decref(value);
         value = NULL;
     }

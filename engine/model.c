@@ -37,7 +37,8 @@ static as_code bind_all(as_model *m, as_binder *binder, as_error *err)
 {
     const as_model_spec *spec = &m->spec;
     /* A tied checkpoint may hold its one matrix under either name. */
-    bool under_head = spec->tied_head && !as_binder_has(binder, AS_SLOT_EMBED, ".weight");
+    bool under_head = spec->tied_head && !as_binder_has(binder, AS_SLOT_EMBED, ".weight") &&
+                      as_binder_has(binder, AS_SLOT_HEAD, ".weight");
     as_slot embed = under_head ? AS_SLOT_HEAD : AS_SLOT_EMBED;
     AS_TRY(as_bind_matrix(binder, embed, spec->vocab, spec->hidden, &m->embed, err));
     m->layers = AS_ARENA_NEW_ARRAY(&m->memory.arena, as_layer_weights, spec->layer_count);
@@ -173,7 +174,7 @@ static as_code read_config(as_model *m, const char *name, const as_model_options
         return err->code;
     }
     for (int64_t i = 0; i < repo->weight_count; i++) {
-        if (!repo->weights[i].has_problem) continue;
+        if (!repo->weights[i].loaded || !repo->weights[i].has_problem) continue;
         *err = repo->weights[i].problem;
         return err->code;
     }

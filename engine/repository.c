@@ -437,14 +437,16 @@ static as_code sort_tensors(repository *repo, as_error *err)
     const as_repository *seen = &repo->public;
     bool single = !seen->index.value && has_weights(seen, main_weights);
     for (int64_t i = 0; i < seen->weight_count; i++) {
-        if (is_loaded(repo, i, single)) repo->sorted_count += seen->weights[i].tensor_count;
+        as_weight_file *file = &seen->weights[i];
+        file->loaded = is_loaded(repo, i, single);
+        if (file->loaded) repo->sorted_count += file->tensor_count;
     }
     repo->sorted = AS_NEW_ARRAY(const as_tensor *, repo->sorted_count);
     if (!repo->sorted) return as_fail_memory(err, "the table of tensors");
     int64_t at = 0;
     for (int64_t i = 0; i < seen->weight_count; i++) {
         const as_weight_file *file = &seen->weights[i];
-        if (!is_loaded(repo, i, single)) continue;
+        if (!file->loaded) continue;
         for (int64_t t = 0; t < file->tensor_count; t++) repo->sorted[at++] = &file->tensors[t];
     }
     qsort(repo->sorted, (size_t)at, sizeof *repo->sorted, by_name);
