@@ -77,6 +77,7 @@ bool aj_autoescape(const aj_vm *vm)
 
 static bool eval_name(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)
 {
+    if (vm->folding) return aj_fail(vm, AJ_X_OTHER, "not a constant");
     return aj_load_slot(vm, run, node->ref, node->name, out);
 }
 
@@ -314,6 +315,7 @@ bool aj_eval_call(aj_vm *vm, aj_run *run, const aj_node *node, aj_value caller, 
 
 static bool eval_call(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)
 {
+    if (vm->folding) return aj_fail(vm, AJ_X_OTHER, "not a constant");
     return aj_eval_call(vm, run, node, aj_missing(), out);
 }
 

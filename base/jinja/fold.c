@@ -26,9 +26,14 @@ static bool is_marked(void *context, aj_node *child)
     return child->foldable;
 }
 
+/* Nodes are marked that may turn out constant: of the parts that a test decides on, only the test must be. */
 bool aj_fold_marks(const aj_node *node)
 {
     switch (node->kind) {
+    case AJ_N_AND:
+    case AJ_N_OR: return node->a->foldable;
+    case AJ_N_COND: return node->a->foldable && (node->b->foldable || (node->c && node->c->foldable));
+    case AJ_N_COMPARE: return node->a->foldable && node->x.at[0]->foldable;
     case AJ_N_CONST:
     case AJ_N_DATA: return true;
     case AJ_N_FILTER:
@@ -40,16 +45,12 @@ bool aj_fold_marks(const aj_node *node)
     case AJ_N_DICT:
     case AJ_N_PAIR:
     case AJ_N_KEYWORD:
-    case AJ_N_COND:
     case AJ_N_GETATTR:
     case AJ_N_GETITEM:
     case AJ_N_SLICE:
     case AJ_N_CONCAT:
-    case AJ_N_COMPARE:
     case AJ_N_OPERAND:
     case AJ_N_BINARY:
-    case AJ_N_AND:
-    case AJ_N_OR:
     case AJ_N_NOT:
     case AJ_N_NEG:
     case AJ_N_POS: break;

@@ -99,7 +99,13 @@ static as_code fill_report(aj_vm *vm, as_jinja_report *report, as_error *err)
     report->span_count = vm->spans.size / sizeof *report->spans;
     if (report->span_count == 0) return AS_OK;
     report->spans = (as_jinja_span *)as_buf_take(&vm->spans, NULL);
-    return report->spans ? AS_OK : as_fail_memory(err, "the report of a template");
+    if (!report->spans) return as_fail_memory(err, "the report of a template");
+    for (size_t i = 0; i < report->span_count; i++) { /* a filter around the block may have made it shorter */
+        as_jinja_span *span = &report->spans[i];
+        if (span->start > vm->out.size) span->start = vm->out.size;
+        if (span->end > vm->out.size) span->end = vm->out.size;
+    }
+    return AS_OK;
 }
 
 /* Moves the text into the caller's buffer, or nothing. */

@@ -183,12 +183,12 @@ bool aj_filter_wordwrap(aj_vm *vm, aj_value self, const aj_args *args, aj_value 
         if (self.kind == AJ_UNDEFINED) return aj_fail_undefined(vm, self);
         return aj_fail(vm, AJ_X_ATTRIBUTE, "'%s' object has no attribute 'splitlines'", aj_type_name(self));
     }
-    if (aj_given(args->pos[0])) AJ_TRY(aj_to_index(vm, args->pos[0], &w.width));
     w.break_long = !aj_given(args->pos[1]) || aj_truth(args->pos[1]);
     w.break_hyphens = !aj_given(args->pos[3]) || aj_truth(args->pos[3]);
     if (!aj_given(with) || with.kind == AJ_NONE) AJ_TRY(aj_str_literal(vm, "\n", &with));
     if (!aj_is_str(with)) return aj_fail(vm, AJ_X_ATTRIBUTE, "the wrapstring must be a string");
     AJ_TRY(aj_split_lines(vm, self.str, false, &lines));
+    if (lines->count && aj_given(args->pos[0])) AJ_TRY(aj_to_index(vm, args->pos[0], &w.width));
     size_t mark = aj_mark(vm);
     for (int64_t i = 0; i < lines->count; i++) {
         if (w.width <= 0) return aj_fail(vm, AJ_X_VALUE, "invalid width %lld (must be > 0)", (long long)w.width);
