@@ -301,7 +301,7 @@ as_code as_added_split(const as_added *added, as_added_set set, const char *text
         }
         if (token->flags & AS_ADDED_RSTRIP) end = spaces_after(text, size, end);
         if (done < start) AS_TRY(sink(context, NULL, done, start, err));
-        AS_TRY(sink(context, token, start, end, err));
+        if (start < end) AS_TRY(sink(context, token, start, end, err)); /* else the token before it took it all */
         done = end;
     }
     return done < size ? sink(context, NULL, done, size, err) : AS_OK;

@@ -146,13 +146,16 @@ static size_t cluster(const char *text, size_t size)
 
 /* ---- running ---- */
 
-/* Old characters and new ones answer to each other one by one, what is over to the last. */
-static void emit_replacement(as_emitter *e, size_t source, size_t old_first, const char *with, size_t size)
+/* Old characters and new ones answer to each other one by one, what is over to the last. What is deleted at the
+ * very begin counts for nothing in the library: the next character takes its place. */
+static void emit_replacement(as_emitter *e, const as_stretch *in, size_t source, size_t old_size, const char *with,
+                             size_t size)
 {
-    size_t head = size ? (size_t)as_unicode_length(with) : 0;
-    bool many_old = old_first != 0; /* the old part has further characters */
-    as_emit(e, source, with, many_old ? head : size);
-    if (many_old && size > head) as_emit(e, source + old_first, with + head, size - head);
+    size_t head = size ? (size_t)as_unicode_length(with) : 0, first = (size_t)as_unicode_length(in->text + source);
+    if (size == 0 && e->out->size == 0 && e->lead_in) e->lead_in += old_size;
+    if (first == old_size) head = size; /* one character for all of it */
+    as_emit(e, source, with, head);
+    as_emit(e, source + first, with + head, size - head);
 }
 
 static void put_characters(const charsmap *m, as_emitter *e, const as_stretch *in, size_t at, size_t end)
@@ -161,7 +164,7 @@ static void put_characters(const charsmap *m, as_emitter *e, const as_stretch *i
         size_t length = (size_t)as_unicode_length(in->text + at), with_size;
         const char *with;
         if (look_up(m, in->text + at, length, &with, &with_size)) {
-            emit_replacement(e, at, 0, with, with_size);
+            emit_replacement(e, in, at, length, with, with_size);
         } else {
             as_emit(e, at, in->text + at, length);
         }
@@ -183,15 +186,14 @@ static as_code run_precompiled(const as_normal_step *step, as_scratch *scratch, 
             end++;
         }
         if (end > at && end < stretch->size && (unsigned char)text[end] >= 0x80) end--; /* a mark may join it */
-        for (; at < end && at < stretch->lead; at++) as_emit(&e, at, text + at, 1);
+        for (; at < end && at < e.lead_in; at++) as_emit(&e, at, text + at, 1);
         as_buf_add(out, text + at, end - at);
         at = end;
         if (at >= stretch->size) break;
         size_t size = cluster(text + at, stretch->size - at), with_size;
         const char *with;
         if (size < CLUSTER_MAX && look_up(m, text + at, size, &with, &with_size)) {
-            size_t first = (size_t)as_unicode_length(text + at);
-            emit_replacement(&e, at, first < size ? first : 0, with, with_size);
+            emit_replacement(&e, stretch, at, size, with, with_size);
         } else {
             put_characters(m, &e, stretch, at, at + size);
         }
