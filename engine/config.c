@@ -131,6 +131,12 @@ static const struct {
     {"sigmoid", AS_ACT_SIGMOID},
     {"tanh", AS_ACT_TANH},
     {"linear", AS_ACT_NONE},
+    {"gelu_10", AS_ACT_GELU_CLIPPED},
+    {"hardswish", AS_ACT_HARDSWISH},
+    {"laplace", AS_ACT_LAPLACE},
+    {"leaky_relu", AS_ACT_LEAKY_RELU},
+    {"mish", AS_ACT_MISH},
+    {"relu6", AS_ACT_RELU6},
 };
 
 as_activation as_config_activation(as_config *config, const char *key, const char *otherwise)

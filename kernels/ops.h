@@ -65,6 +65,12 @@ typedef enum {
     AS_ACT_SIGMOID,
     AS_ACT_TANH,
     AS_ACT_SOFTPLUS,
+    AS_ACT_GELU_CLIPPED, /* gelu, kept within -10 to 10 */
+    AS_ACT_HARDSWISH,    /* x min(max(x + 3, 0), 6) / 6 */
+    AS_ACT_LAPLACE,      /* 0.5 (1 + erf((x - 0.707107) / (0.282095 sqrt 2))) */
+    AS_ACT_LEAKY_RELU,   /* x, or 0.01 x below 0 */
+    AS_ACT_MISH,         /* x tanh(softplus(x)) */
+    AS_ACT_RELU6,        /* min(max(x, 0), 6) */
     AS_ACT_COUNT
 } as_activation;
 

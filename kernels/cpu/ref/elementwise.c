@@ -90,6 +90,12 @@ double as_ref_activate(as_activation act, double x)
     case AS_ACT_SIGMOID: return 1 / (1 + exp(-x));
     case AS_ACT_TANH: return tanh(x);
     case AS_ACT_SOFTPLUS: return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+    case AS_ACT_GELU_CLIPPED: return isnan(x) ? x : fmin(fmax(as_ref_activate(AS_ACT_GELU, x), -10), 10);
+    case AS_ACT_HARDSWISH: return x == -INFINITY ? 0 : x * fmin(fmax(x + 3, 0), 6) / 6;
+    case AS_ACT_LAPLACE: return 0.5 * (1 + erf((x - 0.707107) / (0.282095 * M_SQRT2)));
+    case AS_ACT_LEAKY_RELU: return x < 0 ? 0.01 * x : x;
+    case AS_ACT_MISH: return x == -INFINITY ? 0 : x * tanh(as_ref_activate(AS_ACT_SOFTPLUS, x));
+    case AS_ACT_RELU6: return x < 0 ? 0 : x > 6 ? 6 : x;
     case AS_ACT_COUNT: break;
     }
     AS_BUG(true);

@@ -204,7 +204,8 @@ static void gate_row(const void *args, int64_t row, int64_t from, int64_t until)
     case AS_ACT_SIGMOID: gate_as(AS_ACT_SIGMOID, g, row, from, until); return;
     case AS_ACT_TANH: gate_as(AS_ACT_TANH, g, row, from, until); return;
     case AS_ACT_SOFTPLUS: gate_as(AS_ACT_SOFTPLUS, g, row, from, until); return;
-    default: gate_as(AS_ACT_NONE, g, row, from, until); return;
+    case AS_ACT_NONE: gate_as(AS_ACT_NONE, g, row, from, until); return;
+    default: gate_as(g->act, g, row, from, until); return;
     }
 }
 

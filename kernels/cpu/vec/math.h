@@ -6,6 +6,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "kernels/cpu/ref/ref.h"
 #include "kernels/cpu/vec/vec.h"
 
 /* e^x; 0 where that is below the smallest normal number. At most 1 ulp. */
@@ -121,7 +122,13 @@ AS_INLINE vf vf_activate(as_activation act, vf x)
     case AS_ACT_SIGMOID: return vf_sigmoid(x);
     case AS_ACT_TANH: return vf_tanh(x);
     case AS_ACT_SOFTPLUS: return vf_softplus(x);
-    default: return x;
+    case AS_ACT_NONE: return x;
+    default: { /* rare ones: by the reference, lane by lane */
+        float lanes[LANES];
+        vf_store(lanes, x);
+        for (int i = 0; i < LANES; i++) lanes[i] = (float)as_ref_activate(act, lanes[i]);
+        return vf_load(lanes);
+    }
     }
 }
 
