@@ -80,7 +80,7 @@ static void on_event(void *context, const as_event *event)
         as_buf_str(&c->logprobs, "]}");
     }
     size_t before = c->text.size;
-    as_buf_str(&c->text, event->text);
+    as_buf_add(&c->text, event->text, (size_t)event->text_size);
     if (c->stream && c->rc == AS_OK && c->text.size > before) {
         as_buf piece = {.data = c->text.data + before, .size = c->text.size - before};
         c->rc = as_print(&piece, &c->err);
