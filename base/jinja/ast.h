@@ -10,14 +10,14 @@
 
 /* kind, and the order in which jinja2 visits its parts: a-d single nodes, x-z lists. */
 #define AJ_NODES(X)                                                                                          \
-    X(OUTPUT, "x")         /* x expressions and template data */                                             \
-    X(FOR, "abxyc")        /* a target, b iterable, x body, y else, c filter; flag: recursive */             \
-    X(IF, "axyz")          /* a test, x body, y elif (IF nodes), z else */                                   \
-    X(MACRO, "xyz")        /* name; x arguments, y defaults, z body */                                       \
-    X(CALL_BLOCK, "axyz")  /* a call (NULL: generation); x arguments, y defaults, z body */                  \
-    X(FILTER_BLOCK, "xa")  /* x body, a filter */                                                            \
-    X(WITH, "xyz")         /* x targets, y values, z body */                                                 \
-    X(BLOCK, "x")          /* name; x body; flags: scoped, required */                                       \
+    X(OUTPUT, "x")        /* x expressions and template data */                                              \
+    X(FOR, "abxyc")       /* a target, b iterable, x body, y else, c filter; flag: recursive */              \
+    X(IF, "axyz")         /* a test, x body, y elif (IF nodes), z else */                                    \
+    X(MACRO, "xyz")       /* name; x arguments, y defaults, z body */                                        \
+    X(CALL_BLOCK, "axyz") /* a call (NULL: generation); x arguments, y defaults, z body */                   \
+    X(FILTER_BLOCK, "xa") /* x body, a filter */                                                             \
+    X(WITH, "xyz")        /* x targets, y values, z body */                                                  \
+    X(BLOCK, "x")         /* name; x body; flags: scoped, required */                                        \
     X(EXTENDS, "a")                                                                                          \
     X(INCLUDE, "a")        /* flags: ignore_missing, with_context */                                         \
     X(IMPORT, "a")         /* name; flag: with_context */                                                    \
@@ -27,26 +27,26 @@
     X(AUTOESCAPE, "ax")    /* a option, x body */                                                            \
     X(BREAK, "")                                                                                             \
     X(CONTINUE, "")                                                                                          \
-    X(NAME, "")            /* name; op: aj_name_use */                                                       \
-    X(NSREF, "")           /* name, value: the attribute */                                                  \
-    X(CONST, "")           /* value */                                                                       \
-    X(DATA, "")            /* value */                                                                       \
+    X(NAME, "")  /* name; op: aj_name_use */                                                                 \
+    X(NSREF, "") /* name, value: the attribute */                                                            \
+    X(CONST, "") /* value */                                                                                 \
+    X(DATA, "")  /* value */                                                                                 \
     X(TUPLE, "x")                                                                                            \
     X(LIST, "x")                                                                                             \
-    X(DICT, "x")           /* x PAIR nodes */                                                                \
+    X(DICT, "x") /* x PAIR nodes */                                                                          \
     X(PAIR, "ab")                                                                                            \
-    X(COND, "abc")         /* a test, b value, c else or NULL */                                             \
-    X(CALL, "axybc")       /* a callee, x arguments, y KEYWORD nodes, b *arguments, c **arguments */         \
-    X(FILTER, "axybc")     /* name, builtin; a value, NULL in a block */                                     \
+    X(COND, "abc")     /* a test, b value, c else or NULL */                                                 \
+    X(CALL, "axybc")   /* a callee, x arguments, y KEYWORD nodes, b *arguments, c **arguments */             \
+    X(FILTER, "axybc") /* name, builtin; a value, NULL in a block */                                         \
     X(TEST, "axybc")                                                                                         \
-    X(KEYWORD, "a")        /* name */                                                                        \
-    X(GETATTR, "a")        /* name */                                                                        \
+    X(KEYWORD, "a") /* name */                                                                               \
+    X(GETATTR, "a") /* name */                                                                               \
     X(GETITEM, "ab")                                                                                         \
     X(SLICE, "abc")                                                                                          \
     X(CONCAT, "x")                                                                                           \
-    X(COMPARE, "ax")       /* x OPERAND nodes */                                                             \
-    X(OPERAND, "a")        /* op: aj_cmp */                                                                  \
-    X(BINARY, "ab")        /* op: aj_binop */                                                                \
+    X(COMPARE, "ax") /* x OPERAND nodes */                                                                   \
+    X(OPERAND, "a")  /* op: aj_cmp */                                                                        \
+    X(BINARY, "ab")  /* op: aj_binop */                                                                      \
     X(AND, "ab")                                                                                             \
     X(OR, "ab")                                                                                              \
     X(NOT, "a")                                                                                              \
@@ -129,11 +129,11 @@ struct aj_node {
     aj_node *a, *b, *c;
     aj_nodes x, y, z;
     const aj_builtin *builtin;
-    aj_ref ref;                     /* of a name; of `loop` */
+    aj_ref ref; /* of a name; of `loop` */
     aj_frame frame, else_frame, test_frame;
-    aj_unit *unit;                  /* of macros, call blocks, blocks, recursive loops */
-    aj_unit *test_unit;             /* of a loop's filter */
-    aj_node *test_target;           /* the loop's target, in test_unit */
+    aj_unit *unit;        /* of macros, call blocks, blocks, recursive loops */
+    aj_unit *test_unit;   /* of a loop's filter */
+    aj_node *test_target; /* the loop's target, in test_unit */
     aj_local *locals;
     int local_count;
 };
@@ -207,7 +207,7 @@ typedef struct aj_tokens {
 
 bool aj_lex(aj_vm *vm, const char *text, size_t size, const as_jinja_syntax *syntax, aj_tokens *out);
 bool aj_lex_string(aj_vm *vm, const char *text, size_t size, aj_value *out); /* the text between quotes */
-const char *aj_token_text(aj_token_kind kind); /* for messages */
+const char *aj_token_text(aj_token_kind kind);                               /* for messages */
 bool aj_parse(aj_vm *vm, const aj_tokens *tokens, aj_nodes *body);
 bool aj_resolve(aj_vm *vm, as_jinja_template *template);
 

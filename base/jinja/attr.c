@@ -5,17 +5,17 @@
 
 /* --- attributes --- */
 
-static const char *const list_mutators[] = {"append", "clear",  "extend",  "insert", "pop",
-                                            "remove", "reverse", "sort", NULL};
+static const char *const list_mutators[] = {"append", "clear",   "extend", "insert", "pop",
+                                            "remove", "reverse", "sort",   NULL};
 static const char *const dict_mutators[] = {"clear", "pop", "popitem", "setdefault", "update", NULL};
 
 /* What Python's objects have and the sandbox hides. */
 static const char *const dunders[] = {
-    "__class__",   "__delattr__", "__dir__",          "__doc__",          "__eq__",            "__format__",
-    "__ge__",      "__getstate__", "__getattribute__", "__gt__",           "__hash__",          "__init__",
-    "__init_subclass__", "__le__", "__lt__",           "__ne__",           "__new__",           "__reduce__",
-    "__reduce_ex__", "__repr__",  "__setattr__",      "__sizeof__",       "__str__",           "__subclasshook__",
-    NULL};
+    "__class__",   "__delattr__", "__dir__",           "__doc__",          "__eq__",
+    "__format__",  "__ge__",      "__getstate__",      "__getattribute__", "__gt__",
+    "__hash__",    "__init__",    "__init_subclass__", "__le__",           "__lt__",
+    "__ne__",      "__new__",     "__reduce__",        "__reduce_ex__",    "__repr__",
+    "__setattr__", "__sizeof__",  "__str__",           "__subclasshook__", NULL};
 static const char *const container_dunders[] = {"__contains__", "__getitem__", "__iter__", "__len__", NULL};
 
 static bool in_names(const aj_str *name, const char *const *names)
@@ -59,7 +59,8 @@ static bool plain_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *fou
         *out = aj_int(v.range->stop);
     } else if (v.kind == AJ_RANGE && aj_str_is(text, "step")) {
         *out = aj_int(v.range->step);
-    } else if (aj_is_number(v) && (aj_str_is(text, "real") || (aj_is_int(v) && aj_str_is(text, "numerator")))) {
+    } else if (aj_is_number(v) &&
+               (aj_str_is(text, "real") || (aj_is_int(v) && aj_str_is(text, "numerator")))) {
         return aj_positive(vm, v, out);
     } else if (aj_is_number(v) && aj_str_is(text, "imag")) {
         *out = v.kind == AJ_FLOAT ? aj_float(0) : aj_int(0);
@@ -104,7 +105,8 @@ bool aj_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *found, bool *
     if (v.kind == AJ_UNDEFINED) return aj_fail_undefined(vm, v);
     if (v.kind < sizeof types / sizeof types[0] && types[v.kind].methods) {
         const aj_builtin *method = aj_builtin_find(types[v.kind].methods, name->data, name->size);
-        if (!method && types[v.kind].more) method = aj_builtin_find(types[v.kind].more, name->data, name->size);
+        if (!method && types[v.kind].more)
+            method = aj_builtin_find(types[v.kind].more, name->data, name->size);
         if (method) return aj_bind_method(vm, method, v, out);
         if (types[v.kind].mutators && in_names(name, types[v.kind].mutators)) {
             *safe = false;
@@ -170,7 +172,8 @@ static bool slice_indices(aj_vm *vm, const aj_slice *slice, int64_t length, int6
     for (int i = 0; i < 3; i++) {
         if (parts[i].kind == AJ_NONE) continue;
         if (!aj_is_int(parts[i])) {
-            return aj_fail(vm, AJ_X_TYPE, "slice indices must be integers or None or have an __index__ method");
+            return aj_fail(vm, AJ_X_TYPE,
+                           "slice indices must be integers or None or have an __index__ method");
         }
         AJ_TRY(aj_to_index(vm, parts[i], &values[i]));
     }
@@ -276,7 +279,8 @@ static bool subscript_index(aj_vm *vm, aj_value v, int64_t index, aj_value *out)
     int64_t length;
     AJ_TRY(aj_length(vm, v, &length));
     if (index < 0) index += length;
-    if (index < 0 || index >= length) return aj_fail(vm, AJ_X_LOOKUP, "%s index out of range", aj_type_name(v));
+    if (index < 0 || index >= length)
+        return aj_fail(vm, AJ_X_LOOKUP, "%s index out of range", aj_type_name(v));
     if (v.kind == AJ_RANGE) {
         *out = aj_int(v.range->start + index * v.range->step);
     } else if (v.kind == AJ_STR) {

@@ -47,7 +47,8 @@ static bool settle(aj_big *big, bool negative, aj_value *out)
     while (big->count && big->limbs[big->count - 1] == 0) big->count--;
     big->negative = negative && big->count;
     if (big->count <= 2) {
-        uint64_t u = (big->count > 0 ? big->limbs[0] : 0) | (uint64_t)(big->count > 1 ? big->limbs[1] : 0) << 32;
+        uint64_t u = (big->count > 0 ? big->limbs[0] : 0) | (uint64_t)(big->count > 1 ? big->limbs[1] : 0)
+                                                                << 32;
         if (u <= (uint64_t)INT64_MAX) {
             *out = aj_int(big->negative ? -(int64_t)u : (int64_t)u);
             return true;
@@ -164,7 +165,8 @@ static void shift_left(uint32_t *to, const uint32_t *from, int count, int bits)
     to[count] = (uint32_t)carry;
 }
 
-/* Knuth's algorithm D: u (m + n + 1 limbs, normalised) by v (n limbs): q gets m + 1 limbs, u the remainder. */
+/* Knuth's algorithm D: u (m + n + 1 limbs, normalised) by v (n limbs): q gets m + 1 limbs, u the remainder.
+ */
 static void divide_long(uint32_t *u, const uint32_t *v, int n, int m, uint32_t *q)
 {
     for (int j = m; j >= 0; j--) {
@@ -245,7 +247,8 @@ bool aj_big_divmod(aj_vm *vm, aj_value a, aj_value b, aj_value *quotient, aj_val
     settle(r, x.negative, remainder);
     bool exact = remainder->kind == AJ_INT && remainder->i == 0;
     if (exact || x.negative == y.negative) return true;
-    return aj_big_add(vm, *quotient, aj_int(1), true, quotient) && aj_big_add(vm, *remainder, b, false, remainder);
+    return aj_big_add(vm, *quotient, aj_int(1), true, quotient) &&
+           aj_big_add(vm, *remainder, b, false, remainder);
 }
 
 bool aj_big_pow(aj_vm *vm, aj_value a, int64_t exponent, aj_value *out)
@@ -310,7 +313,8 @@ bool aj_big_from_digits(aj_vm *vm, const char *digits, size_t size, int base, bo
 {
     bool power_of_two = (base & (base - 1)) == 0;
     if (!power_of_two && size > MAX_DIGITS) {
-        return aj_fail(vm, AJ_X_VALUE, "Exceeds the limit (%d digits) for integer string conversion", MAX_DIGITS);
+        return aj_fail(vm, AJ_X_VALUE, "Exceeds the limit (%d digits) for integer string conversion",
+                       MAX_DIGITS);
     }
     if (size > (size_t)MAX_LIMBS * 5) return aj_fail(vm, AJ_X_LIMIT, "an integer is too large");
     AJ_TRY(aj_step(vm, 1 + size * size / 256));
@@ -346,7 +350,8 @@ bool aj_big_text(aj_vm *vm, aj_value v, int base)
         while (count && limbs[count - 1] == 0) count--;
     } while (count);
     if (base == 10 && end - at > MAX_DIGITS) {
-        return aj_fail(vm, AJ_X_VALUE, "Exceeds the limit (%d digits) for integer string conversion", MAX_DIGITS);
+        return aj_fail(vm, AJ_X_VALUE, "Exceeds the limit (%d digits) for integer string conversion",
+                       MAX_DIGITS);
     }
     return aj_put(vm, text + at, end - at);
 }

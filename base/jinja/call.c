@@ -44,8 +44,8 @@ bool aj_apply_named(aj_vm *vm, bool filter, aj_value name, aj_value v, const aj_
     }
     if (builtin) return aj_call_builtin(vm, builtin, v, args, out);
     if (!aj_is_str(name)) return aj_fail(vm, AJ_X_OTHER, "No %s of this name", what);
-    return aj_fail(vm, AJ_X_OTHER, "No %s named '%.*s'", what, (int)(name.str->size < 100 ? name.str->size : 100),
-                   name.str->data);
+    return aj_fail(vm, AJ_X_OTHER, "No %s named '%.*s'", what,
+                   (int)(name.str->size < 100 ? name.str->size : 100), name.str->data);
 }
 
 /* Number of the parameter with this name, -1 if there is none. */
@@ -75,8 +75,8 @@ static bool bind_keywords(aj_vm *vm, const aj_builtin *builtin, const char *para
         int at = find_parameter(params, name);
         int size = (int)(name->size < 100 ? name->size : 100);
         if (at < 0) {
-            return aj_fail(vm, AJ_X_TYPE, "%s() got an unexpected keyword argument '%.*s'", builtin->name, size,
-                           name->data);
+            return aj_fail(vm, AJ_X_TYPE, "%s() got an unexpected keyword argument '%.*s'", builtin->name,
+                           size, name->data);
         }
         if (aj_given(bound[at])) {
             return aj_fail(vm, AJ_X_TYPE, "%s() got multiple values for argument '%.*s'", builtin->name, size,

@@ -135,8 +135,8 @@ static bool eval_cond(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out
     if (aj_truth(test)) return aj_eval(vm, run, node->b, out);
     if (node->c) return aj_eval(vm, run, node->c, out);
     if (vm->folding) return aj_fail(vm, AJ_X_OTHER, "not a constant");
-    return aj_undefined_hint(vm,
-                             "the inline if-expression evaluated to false and no else section was defined", out);
+    return aj_undefined_hint(
+        vm, "the inline if-expression evaluated to false and no else section was defined", out);
 }
 
 static bool eval_and(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)
@@ -325,8 +325,8 @@ bool aj_eval_filter_on(aj_vm *vm, aj_run *run, const aj_node *node, aj_value x, 
     AJ_TRY(aj_eval_args(vm, run, node, aj_missing(), &args));
     vm->line = node->line;
     if (!node->builtin) {
-        return aj_fail(vm, AJ_X_OTHER, "No %s named '%.100s' found", node->kind == AJ_N_TEST ? "test" : "filter",
-                       node->name->data);
+        return aj_fail(vm, AJ_X_OTHER, "No %s named '%.100s' found",
+                       node->kind == AJ_N_TEST ? "test" : "filter", node->name->data);
     }
     return aj_call_builtin(vm, node->builtin, x, &args, out);
 }
@@ -341,13 +341,13 @@ static bool eval_filter(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *o
 typedef bool evaluator(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out);
 
 static evaluator *const evaluators[] = {
-    [AJ_N_NAME] = eval_name,       [AJ_N_CONST] = eval_const,     [AJ_N_DATA] = eval_data,
-    [AJ_N_TUPLE] = eval_list,      [AJ_N_LIST] = eval_list,       [AJ_N_DICT] = eval_dict,
-    [AJ_N_COND] = eval_cond,       [AJ_N_CALL] = eval_call,       [AJ_N_FILTER] = eval_filter,
-    [AJ_N_TEST] = eval_filter,     [AJ_N_GETATTR] = eval_getattr, [AJ_N_GETITEM] = eval_getitem,
-    [AJ_N_SLICE] = eval_slice,     [AJ_N_CONCAT] = eval_concat,   [AJ_N_COMPARE] = eval_compare,
-    [AJ_N_BINARY] = eval_binary,   [AJ_N_AND] = eval_and,         [AJ_N_OR] = eval_or,
-    [AJ_N_NOT] = eval_not,         [AJ_N_NEG] = eval_sign,        [AJ_N_POS] = eval_sign,
+    [AJ_N_NAME] = eval_name,     [AJ_N_CONST] = eval_const,     [AJ_N_DATA] = eval_data,
+    [AJ_N_TUPLE] = eval_list,    [AJ_N_LIST] = eval_list,       [AJ_N_DICT] = eval_dict,
+    [AJ_N_COND] = eval_cond,     [AJ_N_CALL] = eval_call,       [AJ_N_FILTER] = eval_filter,
+    [AJ_N_TEST] = eval_filter,   [AJ_N_GETATTR] = eval_getattr, [AJ_N_GETITEM] = eval_getitem,
+    [AJ_N_SLICE] = eval_slice,   [AJ_N_CONCAT] = eval_concat,   [AJ_N_COMPARE] = eval_compare,
+    [AJ_N_BINARY] = eval_binary, [AJ_N_AND] = eval_and,         [AJ_N_OR] = eval_or,
+    [AJ_N_NOT] = eval_not,       [AJ_N_NEG] = eval_sign,        [AJ_N_POS] = eval_sign,
 };
 
 bool aj_eval_plain(aj_vm *vm, aj_run *run, const aj_node *node, aj_value *out)

@@ -179,7 +179,8 @@ static aj_flow exec_with(aj_vm *vm, aj_run *run, const aj_node *node)
     if (!aj_enter_frame(vm, run, &node->frame)) return AJ_FLOW_ERROR;
     for (int i = 0; i < node->x.count; i++) {
         aj_value v;
-        if (!aj_eval(vm, run, node->y.at[i], &v) || !aj_assign(vm, run, node->x.at[i], v)) return AJ_FLOW_ERROR;
+        if (!aj_eval(vm, run, node->y.at[i], &v) || !aj_assign(vm, run, node->x.at[i], v))
+            return AJ_FLOW_ERROR;
     }
     aj_flow flow = aj_exec(vm, run, &node->z);
     if (flow == AJ_FLOW_NEXT) aj_leave_frame(run, &node->frame);

@@ -127,14 +127,18 @@ static bool tojson_chat(aj_vm *vm, aj_value self, const aj_args *args, aj_value 
 /* jinja2's own: sorted keys, ASCII, and nothing that HTML would read. */
 static bool tojson_html(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
 {
-    aj_json_style style = {.ascii = true, .sort = true, .indent = or_none(args->pos[0]), .separators = aj_none()};
+    aj_json_style style = {
+        .ascii = true, .sort = true, .indent = or_none(args->pos[0]), .separators = aj_none()};
     size_t mark = aj_mark(vm);
     aj_value text;
     AJ_TRY(aj_put_json(vm, self, &style) && aj_str_cut(vm, mark, &text));
     for (size_t i = 0; i < text.str->size; i++) {
         char c = text.str->data[i];
-        const char *with = c == '<' ? "\\u003c" : c == '>' ? "\\u003e" : c == '&' ? "\\u0026"
-                         : c == '\'' ? "\\u0027" : NULL;
+        const char *with = c == '<'    ? "\\u003c"
+                           : c == '>'  ? "\\u003e"
+                           : c == '&'  ? "\\u0026"
+                           : c == '\'' ? "\\u0027"
+                                       : NULL;
         AJ_TRY(with ? aj_put_text(vm, with) : aj_put(vm, &c, 1));
     }
     AJ_TRY(aj_str_cut(vm, mark, out));
@@ -142,7 +146,8 @@ static bool tojson_html(aj_vm *vm, aj_value self, const aj_args *args, aj_value 
     return true;
 }
 
-const aj_builtin aj_filter_tojson_chat = {"tojson", "ensure_ascii indent separators sort_keys", 0, tojson_chat};
+const aj_builtin aj_filter_tojson_chat = {"tojson", "ensure_ascii indent separators sort_keys", 0,
+                                          tojson_chat};
 const aj_builtin aj_filter_tojson_html = {"tojson", "indent", 0, tojson_html};
 
 const aj_builtin aj_filters_markup[] = {

@@ -7,7 +7,8 @@
 static bool filter_abs(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
 {
     (void)args;
-    if (!aj_is_number(self)) return aj_fail(vm, AJ_X_TYPE, "bad operand type for abs(): '%s'", aj_type_name(self));
+    if (!aj_is_number(self))
+        return aj_fail(vm, AJ_X_TYPE, "bad operand type for abs(): '%s'", aj_type_name(self));
     if (self.kind == AJ_FLOAT) {
         *out = aj_float(fabs(self.f));
         return true;
@@ -31,7 +32,8 @@ static bool filter_round(aj_vm *vm, aj_value self, const aj_args *args, aj_value
     if (!aj_given(method) || aj_str_is(method, "common")) return aj_round(vm, self, precision, out);
     AJ_TRY(aj_hash(vm, method, &hash));
     bool up = aj_str_is(method, "ceil");
-    if (!up && !aj_str_is(method, "floor")) return aj_fail(vm, AJ_X_OTHER, "method must be common, ceil or floor");
+    if (!up && !aj_str_is(method, "floor"))
+        return aj_fail(vm, AJ_X_OTHER, "method must be common, ceil or floor");
     aj_value unit, scaled;
     AJ_TRY(aj_binary(vm, AJ_POW, aj_int(10), precision, &unit));
     AJ_TRY(aj_binary(vm, AJ_MUL, self, unit, &scaled));
@@ -44,7 +46,8 @@ static bool to_float(aj_vm *vm, aj_value v, double *out)
     if (v.kind == AJ_UNDEFINED) return aj_fail_undefined(vm, v);
     if (aj_is_str(v)) return aj_parse_float(vm, v.str->data, v.str->size, out);
     if (aj_is_number(v)) return aj_to_double(vm, v, out);
-    return aj_fail(vm, AJ_X_TYPE, "float() argument must be a string or a real number, not '%s'", aj_type_name(v));
+    return aj_fail(vm, AJ_X_TYPE, "float() argument must be a string or a real number, not '%s'",
+                   aj_type_name(v));
 }
 
 /* int(v), or int(v, base) for a string */
@@ -55,7 +58,8 @@ static bool to_int(aj_vm *vm, aj_value v, aj_value base, aj_value *out)
     if (v.kind == AJ_FLOAT) return aj_from_double(vm, v.f, out);
     if (aj_is_int(v)) return aj_positive(vm, v, out);
     if (!aj_is_str(v)) {
-        return aj_fail(vm, AJ_X_TYPE, "int() argument must be a string or a real number, not '%s'", aj_type_name(v));
+        return aj_fail(vm, AJ_X_TYPE, "int() argument must be a string or a real number, not '%s'",
+                       aj_type_name(v));
     }
     if (aj_given(base)) AJ_TRY(aj_to_index(vm, base, &number));
     if (number < 0 || number > 36) number = 1; /* refused below, as any other bad base */

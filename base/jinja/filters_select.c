@@ -43,7 +43,8 @@ static bool map_by_attribute(aj_vm *vm, state *st)
             otherwise = entry->value;
         } else if (!aj_str_is(entry->key, "attribute")) {
             return aj_fail(vm, AJ_X_OTHER, "Unexpected keyword argument '%.*s'",
-                           (int)(entry->key.str->size < 100 ? entry->key.str->size : 100), entry->key.str->data);
+                           (int)(entry->key.str->size < 100 ? entry->key.str->size : 100),
+                           entry->key.str->data);
         }
     }
     return aj_getter_make(vm, attribute, otherwise, false, &st->getter);
@@ -96,7 +97,8 @@ static bool select_start(aj_vm *vm, aj_iter *iter, state *st)
     AJ_TRY(aj_getter_make(vm, off ? st->args.pos[0] : aj_none(), aj_missing(), false, &st->getter));
     if (st->args.count > off) {
         st->name = st->args.pos[off];
-        st->rest = (aj_args){.pos = st->args.pos + off + 1, .count = st->args.count - off - 1, .kw = st->args.kw};
+        st->rest =
+            (aj_args){.pos = st->args.pos + off + 1, .count = st->args.count - off - 1, .kw = st->args.kw};
     }
     return aj_iter_of(vm, iter->source, &st->source);
 }
@@ -124,7 +126,8 @@ static int select_next(aj_vm *vm, aj_iter *iter, aj_value *out)
     }
 }
 
-static bool select_kind(aj_vm *vm, aj_value self, const aj_args *args, bool negate, bool attribute, aj_value *out)
+static bool select_kind(aj_vm *vm, aj_value self, const aj_args *args, bool negate, bool attribute,
+                        aj_value *out)
 {
     state *st;
     AJ_TRY(make(vm, select_next, self, args, &st, out));
@@ -167,7 +170,8 @@ static int unique_next(aj_vm *vm, aj_iter *iter, aj_value *out)
         aj_value key, *known;
         int more = aj_iter_next(vm, st->source, out);
         if (more <= 0) return more;
-        if (!aj_getter_get(vm, &st->getter, *out, &key) || !aj_dict_find(vm, st->seen, key, &known)) return -1;
+        if (!aj_getter_get(vm, &st->getter, *out, &key) || !aj_dict_find(vm, st->seen, key, &known))
+            return -1;
         if (known) continue;
         return aj_dict_set(vm, st->seen, key, aj_none()) ? 1 : -1;
     }
@@ -212,7 +216,8 @@ static int slice_next(aj_vm *vm, aj_iter *iter, aj_value *out)
     int64_t slices;
     if (!st->items && !aj_collect(vm, iter->source, &st->items)) return -1;
     if (!aj_is_int(st->args.pos[0]) && st->args.pos[0].kind != AJ_UNDEFINED) {
-        aj_fail(vm, AJ_X_TYPE, "'%s' object cannot be interpreted as an integer", aj_type_name(st->args.pos[0]));
+        aj_fail(vm, AJ_X_TYPE, "'%s' object cannot be interpreted as an integer",
+                aj_type_name(st->args.pos[0]));
         return -1;
     }
     if (!aj_to_index(vm, st->args.pos[0], &slices)) return -1;
@@ -263,9 +268,10 @@ static int batch_next(aj_vm *vm, aj_iter *iter, aj_value *out)
         aj_value missing, rest;
         if (!aj_compare(vm, AJ_LT, aj_int(part->count), limit, &less)) return -1;
         aj_list *one;
-        if (less && (!aj_binary(vm, AJ_SUB, limit, aj_int(part->count), &missing) || !aj_list_new(vm, 1, &one) ||
-                     !aj_list_add(vm, one, fill) || !aj_binary(vm, AJ_MUL, aj_list_value(one), missing, &rest) ||
-                     !aj_binary(vm, AJ_ADD, *out, rest, out))) {
+        if (less &&
+            (!aj_binary(vm, AJ_SUB, limit, aj_int(part->count), &missing) || !aj_list_new(vm, 1, &one) ||
+             !aj_list_add(vm, one, fill) || !aj_binary(vm, AJ_MUL, aj_list_value(one), missing, &rest) ||
+             !aj_binary(vm, AJ_ADD, *out, rest, out))) {
             return -1;
         }
     }

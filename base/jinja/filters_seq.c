@@ -128,7 +128,8 @@ static bool filter_attr(aj_vm *vm, aj_value self, const aj_args *args, aj_value 
 {
     aj_value name = args->pos[0];
     bool found, safe;
-    if (!aj_is_str(name)) return aj_fail(vm, AJ_X_TYPE, "attribute name must be string, not '%s'", aj_type_name(name));
+    if (!aj_is_str(name))
+        return aj_fail(vm, AJ_X_TYPE, "attribute name must be string, not '%s'", aj_type_name(name));
     AJ_TRY(aj_attribute(vm, self, name.str, &found, &safe, out));
     if (!found) return aj_undefined_item(vm, self, name, out);
     return safe || aj_undefined_unsafe(vm, self, name.str, out);
@@ -147,7 +148,8 @@ static bool filter_join(aj_vm *vm, aj_value self, const aj_args *args, aj_value 
     bool autoescape = aj_autoescape(vm), markup = autoescape && aj_is_markup(separator);
     for (int64_t i = 0; i < items->count; i++) {
         AJ_TRY(aj_getter_get(vm, &getter, items->items[i], &items->items[i]));
-        markup = markup || (autoescape && (aj_is_markup(items->items[i]) || items->items[i].kind == AJ_MODULE));
+        markup =
+            markup || (autoescape && (aj_is_markup(items->items[i]) || items->items[i].kind == AJ_MODULE));
     }
     AJ_TRY(aj_to_str(vm, separator, &separator));
     size_t mark = aj_mark(vm);
@@ -292,7 +294,8 @@ static bool filter_groupby(aj_vm *vm, aj_value self, const aj_args *args, aj_val
     aj_list *items, *keys, *groups, *members = NULL;
     AJ_TRY(aj_getter_make(vm, args->pos[0], args->pos[1], fold, &folded));
     AJ_TRY(aj_getter_make(vm, args->pos[0], args->pos[1], false, &plain));
-    AJ_TRY(aj_collect(vm, self, &items) && aj_list_new(vm, items->count, &keys) && aj_list_new(vm, 0, &groups));
+    AJ_TRY(aj_collect(vm, self, &items) && aj_list_new(vm, items->count, &keys) &&
+           aj_list_new(vm, 0, &groups));
     for (int64_t i = 0; i < items->count; i++) {
         AJ_TRY(aj_getter_get(vm, &folded, items->items[i], &keys->items[i]));
         keys->count++;

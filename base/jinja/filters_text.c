@@ -86,7 +86,8 @@ static bool filter_replace(aj_vm *vm, aj_value self, const aj_args *args, aj_val
     int64_t count;
     aj_value s = self, old = args->pos[0], with = args->pos[1];
     bool escape = aj_autoescape(vm);
-    if (escape && (aj_is_markup(old) || (aj_is_markup(with) && !aj_is_markup(s)))) AJ_TRY(aj_escape(vm, s, &s));
+    if (escape && (aj_is_markup(old) || (aj_is_markup(with) && !aj_is_markup(s))))
+        AJ_TRY(aj_escape(vm, s, &s));
     AJ_TRY(aj_to_str(vm, s, &s) && aj_to_str(vm, old, &old) && aj_to_str(vm, with, &with));
     if (escape && s.str->markup) AJ_TRY(aj_escape(vm, with, &with));
     if (!escape) AJ_TRY(aj_str_markup(vm, s, false, &s));
@@ -177,26 +178,39 @@ static bool truncated(aj_vm *vm, aj_value self, int64_t keep, bool kill_words, a
     return aj_binary(vm, AJ_ADD, head, end, out);
 }
 
+static bool truncate_limits(aj_vm *vm, const aj_args *args, aj_value *length, aj_value *leeway, aj_value *end)
+{
+    int64_t size;
+    bool fits;
+    *length = aj_given(args->pos[0]) ? args->pos[0] : aj_int(255);
+    *leeway = aj_given(args->pos[3]) && args->pos[3].kind != AJ_NONE ? args->pos[3] : aj_int(5);
+    *end = args->pos[2];
+    if (!aj_given(*end)) AJ_TRY(aj_str_literal(vm, "...", end));
+    AJ_TRY(aj_length(vm, *end, &size));
+    AJ_TRY(aj_compare(vm, AJ_GE, *length, aj_int(size), &fits));
+    if (!fits) return aj_fail(vm, AJ_X_OTHER, "expected length >= %lld", (long long)size);
+    AJ_TRY(aj_compare(vm, AJ_GE, *leeway, aj_int(0), &fits));
+    return fits || aj_fail(vm, AJ_X_OTHER, "expected leeway >= 0");
+}
+
 static bool filter_truncate(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
 {
-    int64_t length = 255, leeway = 5, size, end_size;
-    aj_value end = args->pos[2];
-    if (aj_given(args->pos[0])) AJ_TRY(aj_to_index(vm, args->pos[0], &length));
-    if (!aj_given(end)) AJ_TRY(aj_str_literal(vm, "...", &end));
-    if (aj_given(args->pos[3]) && args->pos[3].kind != AJ_NONE) AJ_TRY(aj_to_index(vm, args->pos[3], &leeway));
-    AJ_TRY(aj_length(vm, end, &end_size));
-    if (length < end_size) return aj_fail(vm, AJ_X_OTHER, "expected length >= %lld", (long long)end_size);
-    if (leeway < 0) return aj_fail(vm, AJ_X_OTHER, "expected leeway >= 0");
+    aj_value length, leeway, end, limit;
+    int64_t size, keep, end_size;
+    bool fits;
+    AJ_TRY(truncate_limits(vm, args, &length, &leeway, &end));
     AJ_TRY(aj_length(vm, self, &size));
-    if (length > INT64_MAX / 2) length = INT64_MAX / 2;
-    if (leeway > INT64_MAX / 2) leeway = INT64_MAX / 2;
-    if (size <= length + leeway) {
+    AJ_TRY(aj_binary(vm, AJ_ADD, length, leeway, &limit) &&
+           aj_compare(vm, AJ_LE, aj_int(size), limit, &fits));
+    if (fits) {
         *out = self;
         return true;
     }
-    if (!aj_is_str(self)) return aj_fail(vm, AJ_X_TYPE, "truncate() needs a string, not %s", aj_type_name(self));
+    if (!aj_is_str(self))
+        return aj_fail(vm, AJ_X_TYPE, "truncate() needs a string, not %s", aj_type_name(self));
+    AJ_TRY(aj_to_index(vm, length, &keep) && aj_length(vm, end, &end_size));
     bool kill_words = aj_given(args->pos[1]) && aj_truth(args->pos[1]);
-    return truncated(vm, self, length - end_size, kill_words, end, out);
+    return truncated(vm, self, keep - end_size, kill_words, end, out);
 }
 
 static bool filter_wordcount(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)

@@ -29,7 +29,8 @@ static bool global_range(aj_vm *vm, aj_value self, const aj_args *args, aj_value
         length = ((unsigned __int128)((__int128)start - stop) - 1) / (0 - (uint64_t)step) + 1;
     }
     if (length > MAX_RANGE) {
-        return aj_fail(vm, AJ_X_OVERFLOW, "Range too big. The sandbox blocks ranges larger than %d", MAX_RANGE);
+        return aj_fail(vm, AJ_X_OVERFLOW, "Range too big. The sandbox blocks ranges larger than %d",
+                       MAX_RANGE);
     }
     *range = (aj_range){.start = start, .stop = stop, .step = step, .length = (int64_t)length};
     *out = (aj_value){.kind = AJ_RANGE, .range = range};
@@ -114,7 +115,8 @@ static bool global_joiner(aj_vm *vm, aj_value self, const aj_args *args, aj_valu
 
 bool aj_joiner_call(aj_vm *vm, aj_joiner *joiner, const aj_args *args, aj_value *out)
 {
-    if (args->count || (args->kw && args->kw->count)) return aj_fail(vm, AJ_X_TYPE, "a joiner takes no arguments");
+    if (args->count || (args->kw && args->kw->count))
+        return aj_fail(vm, AJ_X_TYPE, "a joiner takes no arguments");
     bool used = joiner->used;
     joiner->used = true;
     if (!used) return aj_str_literal(vm, "", out);
@@ -173,7 +175,8 @@ static bool current_time(aj_vm *vm, struct tm *tm, int *micros)
     char fraction[8] = "";
     int n = sscanf(text, "%4d-%2d-%2d%*1[T ]%2d:%2d:%2d.%6[0-9]", &tm->tm_year, &tm->tm_mon, &tm->tm_mday,
                    &tm->tm_hour, &tm->tm_min, &tm->tm_sec, fraction);
-    if (n < 6) return aj_fail(vm, AJ_X_VALUE, "the time '%.40s' is not of the form 2026-01-02T03:04:05", text);
+    if (n < 6)
+        return aj_fail(vm, AJ_X_VALUE, "the time '%.40s' is not of the form 2026-01-02T03:04:05", text);
     while (n == 7 && strlen(fraction) < 6) strcat(fraction, "0");
     if (n == 7) sscanf(fraction, "%d", micros);
     tm->tm_year -= 1900;
@@ -215,11 +218,13 @@ static bool global_strftime(aj_vm *vm, aj_value self, const aj_args *args, aj_va
     int micros;
     aj_value format;
     if (!aj_is_str(args->pos[0])) {
-        return aj_fail(vm, AJ_X_TYPE, "strftime() argument 1 must be str, not %s", aj_type_name(args->pos[0]));
+        return aj_fail(vm, AJ_X_TYPE, "strftime() argument 1 must be str, not %s",
+                       aj_type_name(args->pos[0]));
     }
     AJ_TRY(current_time(vm, &tm, &micros));
     AJ_TRY(python_directives(vm, args->pos[0].str, micros, &format));
-    if (memchr(format.str->data, 0, format.str->size)) return aj_fail(vm, AJ_X_VALUE, "embedded null character");
+    if (memchr(format.str->data, 0, format.str->size))
+        return aj_fail(vm, AJ_X_VALUE, "embedded null character");
     if (format.str->size == 0 || format.str->size > 4096) {
         *out = format;
         return format.str->size == 0 || aj_fail(vm, AJ_X_LIMIT, "the format of strftime_now is too long");

@@ -186,7 +186,8 @@ bool aj_collect(aj_vm *vm, aj_value v, aj_list **out)
 {
     if (v.kind == AJ_LIST || v.kind == AJ_TUPLE) {
         AJ_TRY(aj_list_new(vm, v.list->count, out));
-        if (v.list->count) memcpy((*out)->items, v.list->items, (size_t)v.list->count * sizeof *v.list->items);
+        if (v.list->count)
+            memcpy((*out)->items, v.list->items, (size_t)v.list->count * sizeof *v.list->items);
         (*out)->count = v.list->count;
         return true;
     }
@@ -204,7 +205,8 @@ bool aj_unpack_pair(aj_vm *vm, aj_value pair, aj_value *a, aj_value *b)
     aj_list *items;
     AJ_TRY(aj_collect(vm, pair, &items));
     if (items->count != 2) {
-        return aj_fail(vm, AJ_X_VALUE, "%s values to unpack (expected 2)", items->count > 2 ? "too many" : "not enough");
+        return aj_fail(vm, AJ_X_VALUE, "%s values to unpack (expected 2)",
+                       items->count > 2 ? "too many" : "not enough");
     }
     *a = items->items[0];
     *b = items->items[1];

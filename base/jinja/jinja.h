@@ -41,13 +41,13 @@ void as_jinja_free(as_jinja_template *template); /* NULL is allowed */
 typedef const as_jinja_template *as_jinja_find(void *context, const char *name);
 
 typedef struct as_jinja_options {
-    const char *now;        /* local time of strftime_now, "2026-01-02T03:04:05[.ffffff]"; NULL: the clock */
-    as_jinja_find *find;    /* NULL: include, import and extends are errors */
+    const char *now;     /* local time of strftime_now, "2026-01-02T03:04:05[.ffffff]"; NULL: the clock */
+    as_jinja_find *find; /* NULL: include, import and extends are errors */
     void *find_context;
-    size_t max_output;      /* bytes of text; 0: 64 MiB */
-    size_t max_memory;      /* bytes of values; 0: 256 MiB */
-    uint64_t max_steps;     /* about one per operation, more for long strings; 0: 20 million */
-    int max_depth;          /* nesting of calls and expressions; 0: 1000 */
+    size_t max_output;  /* bytes of text; 0: 64 MiB */
+    size_t max_memory;  /* bytes of values; 0: 256 MiB */
+    uint64_t max_steps; /* about one per operation, more for long strings; 0: 20 million */
+    int max_depth;      /* nesting of calls and expressions; 0: 1000 */
 } as_jinja_options;
 
 /* Bytes [start, end) of the output. */
@@ -59,7 +59,7 @@ typedef struct as_jinja_span {
 typedef struct as_jinja_report {
     as_jinja_span *spans; /* what {% generation %} blocks rendered, in order */
     size_t span_count;
-    char *raised;         /* the text that the template gave to raise_exception; NULL if it did not */
+    char *raised; /* the text that the template gave to raise_exception; NULL if it did not */
 } as_jinja_report;
 void as_jinja_report_free(as_jinja_report *report);
 

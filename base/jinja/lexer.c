@@ -208,7 +208,8 @@ static size_t integer_end(const lexer *lx, size_t at, int *base)
         while (other && end < lx->size) {
             if (is_base_digit(lx->text[end], other)) {
                 end++;
-            } else if (lx->text[end] == '_' && end + 1 < lx->size && is_base_digit(lx->text[end + 1], other)) {
+            } else if (lx->text[end] == '_' && end + 1 < lx->size &&
+                       is_base_digit(lx->text[end + 1], other)) {
                 end += 2;
             } else {
                 break;
@@ -300,13 +301,12 @@ static const struct {
     const char *text;
     aj_token_kind kind;
 } operators[] = {
-    {"//", AJ_T_FLOORDIV}, {"**", AJ_T_POW},      {"==", AJ_T_EQ},       {"!=", AJ_T_NE},
-    {">=", AJ_T_GTEQ},     {"<=", AJ_T_LTEQ},     {"+", AJ_T_ADD},       {"-", AJ_T_SUB},
-    {"/", AJ_T_DIV},       {"*", AJ_T_MUL},       {"%", AJ_T_MOD},       {"~", AJ_T_TILDE},
-    {"[", AJ_T_LBRACKET},  {"]", AJ_T_RBRACKET},  {"(", AJ_T_LPAREN},    {")", AJ_T_RPAREN},
-    {"{", AJ_T_LBRACE},    {"}", AJ_T_RBRACE},    {">", AJ_T_GT},        {"<", AJ_T_LT},
-    {"=", AJ_T_ASSIGN},    {".", AJ_T_DOT},       {":", AJ_T_COLON},     {"|", AJ_T_PIPE},
-    {",", AJ_T_COMMA},     {";", AJ_T_SEMICOLON},
+    {"//", AJ_T_FLOORDIV}, {"**", AJ_T_POW},   {"==", AJ_T_EQ},      {"!=", AJ_T_NE},      {">=", AJ_T_GTEQ},
+    {"<=", AJ_T_LTEQ},     {"+", AJ_T_ADD},    {"-", AJ_T_SUB},      {"/", AJ_T_DIV},      {"*", AJ_T_MUL},
+    {"%", AJ_T_MOD},       {"~", AJ_T_TILDE},  {"[", AJ_T_LBRACKET}, {"]", AJ_T_RBRACKET}, {"(", AJ_T_LPAREN},
+    {")", AJ_T_RPAREN},    {"{", AJ_T_LBRACE}, {"}", AJ_T_RBRACE},   {">", AJ_T_GT},       {"<", AJ_T_LT},
+    {"=", AJ_T_ASSIGN},    {".", AJ_T_DOT},    {":", AJ_T_COLON},    {"|", AJ_T_PIPE},     {",", AJ_T_COMMA},
+    {";", AJ_T_SEMICOLON},
 };
 
 static bool balance(lexer *lx, char c)
@@ -446,8 +446,14 @@ bool aj_lex(aj_vm *vm, const char *text, size_t size, const as_jinja_syntax *syn
     }
     aj_value source;
     AJ_TRY(aj_str_cut(vm, mark, &source));
-    lexer lx = {.vm = vm, .text = source.str->data, .size = source.str->size, .line = 1, .line_starting = true,
-                .trim = !syntax->keep_newlines, .lstrip = !syntax->keep_indent, .out = out};
+    lexer lx = {.vm = vm,
+                .text = source.str->data,
+                .size = source.str->size,
+                .line = 1,
+                .line_starting = true,
+                .trim = !syntax->keep_newlines,
+                .lstrip = !syntax->keep_indent,
+                .out = out};
     if (lx.size && lx.text[lx.size - 1] == '\n') lx.size--; /* one trailing newline does not count */
     AJ_TRY(lex_all(&lx));
     return add_token(&lx, AJ_T_EOF, aj_none());

@@ -58,7 +58,10 @@ static bool put_escape(aj_vm *vm, const char *text, size_t size, size_t *at)
     /* jinja2 encodes it as \xe9 first, so that the codec sees an escaped backslash and the letters xe9 */
     uint32_t codepoint = aj_next_codepoint(text, size, at);
     char room[16];
-    snprintf(room, sizeof room, codepoint < 0x100 ? "\\x%02x" : codepoint < 0x10000 ? "\\u%04x" : "\\U%08x",
+    snprintf(room, sizeof room,
+             codepoint < 0x100     ? "\\x%02x"
+             : codepoint < 0x10000 ? "\\u%04x"
+                                   : "\\U%08x",
              (unsigned)codepoint);
     return aj_put_text(vm, room);
 }

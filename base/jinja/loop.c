@@ -142,9 +142,10 @@ static const struct {
     const char *name;
     bool (*get)(aj_vm *vm, aj_loop *loop, aj_value *out);
 } attributes[] = {
-    {"index", loop_index},         {"index0", loop_index0}, {"first", loop_first},       {"last", loop_last},
-    {"length", loop_length},       {"depth", loop_depth},   {"depth0", loop_depth0},     {"revindex", loop_revindex},
-    {"revindex0", loop_revindex0}, {"previtem", loop_previtem}, {"nextitem", loop_nextitem},
+    {"index", loop_index},       {"index0", loop_index0},     {"first", loop_first},
+    {"last", loop_last},         {"length", loop_length},     {"depth", loop_depth},
+    {"depth0", loop_depth0},     {"revindex", loop_revindex}, {"revindex0", loop_revindex0},
+    {"previtem", loop_previtem}, {"nextitem", loop_nextitem},
 };
 
 bool aj_loop_attribute(aj_vm *vm, aj_loop *loop, const aj_str *name, bool *found, aj_value *out)
@@ -255,7 +256,8 @@ static bool make_filter(aj_vm *vm, aj_run *outer, const aj_node *node, aj_value 
 }
 
 /* One pass through the body; *complete tells that it reached its end. */
-static aj_flow run_body(aj_vm *vm, aj_run *run, const aj_node *node, aj_value item, aj_loop *loop, bool *complete)
+static aj_flow run_body(aj_vm *vm, aj_run *run, const aj_node *node, aj_value item, aj_loop *loop,
+                        bool *complete)
 {
     aj_value v = {.kind = AJ_LOOP, .loop = loop};
     if (!aj_assign(vm, run, node->a, item)) return AJ_FLOW_ERROR;

@@ -41,7 +41,8 @@ static bool refuse_keywords(aj_vm *vm, const aj_unit *unit, const aj_dict *left)
 {
     if (left->count == 0) return true;
     if (aj_dict_find_text(left, "caller")) {
-        return aj_fail(vm, AJ_X_TYPE, "macro '%.100s' was invoked with two values for the special caller argument",
+        return aj_fail(vm, AJ_X_TYPE,
+                       "macro '%.100s' was invoked with two values for the special caller argument",
                        macro_name(unit));
     }
     const aj_str *name = left->entries[0].key.str;
@@ -143,7 +144,8 @@ bool aj_macro_call(aj_vm *vm, aj_macro *macro, const aj_args *args, bool autoesc
 bool aj_macro_repr(aj_vm *vm, aj_macro *macro)
 {
     if (!macro->unit->name) return aj_put_text(vm, "<Macro anonymous>");
-    return aj_put_text(vm, "<Macro ") && aj_put_repr(vm, aj_string(macro->unit->name)) && aj_put_text(vm, ">");
+    return aj_put_text(vm, "<Macro ") && aj_put_repr(vm, aj_string(macro->unit->name)) &&
+           aj_put_text(vm, ">");
 }
 
 static bool argument_names(aj_vm *vm, const aj_unit *unit, aj_value *out)

@@ -239,10 +239,7 @@ static bool float_is_integer(aj_vm *vm, aj_value self, const aj_args *args, aj_v
 }
 
 const aj_builtin aj_float_methods[] = {
-    {"is_integer", "", 0, float_is_integer},
-    {"conjugate", "", 0, number_conjugate},
-    {"as_integer_ratio", "*", 0, number_unsupported},
-    {"hex", "*", 0, number_unsupported},
-    {"fromhex", "*", 0, number_unsupported},
-    {NULL, NULL, 0, NULL},
+    {"is_integer", "", 0, float_is_integer},          {"conjugate", "", 0, number_conjugate},
+    {"as_integer_ratio", "*", 0, number_unsupported}, {"hex", "*", 0, number_unsupported},
+    {"fromhex", "*", 0, number_unsupported},          {NULL, NULL, 0, NULL},
 };

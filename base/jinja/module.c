@@ -49,7 +49,8 @@ static bool all_variables(aj_vm *vm, aj_run *run, const aj_node *node, aj_dict *
     for (int i = 0; i < node->local_count; i++) {
         aj_value v = *aj_slot(run, node->locals[i].ref);
         if (v.kind == AJ_UNBOUND) {
-            return aj_fail(vm, AJ_X_OTHER, "'%.100s' is used before it has a value", node->locals[i].name->data);
+            return aj_fail(vm, AJ_X_OTHER, "'%.100s' is used before it has a value",
+                           node->locals[i].name->data);
         }
         if (aj_given(v)) AJ_TRY(aj_dict_set(vm, *out, aj_string(node->locals[i].name), v));
     }
@@ -89,7 +90,8 @@ bool aj_context_add_blocks(aj_vm *vm, aj_context *context, const as_jinja_templa
     if (need > context->block_room) {
         aj_block_stack *blocks = AJ_NEW_ARRAY(vm, aj_block_stack, need);
         if (!blocks) return false;
-        if (context->block_count) memcpy(blocks, context->blocks, (size_t)context->block_count * sizeof *blocks);
+        if (context->block_count)
+            memcpy(blocks, context->blocks, (size_t)context->block_count * sizeof *blocks);
         context->blocks = blocks;
         context->block_room = need;
     }
@@ -105,7 +107,8 @@ bool aj_context_add_blocks(aj_vm *vm, aj_context *context, const as_jinja_templa
     return true;
 }
 
-static bool blockref_make(aj_vm *vm, aj_context *context, const aj_block_stack *stack, int depth, aj_value *out)
+static bool blockref_make(aj_vm *vm, aj_context *context, const aj_block_stack *stack, int depth,
+                          aj_value *out)
 {
     if (depth >= stack->count) {
         size_t mark = aj_mark(vm);
@@ -177,7 +180,8 @@ bool aj_self_item(aj_vm *vm, aj_context *context, aj_value name, aj_value *out)
 
 bool aj_blockref_call(aj_vm *vm, aj_blockref *ref, const aj_args *args, aj_value *out)
 {
-    if (args->count || (args->kw && args->kw->count)) return aj_fail(vm, AJ_X_TYPE, "a block takes no arguments");
+    if (args->count || (args->kw && args->kw->count))
+        return aj_fail(vm, AJ_X_TYPE, "a block takes no arguments");
     size_t mark = aj_capture_begin(vm);
     AJ_TRY(aj_run_block(vm, ref->context, ref->stack, ref->depth));
     return aj_capture_end(vm, mark, ref->context->eval->autoescape, out);
@@ -272,7 +276,8 @@ static bool make_module(aj_vm *vm, const as_jinja_template *template, aj_dict *v
     for (int64_t i = 0; i < context->exported->count; i++) {
         const aj_entry *entry = &context->exported->entries[i];
         if (!entry->value.truth) continue;
-        AJ_TRY(aj_dict_set(vm, module->exported, entry->key, *aj_dict_find_str(context->vars, entry->key.str)));
+        AJ_TRY(
+            aj_dict_set(vm, module->exported, entry->key, *aj_dict_find_str(context->vars, entry->key.str)));
     }
     *out = (aj_value){.kind = AJ_MODULE, .module = module};
     return true;
@@ -282,7 +287,7 @@ static bool make_module(aj_vm *vm, const as_jinja_template *template, aj_dict *v
 static bool default_module(aj_vm *vm, const as_jinja_template *template, aj_value *out)
 {
     if (!vm->modules) AJ_TRY(aj_dict_new(vm, &vm->modules));
-    aj_value key = aj_int((int64_t)(intptr_t)template), *found;
+    aj_value key = aj_int((int64_t)(intptr_t) template), *found;
     AJ_TRY(aj_dict_find(vm, vm->modules, key, &found));
     if (found) {
         *out = *found;
@@ -324,7 +329,8 @@ bool aj_exec_include(aj_vm *vm, aj_run *run, const aj_node *node)
     const as_jinja_template *template;
     size_t mark = aj_mark(vm);
     AJ_TRY(aj_eval(vm, run, node->a, &name));
-    if (!select_template(vm, name, &template)) return node->ignore_missing && aj_catch(vm, AJ_X_NOT_FOUND, mark);
+    if (!select_template(vm, name, &template))
+        return node->ignore_missing && aj_catch(vm, AJ_X_NOT_FOUND, mark);
     return run_include(vm, run, node, template);
 }
 

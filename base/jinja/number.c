@@ -167,7 +167,8 @@ static bool int_divide(aj_vm *vm, aj_value a, aj_value b, aj_value *out)
         return true;
     }
     double x = aj_big_to_double(a), y = aj_big_to_double(b);
-    if (isinf(x) || isinf(y)) return aj_fail(vm, AJ_X_OVERFLOW, "integer division result too large for a float");
+    if (isinf(x) || isinf(y))
+        return aj_fail(vm, AJ_X_OVERFLOW, "integer division result too large for a float");
     *out = aj_float(x / y);
     return true;
 }
@@ -412,7 +413,8 @@ static bool round_int(aj_vm *vm, aj_value v, int64_t digits, aj_value *out)
     int order = aj_number_order(half, unit);
     aj_value two, odd;
     AJ_TRY(aj_big_divmod(vm, quotient, aj_int(2), &two, &odd));
-    if (order > 0 || (order == 0 && small(odd))) AJ_TRY(aj_big_add(vm, quotient, aj_int(1), false, &quotient));
+    if (order > 0 || (order == 0 && small(odd)))
+        AJ_TRY(aj_big_add(vm, quotient, aj_int(1), false, &quotient));
     return aj_big_mul(vm, quotient, unit, out);
 }
 
@@ -421,7 +423,8 @@ bool aj_round(aj_vm *vm, aj_value v, aj_value digits, aj_value *out)
     int64_t n = 0;
     if (digits.kind != AJ_NONE) AJ_TRY(aj_to_index(vm, digits, &n));
     if (aj_is_int(v)) return round_int(vm, v, n, out);
-    if (v.kind == AJ_UNDEFINED) return aj_fail(vm, AJ_X_TYPE, "type Undefined doesn't define __round__ method");
+    if (v.kind == AJ_UNDEFINED)
+        return aj_fail(vm, AJ_X_TYPE, "type Undefined doesn't define __round__ method");
     if (v.kind != AJ_FLOAT) {
         return aj_fail(vm, AJ_X_TYPE, "type %s doesn't define __round__ method", aj_type_name(v));
     }

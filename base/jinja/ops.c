@@ -108,7 +108,8 @@ bool aj_equal(aj_vm *vm, aj_value a, aj_value b, bool *out)
     }
     if (a.kind != b.kind) return true;
     if (a.kind == AJ_STR) {
-        *out = a.str == b.str || (a.str->size == b.str->size && memcmp(a.str->data, b.str->data, a.str->size) == 0);
+        *out = a.str == b.str ||
+               (a.str->size == b.str->size && memcmp(a.str->data, b.str->data, a.str->size) == 0);
         return true;
     }
     *out = a.kind == AJ_NONE || a.kind == AJ_UNDEFINED || a.kind == AJ_DICTTYPE || a.identity == b.identity;
@@ -365,7 +366,8 @@ static bool repeat(aj_vm *vm, aj_value a, aj_value b, bool *done, aj_value *out)
     *done = aj_is_int(number) && (list || aj_is_str(sequence));
     if (!*done) return true;
     int64_t count;
-    if (number.kind == AJ_BIG) return aj_fail(vm, AJ_X_OVERFLOW, "cannot fit 'int' into an index-sized integer");
+    if (number.kind == AJ_BIG)
+        return aj_fail(vm, AJ_X_OVERFLOW, "cannot fit 'int' into an index-sized integer");
     AJ_TRY(aj_to_index(vm, number, &count));
     return list ? repeat_list(vm, sequence, count, out) : aj_repeat_str(vm, sequence.str, count, out);
 }
@@ -386,8 +388,8 @@ bool aj_binary(aj_vm *vm, aj_binop op, aj_value a, aj_value b, aj_value *out)
     if (a.kind == AJ_UNDEFINED) return aj_fail_undefined(vm, a);
     if (b.kind == AJ_UNDEFINED) return aj_fail_undefined(vm, b);
     static const char *const signs[] = {"+", "-", "*", "/", "//", "%", "**"};
-    return aj_fail(vm, AJ_X_TYPE, "unsupported operand type(s) for %s: '%s' and '%s'", signs[op], aj_type_name(a),
-                   aj_type_name(b));
+    return aj_fail(vm, AJ_X_TYPE, "unsupported operand type(s) for %s: '%s' and '%s'", signs[op],
+                   aj_type_name(a), aj_type_name(b));
 }
 
 bool aj_negate(aj_vm *vm, aj_value v, aj_value *out)

@@ -135,8 +135,11 @@ static bool parse_pow(aj_parser *p, aj_node **out)
 /* Left-associative operators of one level; -1 when the token is none of them. */
 static int factor_op(aj_token_kind kind)
 {
-    return kind == AJ_T_MUL ? AJ_MUL : kind == AJ_T_DIV ? AJ_DIV : kind == AJ_T_FLOORDIV ? AJ_FLOORDIV
-         : kind == AJ_T_MOD ? AJ_MOD : -1;
+    return kind == AJ_T_MUL        ? AJ_MUL
+           : kind == AJ_T_DIV      ? AJ_DIV
+           : kind == AJ_T_FLOORDIV ? AJ_FLOORDIV
+           : kind == AJ_T_MOD      ? AJ_MOD
+                                   : -1;
 }
 
 static bool parse_factors(aj_parser *p, aj_node **out)
@@ -191,7 +194,7 @@ static int take_comparison(aj_parser *p)
     static const struct {
         aj_token_kind kind;
         aj_cmp op;
-    } table[] = {{AJ_T_EQ, AJ_EQ}, {AJ_T_NE, AJ_NE}, {AJ_T_LT, AJ_LT},
+    } table[] = {{AJ_T_EQ, AJ_EQ},   {AJ_T_NE, AJ_NE}, {AJ_T_LT, AJ_LT},
                  {AJ_T_LTEQ, AJ_LE}, {AJ_T_GT, AJ_GT}, {AJ_T_GTEQ, AJ_GE}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (aj_skip(p, table[i].kind)) return (int)table[i].op;
@@ -476,7 +479,8 @@ static bool parse_test(aj_parser *p, aj_node *node, aj_node **out)
     if (aj_current(p)->kind == AJ_T_LPAREN) {
         AJ_TRY(parse_call_args(p, test));
     } else if (begins_test_argument(p)) {
-        if (aj_at_name(p, "is")) return aj_fail(p->vm, AJ_X_SYNTAX, "You cannot chain multiple tests with is");
+        if (aj_at_name(p, "is"))
+            return aj_fail(p->vm, AJ_X_SYNTAX, "You cannot chain multiple tests with is");
         aj_node *arg;
         AJ_TRY(aj_parse_primary(p, 0, &arg));
         AJ_TRY(parse_postfix(p, &arg));

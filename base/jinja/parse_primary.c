@@ -16,7 +16,7 @@ static bool parse_name(aj_parser *p, int flags, aj_node **out)
         const char *word;
         aj_kind kind;
         bool truth;
-    } words[] = {{"true", AJ_BOOL, true}, {"True", AJ_BOOL, true}, {"false", AJ_BOOL, false},
+    } words[] = {{"true", AJ_BOOL, true},   {"True", AJ_BOOL, true},  {"false", AJ_BOOL, false},
                  {"False", AJ_BOOL, false}, {"none", AJ_NONE, false}, {"None", AJ_NONE, false}};
     const aj_token *t = aj_current(p);
     aj_advance(p);

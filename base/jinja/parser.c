@@ -363,12 +363,23 @@ static const struct {
     const char *tag;
     bool (*parse)(aj_parser *p, aj_node *node);
 } statements[] = {
-    {"for", parse_for},         {"if", parse_if},           {"block", parse_block},
-    {"extends", parse_extends}, {"print", parse_print},     {"macro", parse_macro},
-    {"include", parse_include}, {"from", parse_from},       {"import", parse_import},
-    {"set", parse_set},         {"with", parse_with},       {"autoescape", parse_autoescape},
-    {"call", parse_call_block}, {"filter", parse_filter_block}, {"generation", parse_generation},
-    {"break", parse_break},     {"continue", parse_continue},
+    {"for", parse_for},
+    {"if", parse_if},
+    {"block", parse_block},
+    {"extends", parse_extends},
+    {"print", parse_print},
+    {"macro", parse_macro},
+    {"include", parse_include},
+    {"from", parse_from},
+    {"import", parse_import},
+    {"set", parse_set},
+    {"with", parse_with},
+    {"autoescape", parse_autoescape},
+    {"call", parse_call_block},
+    {"filter", parse_filter_block},
+    {"generation", parse_generation},
+    {"break", parse_break},
+    {"continue", parse_continue},
 };
 
 static bool unknown_tag(aj_parser *p)

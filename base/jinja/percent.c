@@ -89,7 +89,8 @@ static bool read_count(formatter *f, int64_t *out)
             if (*out > MAX_FIELD) break;
         }
     }
-    if (*out > MAX_FIELD || *out < -MAX_FIELD) return aj_fail(f->vm, AJ_X_VALUE, "width or precision too big");
+    if (*out > MAX_FIELD || *out < -MAX_FIELD)
+        return aj_fail(f->vm, AJ_X_VALUE, "width or precision too big");
     return true;
 }
 
@@ -99,12 +100,18 @@ static bool read_spec(formatter *f, spec *s)
     if (peek(f) == '(') AJ_TRY(read_name(f));
     for (;; f->at++) {
         char c = peek(f);
-        if (c == '-') s->left = true;
-        else if (c == '+') s->plus = true;
-        else if (c == ' ') s->space = true;
-        else if (c == '#') s->alternate = true;
-        else if (c == '0') s->zero = true;
-        else break;
+        if (c == '-')
+            s->left = true;
+        else if (c == '+')
+            s->plus = true;
+        else if (c == ' ')
+            s->space = true;
+        else if (c == '#')
+            s->alternate = true;
+        else if (c == '0')
+            s->zero = true;
+        else
+            break;
     }
     AJ_TRY(read_count(f, &s->width));
     if (s->width < 0) {
@@ -259,8 +266,12 @@ static bool put_field(formatter *f)
 bool aj_percent(aj_vm *vm, aj_str *format, aj_value arguments, aj_value *out)
 {
     bool tuple = arguments.kind == AJ_TUPLE;
-    formatter f = {.vm = vm, .format = format, .arguments = arguments, .single = !tuple,
-                   .count = tuple ? arguments.list->count : 1, .escape = format->markup};
+    formatter f = {.vm = vm,
+                   .format = format,
+                   .arguments = arguments,
+                   .single = !tuple,
+                   .count = tuple ? arguments.list->count : 1,
+                   .escape = format->markup};
     switch (arguments.kind) { /* what has __getitem__ */
     case AJ_DICT:
     case AJ_LIST:

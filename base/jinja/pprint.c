@@ -5,7 +5,6 @@
 
 enum { WIDTH = 80 };
 
-
 static bool spaces(aj_vm *vm, int64_t count)
 {
     AJ_TRY(aj_step(vm, 1 + (uint64_t)count / 16));
@@ -112,7 +111,8 @@ static bool put_dict(aj_vm *vm, const aj_dict *dict, int64_t indent, int64_t all
         aj_value key;
         if (i) AJ_TRY(aj_put_text(vm, ",") && new_line(vm, indent + 1));
         AJ_TRY(flat(vm, entries[i].key, &key) && aj_put_str(vm, key) && aj_put_text(vm, ": "));
-        AJ_TRY(put_value(vm, entries[i].value, indent + 1 + aj_str_length(key.str) + 2, last ? allowance : 1, level));
+        AJ_TRY(put_value(vm, entries[i].value, indent + 1 + aj_str_length(key.str) + 2, last ? allowance : 1,
+                         level));
     }
     return true;
 }
@@ -179,13 +179,15 @@ static bool put_long(aj_vm *vm, aj_value v, int64_t indent, int64_t allowance, i
 {
     switch (v.kind) {
     case AJ_DICT:
-        return aj_put_text(vm, "{") && put_dict(vm, v.dict, indent, allowance + 1, level) && aj_put_text(vm, "}");
+        return aj_put_text(vm, "{") && put_dict(vm, v.dict, indent, allowance + 1, level) &&
+               aj_put_text(vm, "}");
     case AJ_LIST:
-        return aj_put_text(vm, "[") && put_items(vm, v.list, indent, allowance + 1, level) && aj_put_text(vm, "]");
+        return aj_put_text(vm, "[") && put_items(vm, v.list, indent, allowance + 1, level) &&
+               aj_put_text(vm, "]");
     case AJ_TUPLE: {
         const char *end = v.list->count == 1 ? ",)" : ")";
-        return aj_put_text(vm, "(") && put_items(vm, v.list, indent, allowance + (int64_t)strlen(end), level) &&
-               aj_put_text(vm, end);
+        return aj_put_text(vm, "(") &&
+               put_items(vm, v.list, indent, allowance + (int64_t)strlen(end), level) && aj_put_text(vm, end);
     }
     default: return put_string(vm, v.str, indent, allowance, level);
     }
@@ -195,7 +197,8 @@ static bool put_value(aj_vm *vm, aj_value v, int64_t indent, int64_t allowance, 
 {
     aj_value rep;
     AJ_TRY(flat(vm, v, &rep));
-    bool splits = v.kind == AJ_DICT || v.kind == AJ_LIST || is_plain_tuple(v) || (aj_is_str(v) && !v.str->markup);
+    bool splits =
+        v.kind == AJ_DICT || v.kind == AJ_LIST || is_plain_tuple(v) || (aj_is_str(v) && !v.str->markup);
     if (!splits || aj_str_length(rep.str) <= WIDTH - indent - allowance) return aj_put_str(vm, rep);
     AJ_TRY(aj_enter(vm));
     bool ok = put_long(vm, v, indent, allowance, level + 1);

@@ -35,8 +35,12 @@ as_code as_jinja_compile(const char *text, size_t size, const char *name, const 
     if (!template) return as_fail_memory(err, name);
     as_arena_init(&template->arena, COMPILE_MEMORY);
     if (syntax) template->syntax = *syntax;
-    aj_vm vm = {.arena = &template->arena, .max_depth = 1000, .max_steps = COMPILE_STEPS, .line = 1,
-                .template = template, .options = &no_options};
+    aj_vm vm = {.arena = &template->arena,
+                .max_depth = 1000,
+                .max_steps = COMPILE_STEPS,
+                .line = 1,
+                .template = template,
+                .options = &no_options};
     as_buf_init(&vm.out, (size_t)MAX_TEMPLATE * 2);
     aj_tokens tokens = {NULL};
     template->name = as_arena_strdup(&template->arena, name);
@@ -125,7 +129,10 @@ as_code as_jinja_render(const as_jinja_template *template, const json_t *variabl
     if (report) *report = (as_jinja_report){NULL};
     as_arena arena;
     as_arena_init(&arena, options->max_memory ? options->max_memory : (size_t)256 << 20);
-    aj_vm vm = {.arena = &arena, .template = template, .options = options, .line = 1,
+    aj_vm vm = {.arena = &arena,
+                .template = template,
+                .options = options,
+                .line = 1,
                 .max_depth = options->max_depth ? options->max_depth : 1000,
                 .max_steps = options->max_steps ? options->max_steps : 20000000};
     as_buf_init(&vm.out, options->max_output ? options->max_output : (size_t)64 << 20);

@@ -84,7 +84,8 @@ static bool put_namespace(aj_vm *vm, aj_value v)
     for (int i = 0; i < vm->printing_count; i++) inside = inside || vm->printing[i] == v.dict;
     if (inside) return aj_put_text(vm, "<Namespace {...}>");
     int room = (int)(sizeof vm->printing / sizeof vm->printing[0]);
-    if (vm->printing_count == room) return aj_fail(vm, AJ_X_LIMIT, "namespaces nested more than %d deep", room);
+    if (vm->printing_count == room)
+        return aj_fail(vm, AJ_X_LIMIT, "namespaces nested more than %d deep", room);
     vm->printing[vm->printing_count++] = v.dict;
     bool ok = aj_put_text(vm, "<Namespace ") && put_pairs(vm, v.dict) && aj_put_text(vm, ">");
     vm->printing_count--;
@@ -94,9 +95,10 @@ static bool put_namespace(aj_vm *vm, aj_value v)
 static bool put_range(aj_vm *vm, const aj_range *r)
 {
     char room[96];
-    int size = r->step == 1 ? snprintf(room, sizeof room, "range(%lld, %lld)", (long long)r->start, (long long)r->stop)
-                            : snprintf(room, sizeof room, "range(%lld, %lld, %lld)", (long long)r->start,
-                                       (long long)r->stop, (long long)r->step);
+    int size = r->step == 1
+                   ? snprintf(room, sizeof room, "range(%lld, %lld)", (long long)r->start, (long long)r->stop)
+                   : snprintf(room, sizeof room, "range(%lld, %lld, %lld)", (long long)r->start,
+                              (long long)r->stop, (long long)r->step);
     return aj_put(vm, room, (size_t)size);
 }
 
@@ -104,8 +106,9 @@ static bool put_range(aj_vm *vm, const aj_range *r)
 static bool put_object(aj_vm *vm, aj_value v)
 {
     const char *what = v.kind == AJ_FUNC ? v.func->builtin->name : "";
-    return aj_put_text(vm, "<") && aj_put_text(vm, aj_type_name(v)) && aj_put_text(vm, *what ? " " : " object") &&
-           aj_put_text(vm, what) && aj_put_text(vm, " at 0x7f0000000000>");
+    return aj_put_text(vm, "<") && aj_put_text(vm, aj_type_name(v)) &&
+           aj_put_text(vm, *what ? " " : " object") && aj_put_text(vm, what) &&
+           aj_put_text(vm, " at 0x7f0000000000>");
 }
 
 static bool put_nested(aj_vm *vm, aj_value v)

@@ -47,8 +47,8 @@ struct aj_loop {
     int64_t index0, length; /* length -1: not known yet */
     int64_t depth0;
     aj_value after, current, before, changed; /* AJ_MISSING: none */
-    const aj_node *node; /* of a recursive loop; NULL otherwise */
-    aj_run *outer;       /* where the recursive loop is written */
+    const aj_node *node;                      /* of a recursive loop; NULL otherwise */
+    aj_run *outer;                            /* where the recursive loop is written */
 };
 
 struct aj_cycler {

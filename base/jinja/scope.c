@@ -1,6 +1,6 @@
 /* Resolves the names of a parsed template: which slot of which function each stands for, what happens when a
- * frame is entered, what is an error before anything runs. Walks the tree as jinja2's compiler.py does when it
- * writes Python code. */
+ * frame is entered, what is an error before anything runs. Walks the tree as jinja2's compiler.py does when
+ * it writes Python code. */
 #include <string.h>
 
 #include "base/jinja/run.h"
@@ -64,7 +64,8 @@ static bool reads(aj_nodes *nodes, const char *name)
 /* Stops (false) at a place that assigns to `loop`. */
 static bool search_loop_store(void *context, aj_node *node)
 {
-    if (node->kind == AJ_N_NAME && node->op == AJ_STORE && aj_str_is(aj_string(node->name), "loop")) return false;
+    if (node->kind == AJ_N_NAME && node->op == AJ_STORE && aj_str_is(aj_string(node->name), "loop"))
+        return false;
     return aj_children(node, search_loop_store, context);
 }
 
@@ -146,9 +147,10 @@ static bool walk_list(resolver *r, aj_nodes *list, frame *f)
 static bool is_python_keyword(const aj_str *name)
 {
     static const char *const words[] = {
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
-        "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
-        "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield"};
+        "False", "None",     "True",  "and",    "as",   "assert", "async",  "await",    "break",
+        "class", "continue", "def",   "del",    "elif", "else",   "except", "finally",  "for",
+        "from",  "global",   "if",    "import", "in",   "is",     "lambda", "nonlocal", "not",
+        "or",    "pass",     "raise", "return", "try",  "while",  "with",   "yield"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (aj_str_is(aj_string((aj_str *)name), words[i])) return true;
     }
@@ -165,7 +167,8 @@ static bool check_keywords(resolver *r, const aj_node *node)
     for (int i = 0; i < node->y.count; i++) {
         for (int k = 0; k < i; k++) {
             if (aj_same_name(node->y.at[i]->name, node->y.at[k]->name)) {
-                return aj_fail(r->vm, AJ_X_SYNTAX, "keyword argument repeated: %.100s", node->y.at[i]->name->data);
+                return aj_fail(r->vm, AJ_X_SYNTAX, "keyword argument repeated: %.100s",
+                               node->y.at[i]->name->data);
             }
         }
     }
@@ -196,7 +199,8 @@ static bool walk_filter_or_test(resolver *r, aj_node *node, frame *f)
                            : aj_test_find(node->name->data, node->name->size);
     node->escaping = escaping(r);
     if (!node->builtin && !f->soft) {
-        return aj_fail(r->vm, AJ_X_SYNTAX, "No %s named '%.100s'", filter ? "filter" : "test", node->name->data);
+        return aj_fail(r->vm, AJ_X_SYNTAX, "No %s named '%.100s'", filter ? "filter" : "test",
+                       node->name->data);
     }
     AJ_TRY(check_keywords(r, node));
     return walk_inside(r, node, f);
@@ -237,8 +241,9 @@ static bool special_parameters(resolver *r, aj_node *node, frame *f)
             if (!aj_str_is(aj_string(node->x.at[i]->name), names[k])) continue;
             skip[k] = true;
             if (k == 0 && u.found[0] && i < node->x.count - node->y.count) {
-                return aj_fail(r->vm, AJ_X_SYNTAX, "the special \"caller\" argument must be omitted or be given a "
-                                                   "default");
+                return aj_fail(r->vm, AJ_X_SYNTAX,
+                               "the special \"caller\" argument must be omitted or be given a "
+                               "default");
             }
         }
     }

@@ -1,5 +1,5 @@
-/* Sorting as Python's list.sort: stable, and for short lists with the same comparisons, so that values without
- * a total order (nan) end up in the same places. */
+/* Sorting as Python's list.sort: stable, and for short lists with the same comparisons, so that values
+ * without a total order (nan) end up in the same places. */
 #include <string.h>
 
 #include "base/jinja/value.h"

@@ -24,7 +24,8 @@ static bool maybe_index(aj_vm *vm, aj_value v, int64_t fallback, int64_t *out)
     return !aj_given(v) || aj_to_index(vm, v, out);
 }
 
-/* [start, end) of find and its kin, in codepoints clamped to the string; start > end says it is out of reach. */
+/* [start, end) of find and its kin, in codepoints clamped to the string; start > end says it is out of reach.
+ */
 static bool bounds(aj_vm *vm, const aj_str *s, aj_value from, aj_value to, int64_t *start, int64_t *end)
 {
     int64_t length = aj_str_length(s);
@@ -204,7 +205,8 @@ static bool rsplit_by(aj_vm *vm, const aj_str *s, const aj_str *separator, int64
     while (limit-- > 0) {
         int64_t found = find_last(s->data, to, separator->data, separator->size);
         if (found < 0) break;
-        AJ_TRY(aj_substring(vm, s, (size_t)found + separator->size, to, &part) && aj_list_add(vm, list, part));
+        AJ_TRY(aj_substring(vm, s, (size_t)found + separator->size, to, &part) &&
+               aj_list_add(vm, list, part));
         to = (size_t)found;
     }
     return aj_substring(vm, s, 0, to, &part) && aj_list_add(vm, list, part);
@@ -253,7 +255,9 @@ static bool str_rsplit(aj_vm *vm, aj_value self, const aj_args *args, aj_value *
 static bool str_splitlines(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
 {
     aj_list *list;
-    AJ_TRY(aj_split_lines(vm, self.str, aj_given(args->pos[0]) && aj_truth(args->pos[0]), &list));
+    int64_t keep_ends;
+    AJ_TRY(maybe_index(vm, args->pos[0], 0, &keep_ends));
+    AJ_TRY(aj_split_lines(vm, self.str, keep_ends != 0, &list));
     *out = aj_list_value(list);
     return true;
 }

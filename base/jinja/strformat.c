@@ -70,7 +70,8 @@ static bool read_spec(aj_vm *vm, const aj_str *text, spec *out)
     }
     AJ_TRY(digits(vm, s, size, &at, &r.width));
     if (at < size && (s[at] == ',' || s[at] == '_')) r.grouping = s[at++];
-    if (at < size && (s[at] == ',' || s[at] == '_')) return aj_fail(vm, AJ_X_VALUE, "Cannot specify both ',' and '_'.");
+    if (at < size && (s[at] == ',' || s[at] == '_'))
+        return aj_fail(vm, AJ_X_VALUE, "Cannot specify both ',' and '_'.");
     if (at < size && s[at] == '.') {
         at++;
         AJ_TRY(digits(vm, s, size, &at, &r.precision));
@@ -91,7 +92,8 @@ static bool put_fill(aj_vm *vm, uint32_t c, int64_t count)
 
 static bool bad_type(aj_vm *vm, const spec *s, aj_value v)
 {
-    return aj_fail(vm, AJ_X_VALUE, "Unknown format code '%c' for object of type '%s'", s->type, aj_type_name(v));
+    return aj_fail(vm, AJ_X_VALUE, "Unknown format code '%c' for object of type '%s'", s->type,
+                   aj_type_name(v));
 }
 
 static bool put_str_spec(aj_vm *vm, const aj_str *text, const spec *s, aj_value v)
@@ -99,8 +101,10 @@ static bool put_str_spec(aj_vm *vm, const aj_str *text, const spec *s, aj_value 
     if (s->type && s->type != 's') return bad_type(vm, s, v);
     if (s->sign) return aj_fail(vm, AJ_X_VALUE, "Sign not allowed in string format specifier");
     if (s->no_negative_zero) return aj_fail(vm, AJ_X_VALUE, "Negative zero coercion (z) not allowed");
-    if (s->alternate) return aj_fail(vm, AJ_X_VALUE, "Alternate form (#) not allowed in string format specifier");
-    if (s->align == '=') return aj_fail(vm, AJ_X_VALUE, "'=' alignment not allowed in string format specifier");
+    if (s->alternate)
+        return aj_fail(vm, AJ_X_VALUE, "Alternate form (#) not allowed in string format specifier");
+    if (s->align == '=')
+        return aj_fail(vm, AJ_X_VALUE, "'=' alignment not allowed in string format specifier");
     if (s->grouping) return aj_fail(vm, AJ_X_VALUE, "Cannot specify '%c' with 's'.", s->grouping);
     int64_t length = aj_str_length(text);
     size_t size = text->size;
@@ -170,7 +174,11 @@ static bool put_float_spec(aj_vm *vm, double x, const spec *s, aj_value v)
     } else if (!s->type) {
         AJ_TRY(aj_put_short_float(vm, x, precision));
     } else {
-        AJ_TRY(aj_put_float(vm, x, s->type == '%' ? 'f' : s->type == 'n' ? 'g' : s->type, precision, s->alternate));
+        AJ_TRY(aj_put_float(vm, x,
+                            s->type == '%'   ? 'f'
+                            : s->type == 'n' ? 'g'
+                                             : s->type,
+                            precision, s->alternate));
     }
     if (s->type == '%') AJ_TRY(aj_put_text(vm, "%"));
     aj_value text;
@@ -189,7 +197,8 @@ static bool put_int_spec(aj_vm *vm, aj_value v, const spec *s)
         return aj_to_double(vm, v, &x) && put_float_spec(vm, x, s, v);
     }
     if (s->type && !strchr("bcdoxXn", s->type)) return bad_type(vm, s, v);
-    if (s->precision >= 0) return aj_fail(vm, AJ_X_VALUE, "Precision not allowed in integer format specifier");
+    if (s->precision >= 0)
+        return aj_fail(vm, AJ_X_VALUE, "Precision not allowed in integer format specifier");
     if (s->no_negative_zero) return aj_fail(vm, AJ_X_VALUE, "Negative zero coercion (z) not allowed");
     char lower = (char)(s->type | 32);
     int base = lower == 'b' ? 2 : lower == 'o' ? 8 : lower == 'x' ? 16 : 10;
@@ -216,8 +225,11 @@ static bool put_int_spec(aj_vm *vm, aj_value v, const spec *s)
         AJ_TRY(aj_put_upper(vm, number.data, number.size) && aj_str_cut(vm, mark, &text));
         number = *text.str;
     }
-    const char *prefix = !s->alternate || base == 10 ? "" : base == 2 ? "0b" : base == 8 ? "0o"
-                       : s->type == 'X' ? "0X" : "0x";
+    const char *prefix = !s->alternate || base == 10 ? ""
+                         : base == 2                 ? "0b"
+                         : base == 8                 ? "0o"
+                         : s->type == 'X'            ? "0X"
+                                                     : "0x";
     if (s->type == 'c') {
         aj_str plain = number;
         spec as_text = *s;
@@ -266,7 +278,8 @@ static bool first_value(formatter *f, const char *name, size_t size, aj_value *o
     }
     aj_value key;
     AJ_TRY(aj_str_copy(f->vm, name, size, &key));
-    if (f->mapping.kind == AJ_NONE) return aj_fail(f->vm, AJ_X_LOOKUP, "there is no argument '%.100s'", key.str->data);
+    if (f->mapping.kind == AJ_NONE)
+        return aj_fail(f->vm, AJ_X_LOOKUP, "there is no argument '%.100s'", key.str->data);
     return aj_subscript(f->vm, f->mapping, key, out);
 }
 
@@ -340,13 +353,15 @@ static bool put_field(formatter *f, const char *s, size_t size, int depth)
         if (at + 1 >= size) return aj_fail(f->vm, AJ_X_VALUE, "unmatched '{' in format spec");
         conversion = s[at + 1];
         at += 2;
-        if (at < size && s[at] != ':') return aj_fail(f->vm, AJ_X_VALUE, "expected ':' after conversion specifier");
+        if (at < size && s[at] != ':')
+            return aj_fail(f->vm, AJ_X_VALUE, "expected ':' after conversion specifier");
     }
     if (at < size) at++;
     char room[24];
     int64_t number;
     if (name == 0) {
-        if (f->automatic < 0) return aj_fail(f->vm, AJ_X_VALUE, "cannot switch from manual to automatic numbering");
+        if (f->automatic < 0)
+            return aj_fail(f->vm, AJ_X_VALUE, "cannot switch from manual to automatic numbering");
         name = (size_t)snprintf(room, sizeof room, "%lld", (long long)f->automatic++);
         size_t spec_size = size - at;
         const char *spec_text = s + at;
@@ -358,7 +373,8 @@ static bool put_field(formatter *f, const char *s, size_t size, int depth)
         return f->escape ? put_escaped_field(f, v, text.str) : put_formatted(f, v, text.str);
     }
     if (is_number(s, name, &number)) {
-        if (f->automatic > 0) return aj_fail(f->vm, AJ_X_VALUE, "cannot switch from automatic to manual numbering");
+        if (f->automatic > 0)
+            return aj_fail(f->vm, AJ_X_VALUE, "cannot switch from automatic to manual numbering");
         f->automatic = -1;
     }
     aj_value v, text;
@@ -394,8 +410,9 @@ static bool put_all(formatter *f, const char *s, size_t size, int depth)
             if (nested == 0) break;
         }
         if (end >= size) {
-            return aj_fail(f->vm, AJ_X_VALUE, from < size ? "expected '}' before end of string"
-                                                          : "Single '{' encountered in format string");
+            return aj_fail(f->vm, AJ_X_VALUE,
+                           from < size ? "expected '}' before end of string"
+                                       : "Single '{' encountered in format string");
         }
         AJ_TRY(aj_step(f->vm, 1));
         AJ_TRY(put_field(f, s + from, end - from, depth));
@@ -404,7 +421,8 @@ static bool put_all(formatter *f, const char *s, size_t size, int depth)
     return true;
 }
 
-bool aj_str_format(aj_vm *vm, aj_str *format, const aj_value *pos, int64_t count, aj_value mapping, aj_value *out)
+bool aj_str_format(aj_vm *vm, aj_str *format, const aj_value *pos, int64_t count, aj_value mapping,
+                   aj_value *out)
 {
     formatter f = {.vm = vm, .pos = pos, .count = count, .mapping = mapping, .escape = format->markup};
     size_t mark = aj_mark(vm);

@@ -41,7 +41,9 @@ static uint32_t number_to_codepoint(uint64_t number)
 
 static int digit_value(char c, int base)
 {
-    int value = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : 99;
+    int value = c >= '0' && c <= '9'                 ? c - '0'
+                : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                     : 99;
     return value < base ? value : -1;
 }
 

@@ -23,7 +23,8 @@ bool aj_symbols_new(aj_vm *vm, aj_symbols *parent, aj_function *function, aj_sym
 {
     *out = AJ_NEW(vm, aj_symbols);
     if (!*out) return false;
-    **out = (aj_symbols){.vm = vm, .parent = parent, .function = function, .level = parent ? parent->level + 1 : 0};
+    **out = (aj_symbols){
+        .vm = vm, .parent = parent, .function = function, .level = parent ? parent->level + 1 : 0};
     return true;
 }
 
@@ -53,7 +54,10 @@ static aj_ident *make_ident(aj_symbols *symbols, aj_str *name)
     }
     aj_ident *ident = AJ_NEW(symbols->vm, aj_ident);
     if (!ident) return NULL;
-    *ident = (aj_ident){.next = function->idents, .function = function, .name = name, .level = symbols->level,
+    *ident = (aj_ident){.next = function->idents,
+                        .function = function,
+                        .name = name,
+                        .level = symbols->level,
                         .slot = (uint32_t)function->unit->slots++};
     function->idents = ident;
     return ident;

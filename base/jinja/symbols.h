@@ -1,4 +1,5 @@
-/* Which variable a name means: jinja2's idtracking.py. Internal to base/jinja, used while a template compiles. */
+/* Which variable a name means: jinja2's idtracking.py. Internal to base/jinja, used while a template
+ * compiles. */
 #ifndef AS_BASE_JINJA_SYMBOLS_H
 #define AS_BASE_JINJA_SYMBOLS_H
 
@@ -53,7 +54,7 @@ bool aj_symbols_declare(aj_symbols *symbols, aj_str *name); /* as a parameter */
 
 /* The variable, NULL when the frame does not know it. */
 aj_ident *aj_symbols_find(const aj_symbols *symbols, const aj_str *name);
-bool aj_symbols_frame(const aj_symbols *symbols, aj_frame *out);                  /* the loads, for entering */
+bool aj_symbols_frame(const aj_symbols *symbols, aj_frame *out); /* the loads, for entering */
 bool aj_symbols_stores(const aj_symbols *symbols, aj_function *from, aj_node *node); /* into node->locals */
 aj_ref aj_ident_ref(const aj_ident *ident, const aj_function *from);
 

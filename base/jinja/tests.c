@@ -18,8 +18,7 @@ static bool remainder_is(aj_vm *vm, aj_value v, aj_value by, int64_t rest, aj_va
     return yes(out, same);
 }
 
-#define TEST(name)                                                                                           \
-    static bool test_##name(aj_vm *vm, aj_value v, const aj_args *args, aj_value *out)
+#define TEST(name) static bool test_##name(aj_vm *vm, aj_value v, const aj_args *args, aj_value *out)
 #define UNUSED                                                                                               \
     (void)vm;                                                                                                \
     (void)args

@@ -79,7 +79,8 @@ static bool replace_empty(aj_vm *vm, const aj_str *s, const aj_str *with, int64_
     return aj_put(vm, s->data + at, s->size - at);
 }
 
-bool aj_replace(aj_vm *vm, const aj_str *s, const aj_str *old, const aj_str *with, int64_t count, aj_value *out)
+bool aj_replace(aj_vm *vm, const aj_str *s, const aj_str *old, const aj_str *with, int64_t count,
+                aj_value *out)
 {
     size_t mark = aj_mark(vm), at = 0;
     if (count < 0) count = INT64_MAX;
@@ -87,7 +88,8 @@ bool aj_replace(aj_vm *vm, const aj_str *s, const aj_str *old, const aj_str *wit
         AJ_TRY(replace_empty(vm, s, with, count));
     } else {
         int64_t found;
-        while (count-- > 0 && (found = aj_find_bytes(s->data + at, s->size - at, old->data, old->size)) >= 0) {
+        while (count-- > 0 &&
+               (found = aj_find_bytes(s->data + at, s->size - at, old->data, old->size)) >= 0) {
             AJ_TRY(aj_step(vm, 1 + (uint64_t)found / 64));
             AJ_TRY(aj_put(vm, s->data + at, (size_t)found) && aj_put(vm, with->data, with->size));
             at += (size_t)found + old->size;

@@ -30,8 +30,9 @@ static bool put_json_string(aj_vm *vm, const aj_str *s, bool ascii)
             AJ_TRY(aj_put(vm, room, (size_t)snprintf(room, sizeof room, "\\u%04x", (unsigned)c)));
         } else if (ascii && c >= 0x10000) {
             unsigned rest = c - 0x10000;
-            AJ_TRY(aj_put(vm, room, (size_t)snprintf(room, sizeof room, "\\u%04x\\u%04x", 0xD800 + (rest >> 10),
-                                                     0xDC00 + (rest & 0x3FF))));
+            AJ_TRY(aj_put(vm, room,
+                          (size_t)snprintf(room, sizeof room, "\\u%04x\\u%04x", 0xD800 + (rest >> 10),
+                                           0xDC00 + (rest & 0x3FF))));
         } else {
             AJ_TRY(aj_put(vm, s->data + from, at - from));
         }
@@ -77,7 +78,8 @@ static bool put_key(writer *w, aj_value key)
     AJ_TRY(aj_put_text(w->vm, "\""));
     AJ_TRY(put_scalar(w->vm, key, &done));
     if (!done) {
-        return aj_fail(w->vm, AJ_X_TYPE, "keys must be str, int, float, bool or None, not %s", aj_type_name(key));
+        return aj_fail(w->vm, AJ_X_TYPE, "keys must be str, int, float, bool or None, not %s",
+                       aj_type_name(key));
     }
     return aj_put_text(w->vm, "\"");
 }
@@ -148,7 +150,8 @@ static bool read_indent(aj_vm *vm, aj_value indent, aj_value *out)
     int64_t count;
     aj_value blank;
     if (!aj_is_int(indent)) {
-        return aj_fail(vm, AJ_X_TYPE, "can't multiply sequence by non-int of type '%s'", aj_type_name(indent));
+        return aj_fail(vm, AJ_X_TYPE, "can't multiply sequence by non-int of type '%s'",
+                       aj_type_name(indent));
     }
     AJ_TRY(aj_to_index(vm, indent, &count) && aj_str_literal(vm, " ", &blank));
     return aj_repeat_str(vm, blank.str, count, out);
@@ -171,7 +174,8 @@ bool aj_put_json(aj_vm *vm, aj_value v, const aj_json_style *style)
     writer w = {.vm = vm, .style = style};
     AJ_TRY(read_separators(vm, style, &item, &colon));
     w.indent = aj_none();
-    if (!aj_is_str(v)) AJ_TRY(read_indent(vm, style->indent, &w.indent)); /* a string is written before it is read */
+    if (!aj_is_str(v))
+        AJ_TRY(read_indent(vm, style->indent, &w.indent)); /* a string is written before it is read */
     w.item = item.str;
     w.colon = colon.str;
     return put_value(&w, v);

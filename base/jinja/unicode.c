@@ -45,8 +45,8 @@ static utf8proc_category_t category(uint32_t c)
 bool aj_space(uint32_t c)
 {
     if (c < 0x80) return (c >= 9 && c <= 13) || (c >= 28 && c <= 32);
-    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
-           c == 0x202F || c == 0x205F || c == 0x3000;
+    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
+           c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 bool aj_alpha(uint32_t c)
@@ -153,7 +153,8 @@ static const aj_special_case *special_case(uint32_t c)
             high = middle;
         }
     }
-    return low < aj_special_case_count && aj_special_cases[low].codepoint == c ? &aj_special_cases[low] : NULL;
+    return low < aj_special_case_count && aj_special_cases[low].codepoint == c ? &aj_special_cases[low]
+                                                                               : NULL;
 }
 
 static bool put_three(aj_vm *vm, const uint32_t three[3])

@@ -45,8 +45,8 @@ static bool compile(aj_vm *vm, const char *pattern, pcre2_code **out)
     pcre2_compile_context *context = general ? pcre2_compile_context_create(general) : NULL;
     *out = NULL;
     if (context) {
-        *out = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP | PCRE2_CASELESS, &code,
-                             &offset, context);
+        *out = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                             PCRE2_UTF | PCRE2_UCP | PCRE2_CASELESS, &code, &offset, context);
     }
     pcre2_compile_context_free(context);
     pcre2_general_context_free(general);
@@ -241,7 +241,8 @@ static bool read_rel(aj_vm *vm, aj_value rel, bool nofollow, aj_list *out)
         if (!known) AJ_TRY(aj_list_add(vm, out, words->items[i]));
     }
     aj_list *keys;
-    return aj_collect(vm, aj_list_value(out), &keys) && aj_sort(vm, keys->items, out->items, out->count, false);
+    return aj_collect(vm, aj_list_value(out), &keys) &&
+           aj_sort(vm, keys->items, out->items, out->count, false);
 }
 
 static bool read_attributes(aj_vm *vm, const aj_args *args, aj_value *out)
@@ -286,7 +287,8 @@ bool aj_filter_urlize(aj_vm *vm, aj_value self, const aj_args *args, aj_value *o
     AJ_TRY(read_attributes(vm, args, &l.attributes) && read_schemes(vm, args->pos[4], &l.schemes));
     AJ_TRY(aj_escape(vm, self, &text));
     size_t mark = aj_mark(vm);
-    bool ok = compile(vm, http_pattern, &l.http) && compile(vm, email_pattern, &l.email) && put_words(&l, text.str);
+    bool ok =
+        compile(vm, http_pattern, &l.http) && compile(vm, email_pattern, &l.email) && put_words(&l, text.str);
     pcre2_code_free(l.http);
     pcre2_code_free(l.email);
     if (!ok || !aj_str_cut(vm, mark, out)) return false;

@@ -309,8 +309,8 @@ bool aj_fail_undefined(aj_vm *vm, aj_value v)
     const aj_str *name = u->name.kind == AJ_STR ? u->name.str : NULL;
     int size = name ? (int)(name->size < 200 ? name->size : 200) : 0;
     if (u->unsafe) {
-        return aj_fail(vm, AJ_X_OTHER, "access to attribute '%.*s' of '%s' object is unsafe", size, name->data,
-                       aj_type_name(u->owner));
+        return aj_fail(vm, AJ_X_OTHER, "access to attribute '%.*s' of '%s' object is unsafe", size,
+                       name->data, aj_type_name(u->owner));
     }
     if (u->hint) return aj_fail(vm, AJ_X_UNDEFINED, "%s", u->hint);
     if (!aj_given(u->owner)) {
@@ -337,7 +337,8 @@ static bool from_json_object(aj_vm *vm, const json_t *json, aj_value *out)
     AJ_TRY(aj_dict_new(vm, &dict));
     const char *key;
     json_t *item;
-    json_object_foreach((json_t *)json, key, item) {
+    json_object_foreach((json_t *)json, key, item)
+    {
         aj_value name, value;
         AJ_TRY(aj_str_literal(vm, key, &name));
         AJ_TRY(aj_from_json(vm, item, &value));
@@ -353,7 +354,8 @@ static bool from_json_array(aj_vm *vm, const json_t *json, aj_value *out)
     AJ_TRY(aj_list_new(vm, (int64_t)json_array_size(json), &list));
     size_t i;
     json_t *item;
-    json_array_foreach(json, i, item) {
+    json_array_foreach(json, i, item)
+    {
         AJ_TRY(aj_from_json(vm, item, &list->items[i]));
         list->count++;
     }

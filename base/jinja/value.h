@@ -1,4 +1,5 @@
-/* Values of the interpreter and the machine that holds them. Internal to base/jinja; its names begin with aj_.
+/* Values of the interpreter and the machine that holds them. Internal to base/jinja; its names begin with
+ * aj_.
  *
  * Values are Python's: each kind below behaves as the Python type named beside it. They live in the arena of
  * one rendering (constants: of the template) and are never freed one by one.
@@ -171,24 +172,25 @@ struct aj_vm {
     as_arena *arena;
     as_buf out; /* the text so far; above `mark`s, scratch for strings being built */
     as_error error;
-    aj_exc exc; /* AJ_X_NONE unless a failure is under way */
+    aj_exc exc;                        /* AJ_X_NONE unless a failure is under way */
     const as_jinja_template *template; /* being compiled or rendered: for messages */
     int line;
     int depth, max_depth;
     uint64_t steps, max_steps;
     const as_jinja_options *options;
     aj_context *context;
-    aj_value globals;       /* dict */
-    size_t capture;         /* number of captures under way */
-    size_t capture_start;   /* where the outermost one begins in out */
-    as_buf spans;           /* of as_jinja_span */
-    aj_value block_text;    /* what the filter of a block is applied to */
-    aj_value raised;        /* the message of raise_exception */
-    aj_dict *modules;       /* imported without context, by template name */
-    const aj_dict *printing[64]; /* dicts whose repr is under way; deeper ones are told apart by depth alone */
+    aj_value globals;     /* dict */
+    size_t capture;       /* number of captures under way */
+    size_t capture_start; /* where the outermost one begins in out */
+    as_buf spans;         /* of as_jinja_span */
+    aj_value block_text;  /* what the filter of a block is applied to */
+    aj_value raised;      /* the message of raise_exception */
+    aj_dict *modules;     /* imported without context, by template name */
+    const aj_dict
+        *printing[64]; /* dicts whose repr is under way; deeper ones are told apart by depth alone */
     int printing_count;
     uint64_t random;
-    bool folding;           /* inside a constant expression, see fold.c */
+    bool folding; /* inside a constant expression, see fold.c */
 };
 
 /* --- errors and limits (vm.c) --- */
@@ -198,7 +200,7 @@ bool aj_catch(aj_vm *vm, int mask, size_t out_size);
 bool aj_step(aj_vm *vm, uint64_t count);
 bool aj_enter(aj_vm *vm); /* one level deeper; false (and no level) when too deep */
 void aj_leave(aj_vm *vm);
-void *aj_alloc(aj_vm *vm, size_t size);                /* NULL after recording the failure */
+void *aj_alloc(aj_vm *vm, size_t size); /* NULL after recording the failure */
 void *aj_alloc_zero(aj_vm *vm, size_t count, size_t size);
 #define AJ_NEW(vm, type)          ((type *)aj_alloc_zero((vm), 1, sizeof(type)))
 #define AJ_NEW_ARRAY(vm, type, n) ((type *)aj_alloc_zero((vm), (size_t)(n), sizeof(type)))
@@ -324,9 +326,9 @@ bool aj_sort(aj_vm *vm, aj_value *keys, aj_value *items, int64_t count, bool rev
 bool aj_number_binary(aj_vm *vm, aj_binop op, aj_value a, aj_value b, aj_value *out);
 int aj_number_order(aj_value a, aj_value b); /* -1, 0, 1; 2 when a nan is among them */
 bool aj_number_hash(aj_value v, uint64_t *out);
-bool aj_to_double(aj_vm *vm, aj_value v, double *out); /* OverflowError for huge ints */
+bool aj_to_double(aj_vm *vm, aj_value v, double *out);   /* OverflowError for huge ints */
 bool aj_from_double(aj_vm *vm, double f, aj_value *out); /* int(f) */
-bool aj_to_index(aj_vm *vm, aj_value v, int64_t *out);  /* __index__; huge ints are clamped */
+bool aj_to_index(aj_vm *vm, aj_value v, int64_t *out);   /* __index__; huge ints are clamped */
 bool aj_parse_int(aj_vm *vm, const char *text, size_t size, int base, aj_value *out); /* ValueError */
 bool aj_parse_float(aj_vm *vm, const char *text, size_t size, double *out);           /* ValueError */
 bool aj_int_text(aj_vm *vm, aj_value v, int base); /* appends digits to out */
@@ -343,11 +345,11 @@ bool aj_unpack_pair(aj_vm *vm, aj_value pair, aj_value *a, aj_value *b);
 bool aj_dict_from(aj_vm *vm, aj_value source, aj_dict *into); /* dict(source) */
 
 /* --- text of values (repr.c, tojson.c, pprint.c) --- */
-bool aj_put_str(aj_vm *vm, aj_value v);  /* append str(v) */
-bool aj_put_repr(aj_vm *vm, aj_value v); /* append repr(v) */
-bool aj_to_str(aj_vm *vm, aj_value v, aj_value *out);  /* soft_str: keeps Markup */
-bool aj_put_escaped(aj_vm *vm, aj_value v);            /* append escape(v) */
-bool aj_escape(aj_vm *vm, aj_value v, aj_value *out);  /* markupsafe.escape */
+bool aj_put_str(aj_vm *vm, aj_value v);               /* append str(v) */
+bool aj_put_repr(aj_vm *vm, aj_value v);              /* append repr(v) */
+bool aj_to_str(aj_vm *vm, aj_value v, aj_value *out); /* soft_str: keeps Markup */
+bool aj_put_escaped(aj_vm *vm, aj_value v);           /* append escape(v) */
+bool aj_escape(aj_vm *vm, aj_value v, aj_value *out); /* markupsafe.escape */
 void aj_put_escaped_bytes(aj_vm *vm, const char *data, size_t size);
 bool aj_put(aj_vm *vm, const char *data, size_t size);
 bool aj_put_text(aj_vm *vm, const char *text);
@@ -367,8 +369,8 @@ bool aj_put_short_float(aj_vm *vm, double f, int precision);                    
 bool aj_to_ascii(aj_vm *vm, const aj_str *s, aj_value *out);
 
 /* --- attributes and subscripts (attr.c) --- */
-bool aj_getattr(aj_vm *vm, aj_value v, aj_str *name, aj_value *out); /* environment.getattr */
-bool aj_getitem(aj_vm *vm, aj_value v, aj_value key, aj_value *out); /* environment.getitem */
+bool aj_getattr(aj_vm *vm, aj_value v, aj_str *name, aj_value *out);   /* environment.getattr */
+bool aj_getitem(aj_vm *vm, aj_value v, aj_value key, aj_value *out);   /* environment.getitem */
 bool aj_subscript(aj_vm *vm, aj_value v, aj_value key, aj_value *out); /* v[key]; raises */
 /* getattr(v, name): *found false when Python would raise AttributeError; *safe what the sandbox allows. */
 bool aj_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *found, bool *safe, aj_value *out);
@@ -405,9 +407,9 @@ bool aj_bind_method(aj_vm *vm, const aj_builtin *builtin, aj_value self, aj_valu
 /* Tables end with a NULL name. */
 extern const aj_builtin aj_filters_text[], aj_filters_markup[], aj_filters_seq[], aj_filters_select[],
     aj_filters_number[], aj_tests[], aj_globals[];
-extern const aj_builtin aj_str_methods[], aj_str_case_methods[], aj_list_methods[],
-    aj_tuple_methods[], aj_dict_methods[], aj_range_methods[], aj_int_methods[], aj_float_methods[],
-    aj_loop_methods[], aj_cycler_methods[], aj_dict_type_methods[], aj_view_methods[];
+extern const aj_builtin aj_str_methods[], aj_str_case_methods[], aj_list_methods[], aj_tuple_methods[],
+    aj_dict_methods[], aj_range_methods[], aj_int_methods[], aj_float_methods[], aj_loop_methods[],
+    aj_cycler_methods[], aj_dict_type_methods[], aj_view_methods[];
 extern const aj_builtin aj_filter_tojson_chat, aj_filter_tojson_html;
 
 const aj_builtin *aj_filter_find(as_jinja_dialect dialect, const char *name, size_t size);
@@ -428,7 +430,7 @@ bool aj_title(uint32_t c);
 bool aj_printable(uint32_t c);
 bool aj_identifier_start(uint32_t c);
 bool aj_identifier_part(uint32_t c);
-int aj_decimal_value(uint32_t c); /* -1: none */
+int aj_decimal_value(uint32_t c);                                      /* -1: none */
 bool aj_put_lower(aj_vm *vm, const aj_str *s, size_t from, size_t to); /* append the bytes, lowered */
 bool aj_put_upper(aj_vm *vm, const char *data, size_t size);
 bool aj_put_title_char(aj_vm *vm, uint32_t c);
@@ -439,10 +441,12 @@ uint32_t aj_next_codepoint(const char *data, size_t size, size_t *at);
 uint32_t aj_previous_codepoint(const char *data, size_t *at);
 /* Trims whitespace, or the characters of `chars` if that is not NULL; left and right by flags 1 and 2. */
 bool aj_trim(aj_vm *vm, const aj_str *s, const aj_str *chars, int sides, aj_value *out);
-bool aj_replace(aj_vm *vm, const aj_str *s, const aj_str *old, const aj_str *with, int64_t count, aj_value *out);
+bool aj_replace(aj_vm *vm, const aj_str *s, const aj_str *old, const aj_str *with, int64_t count,
+                aj_value *out);
 bool aj_split(aj_vm *vm, const aj_str *s, const aj_str *separator, int64_t limit, aj_list **out);
 bool aj_split_lines(aj_vm *vm, const aj_str *s, bool keep_ends, aj_list **out);
-bool aj_substring(aj_vm *vm, const aj_str *s, size_t from, size_t to, aj_value *out); /* bytes; keeps Markup */
+bool aj_substring(aj_vm *vm, const aj_str *s, size_t from, size_t to,
+                  aj_value *out);                      /* bytes; keeps Markup */
 bool aj_lowered(aj_vm *vm, aj_value v, aj_value *out); /* ignore_case */
 int64_t aj_find_bytes(const char *data, size_t size, const char *what, size_t what_size); /* -1: none */
 

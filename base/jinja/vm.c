@@ -82,24 +82,39 @@ void *aj_alloc_zero(aj_vm *vm, size_t count, size_t size)
 const char *aj_type_name(aj_value v)
 {
     static const char *const names[] = {
-        [AJ_MISSING] = "missing",      [AJ_UNBOUND] = "unbound",
-        [AJ_UNDEFINED] = "Undefined",  [AJ_NONE] = "NoneType",
-        [AJ_BOOL] = "bool",            [AJ_INT] = "int",
-        [AJ_BIG] = "int",              [AJ_FLOAT] = "float",
-        [AJ_STR] = "str",              [AJ_LIST] = "list",
-        [AJ_TUPLE] = "tuple",          [AJ_DICT] = "dict",
-        [AJ_RANGE] = "range",          [AJ_VIEW] = "dict_view",
-        [AJ_ITER] = "generator",       [AJ_FUNC] = "function",
-        [AJ_MACRO] = "Macro",          [AJ_NAMESPACE] = "Namespace",
-        [AJ_LOOP] = "LoopContext",     [AJ_CYCLER] = "Cycler",
-        [AJ_JOINER] = "Joiner",        [AJ_MODULE] = "TemplateModule",
-        [AJ_SELF] = "TemplateReference", [AJ_BLOCKREF] = "BlockReference",
-        [AJ_SLICE] = "slice",          [AJ_DICTTYPE] = "type",
+        [AJ_MISSING] = "missing",
+        [AJ_UNBOUND] = "unbound",
+        [AJ_UNDEFINED] = "Undefined",
+        [AJ_NONE] = "NoneType",
+        [AJ_BOOL] = "bool",
+        [AJ_INT] = "int",
+        [AJ_BIG] = "int",
+        [AJ_FLOAT] = "float",
+        [AJ_STR] = "str",
+        [AJ_LIST] = "list",
+        [AJ_TUPLE] = "tuple",
+        [AJ_DICT] = "dict",
+        [AJ_RANGE] = "range",
+        [AJ_VIEW] = "dict_view",
+        [AJ_ITER] = "generator",
+        [AJ_FUNC] = "function",
+        [AJ_MACRO] = "Macro",
+        [AJ_NAMESPACE] = "Namespace",
+        [AJ_LOOP] = "LoopContext",
+        [AJ_CYCLER] = "Cycler",
+        [AJ_JOINER] = "Joiner",
+        [AJ_MODULE] = "TemplateModule",
+        [AJ_SELF] = "TemplateReference",
+        [AJ_BLOCKREF] = "BlockReference",
+        [AJ_SLICE] = "slice",
+        [AJ_DICTTYPE] = "type",
     };
     if (v.kind == AJ_ITER) return v.iter->type;
     if (aj_is_markup(v)) return "Markup";
     if (v.kind == AJ_VIEW) {
-        return v.view->kind == AJ_KEYS ? "dict_keys" : v.view->kind == AJ_VALUES ? "dict_values" : "dict_items";
+        return v.view->kind == AJ_KEYS     ? "dict_keys"
+               : v.view->kind == AJ_VALUES ? "dict_values"
+                                           : "dict_items";
     }
     return names[v.kind];
 }

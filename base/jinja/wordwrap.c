@@ -122,7 +122,8 @@ static bool put_line(wrapper *w)
     aj_vm *vm = w->vm;
     size_t mark = aj_mark(vm);
     for (size_t i = 0; i < w->used; i++) {
-        for (size_t k = 0; k < w->line[i].size; k++) AJ_TRY(aj_put_codepoint(vm, w->text[w->line[i].from + k]));
+        for (size_t k = 0; k < w->line[i].size; k++)
+            AJ_TRY(aj_put_codepoint(vm, w->text[w->line[i].from + k]));
     }
     aj_value text;
     return aj_str_cut(vm, mark, &text) && aj_list_add(vm, w->lines, text);
@@ -138,7 +139,8 @@ static bool wrap_chunks(wrapper *w)
         while (next < w->count && w->used_length + w->chunks[next].size <= (size_t)w->width) {
             take(w, w->chunks[next++]);
         }
-        if (next < w->count && w->chunks[next].size > (size_t)w->width) take_long_word(w, &w->chunks[next], &next);
+        if (next < w->count && w->chunks[next].size > (size_t)w->width)
+            take_long_word(w, &w->chunks[next], &next);
         if (w->used && blank_piece(w, &w->line[w->used - 1])) w->used--;
         if (w->used) AJ_TRY(put_line(w));
     }
@@ -155,7 +157,8 @@ static bool wrap_line(wrapper *w, const aj_str *line)
     w->line = AJ_NEW_ARRAY(vm, piece, room + 1);
     if (!w->text || !w->chunks || !w->line) return false;
     w->length = w->count = 0;
-    for (size_t at = 0; at < line->size;) w->text[w->length++] = aj_next_codepoint(line->data, line->size, &at);
+    for (size_t at = 0; at < line->size;)
+        w->text[w->length++] = aj_next_codepoint(line->data, line->size, &at);
     AJ_TRY(aj_step(vm, 1 + w->length / 8));
     for (size_t at = 0; at < w->length;) {
         size_t end = chunk_end(w, at);
@@ -191,7 +194,8 @@ bool aj_filter_wordwrap(aj_vm *vm, aj_value self, const aj_args *args, aj_value 
     if (lines->count && aj_given(args->pos[0])) AJ_TRY(aj_to_index(vm, args->pos[0], &w.width));
     size_t mark = aj_mark(vm);
     for (int64_t i = 0; i < lines->count; i++) {
-        if (w.width <= 0) return aj_fail(vm, AJ_X_VALUE, "invalid width %lld (must be > 0)", (long long)w.width);
+        if (w.width <= 0)
+            return aj_fail(vm, AJ_X_VALUE, "invalid width %lld (must be > 0)", (long long)w.width);
         AJ_TRY(aj_list_new(vm, 0, &w.lines));
         if (i) AJ_TRY(aj_put(vm, with.str->data, with.str->size));
         AJ_TRY(wrap_line(&w, lines->items[i].str) && join_lines(vm, w.lines, with.str));

@@ -29,12 +29,14 @@ static const as_jinja_template *find(void *context, const char *name)
 
 static as_code compile_all(const json_t *line, library *lib, as_jinja_template **main_template, as_error *err)
 {
-    as_jinja_syntax syntax = {.dialect = json_is_true(json_object_get(line, "html")) ? AS_JINJA_HTML : AS_JINJA_CHAT,
+    as_jinja_syntax syntax = {.dialect =
+                                  json_is_true(json_object_get(line, "html")) ? AS_JINJA_HTML : AS_JINJA_CHAT,
                               .keep_newlines = json_is_false(json_object_get(line, "trim")),
                               .keep_indent = json_is_false(json_object_get(line, "lstrip"))};
     const char *key;
     json_t *value, *others = json_object_get(line, "others");
-    json_object_foreach(others, key, value) {
+    json_object_foreach(others, key, value)
+    {
         if (lib->count == MAX_OTHERS) break;
         lib->names[lib->count] = key;
         AS_TRY(as_jinja_compile(json_string_value(value), json_string_length(value), key, &syntax,
@@ -42,8 +44,8 @@ static as_code compile_all(const json_t *line, library *lib, as_jinja_template *
         lib->count++;
     }
     const json_t *text = json_object_get(line, "template");
-    return as_jinja_compile(json_string_value(text), json_string_length(text), "template", &syntax, main_template,
-                            err);
+    return as_jinja_compile(json_string_value(text), json_string_length(text), "template", &syntax,
+                            main_template, err);
 }
 
 static void answer(const json_t *line)
@@ -55,7 +57,8 @@ static void answer(const json_t *line)
     as_buf text, out;
     as_buf_init(&text, 0);
     as_buf_init(&out, 0);
-    as_jinja_options options = {.now = json_string_value(json_object_get(line, "now")), .find = json_object_get(line, "others") ? find : NULL,
+    as_jinja_options options = {.now = json_string_value(json_object_get(line, "now")),
+                                .find = json_object_get(line, "others") ? find : NULL,
                                 .find_context = &lib};
     as_code rc = compile_all(line, &lib, &template, &err);
     if (rc == AS_OK) {
