@@ -155,6 +155,7 @@ void as_probe_again(as_pool *pool, const void *buffer, int64_t bytes, as_probe *
             portions = as_min_i64(PORTIONS, bytes / PORTION);
     read_job job = {best_reader(), (const unsigned char *)buffer + turn++ % parts * PORTIONS * PORTION,
                     probe->read_streams, probe->read_ahead};
+    double start_cpu = cpu_ns();
     int64_t start = as_clock_ns();
     as_pool_for(pool, portions, read_portion, &job);
     int64_t middle = as_clock_ns();
@@ -164,6 +165,7 @@ void as_probe_again(as_pool *pool, const void *buffer, int64_t bytes, as_probe *
     int64_t end = as_clock_ns();
     probe->read_gbps = (double)(portions * PORTION) / (double)(middle - start);
     double used = cpu_ns() - middle_cpu, done = best_fma()() * CALLS * as_pool_threads(pool);
+    probe->read_cpu_gbps = (double)(portions * PORTION) * as_pool_threads(pool) / (middle_cpu - start_cpu);
     probe->fma_gflops = done / (double)(end - middle);
     probe->fma_cpu_gflops = done * as_pool_threads(pool) / used;
 }

@@ -17,9 +17,9 @@ typedef struct as_probe {
     int64_t read_ahead; /* of the best pattern: bytes prefetched ahead; 0: left to the hardware */
     double read_worst;  /* the worst pattern, to show the spread */
 
-    double fma_cpu_gflops; /* by as_probe_again: fma_gflops by processor time, not wall time */
-    double fma_gflops;     /* float32 multiply-adds (two operations each) by the widest vectors present */
-    double avx2_gflops;    /* by 8-lane vectors; 0 where absent, as below */
+    double fma_cpu_gflops, read_cpu_gbps; /* by as_probe_again: by processor time, not wall time */
+    double fma_gflops;  /* float32 multiply-adds (two operations each) by the widest vectors present */
+    double avx2_gflops; /* by 8-lane vectors; 0 where absent, as below */
     double avx512_gflops;
     double bf16_gflops; /* AVX512_BF16 dot products */
     double amx_gflops;  /* AMX tiles of bf16 */
@@ -34,8 +34,8 @@ AS_MUST_USE as_code as_probe_machine(as_pool *pool, int64_t read_bytes, as_probe
 void as_probe_read(as_pool *pool, const void *buffer, int64_t bytes, as_probe *out);
 void as_probe_peaks(as_pool *pool, as_probe *out);
 
-/* read_gbps, fma_gflops and fma_cpu_gflops once more, by the best ways that `probe` holds, in about five
- * milliseconds: for measuring next to the thing measured, where other work shares the machine. */
+/* read_gbps, fma_gflops and both by processor time once more, by the best ways that `probe` holds, in about
+ * five milliseconds: for measuring next to the thing measured, where other work shares the machine. */
 void as_probe_again(as_pool *pool, const void *buffer, int64_t bytes, as_probe *probe);
 
 #endif

@@ -258,14 +258,33 @@ static inline vf vf_load_bf16_part(const void *p, int count)
 }
 
 /* The bits of an e4m3 are those of a float16 of 1/256 of its value, but for NaN. */
+static inline __m256i f16_of_e4m3(__m128i e)
+{
+    __m256i wide = _mm256_cvtepi8_epi16(e);
+    __m256i half = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16((short)0xBFFF));
+    __m256i magnitude = _mm256_and_si256(wide, _mm256_set1_epi16(0x7F));
+    __m256i nan = _mm256_cmpeq_epi16(magnitude, _mm256_set1_epi16(0x7F));
+    return _mm256_or_si256(half, _mm256_and_si256(nan, _mm256_set1_epi16(0x7E00)));
+}
+
 static inline vf vf_of_e4m3(__m128i e)
 {
-    __m128i wide = _mm_cvtepi8_epi16(e);
-    __m128i half = _mm_and_si128(_mm_slli_epi16(wide, 7), _mm_set1_epi16((short)0xBFFF));
-    __m128i magnitude = _mm_and_si128(wide, _mm_set1_epi16(0x7F));
-    __m128i nan = _mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x7F));
-    half = _mm_or_si128(half, _mm_and_si128(nan, _mm_set1_epi16(0x7E00)));
+    __m128i half = _mm256_castsi256_si128(f16_of_e4m3(e));
     return _mm256_mul_ps(_mm256_cvtph_ps(half), _mm256_set1_ps(256.0f));
+}
+
+static inline vf vf_load_e4m3_256th_part(const void *p, int count)
+{
+    uint8_t room[16] = {0};
+    memcpy(room, p, (size_t)count);
+    return _mm256_cvtph_ps(_mm256_castsi256_si128(f16_of_e4m3(_mm_loadu_si128((const __m128i *)room))));
+}
+
+static inline void vf_load_e4m3_256th(const void *p, vf out[2])
+{
+    __m256i half = f16_of_e4m3(_mm_loadu_si128((const __m128i *)p));
+    out[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(half));
+    out[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(half, 1));
 }
 
 static inline vf vf_load_e4m3(const void *p)

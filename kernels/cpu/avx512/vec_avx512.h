@@ -257,14 +257,34 @@ static inline vf vf_load_bf16_part(const void *p, int count)
 }
 
 /* The bits of an e4m3 are those of a float16 of 1/256 of its value, but for NaN. */
-static inline vf vf_of_e4m3(__m128i e)
+static inline __m256i f16_of_e4m3(__m128i e)
 {
     __m256i wide = _mm256_cvtepi8_epi16(e);
     __m256i half = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16((short)0xBFFF));
     __m256i magnitude = _mm256_and_si256(wide, _mm256_set1_epi16(0x7F));
     __mmask16 nan = _mm256_cmpeq_epi16_mask(magnitude, _mm256_set1_epi16(0x7F));
-    half = _mm256_mask_mov_epi16(half, nan, _mm256_set1_epi16(0x7E00));
-    return _mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0f));
+    return _mm256_mask_mov_epi16(half, nan, _mm256_set1_epi16(0x7E00));
+}
+
+static inline vf vf_of_e4m3(__m128i e)
+{
+    return _mm512_mul_ps(_mm512_cvtph_ps(f16_of_e4m3(e)), _mm512_set1_ps(256.0f));
+}
+
+static inline vf vf_load_e4m3_256th_part(const void *p, int count)
+{
+    return _mm512_cvtph_ps(f16_of_e4m3(_mm_maskz_loadu_epi8(vm_first(count), p)));
+}
+
+static inline void vf_load_e4m3_256th(const void *p, vf out[2])
+{
+    __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)p));
+    __m512i half = _mm512_and_si512(_mm512_slli_epi16(wide, 7), _mm512_set1_epi16((short)0xBFFF));
+    __m512i magnitude = _mm512_and_si512(wide, _mm512_set1_epi16(0x7F));
+    __mmask32 nan = _mm512_cmpeq_epi16_mask(magnitude, _mm512_set1_epi16(0x7F));
+    half = _mm512_mask_mov_epi16(half, nan, _mm512_set1_epi16(0x7E00));
+    out[0] = _mm512_cvtph_ps(_mm512_castsi512_si256(half));
+    out[1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(half, 1));
 }
 
 static inline vf vf_load_e4m3(const void *p)

@@ -7,7 +7,8 @@
  *
  * Up to STREAM_X rows of x (decoding): weights are widened in registers on their way from memory. More: a
  * panel of weight rows is widened to float32 in scratch once for all rows of x. Scales by block, of weights
- * or of x, are multiplied in while widening; others scale the finished sum. */
+ * or of x, are multiplied in while widening; others scale the finished sum, as does the factor 256 that is
+ * left out of e4m3 weights. */
 #include <string.h>
 
 #include "kernels/cpu/vec/finish.h"
@@ -21,15 +22,20 @@ enum {
     STEP_COLS = 64, /* columns in one turn of the inner loop: whole lines of every type */
 };
 
+/* What a tile fetches for later ones. */
+typedef struct tile_hints {
+    int64_t ahead;     /* bytes from each weight row to one that will be read soon */
+    unsigned prefetch; /* for which of the weight rows: a bit for each */
+    const float *soon; /* [count / 2] floats, or NULL */
+} tile_hints;
+
 /* Sums over one block of columns for TILE_ROWS weight rows by nr rows of x, added to sums[c][row]. */
 typedef struct tile {
     const unsigned char *w[TILE_ROWS];
     const float *x[TILE_COLS];
-    int64_t count;     /* columns */
-    int64_t ahead;     /* bytes to what will be read next of each weight row, prefetched */
-    unsigned prefetch; /* of which weight rows: a bit for each */
-    const float *soon; /* [count / 2] floats that a later tile needs, prefetched; or NULL */
+    int64_t count; /* columns */
     float *sums;
+    tile_hints hints;
 } tile;
 
 AS_INLINE int size_of(as_dtype type)
@@ -55,6 +61,14 @@ AS_INLINE void close_sums(int nr, const vf acc[TILE_COLS * TILE_ROWS], float *su
     }
 }
 
+/* `part` columns of weights, or a vector where it is 0; e4m3 as 1/256 of its value. */
+AS_INLINE vf load_weights(as_dtype type, const unsigned char *at, int part)
+{
+    if (type == AS_E4M3) return vf_load_e4m3_256th_part(at, part ? part : LANES);
+    return part ? vf_load_part_as(type, at, part) : vf_load_as(type, at);
+}
+
+/* A vector of columns, or where part is not 0 that many. */
 AS_INLINE void tile_step(as_dtype type, int nr, const tile *t, int64_t k, int part,
                          vf acc[TILE_COLS * TILE_ROWS])
 {
@@ -63,10 +77,25 @@ AS_INLINE void tile_step(as_dtype type, int nr, const tile *t, int64_t k, int pa
     for (int c = 0; c < nr; c++) x[c] = part ? vf_load_part(t->x[c] + k, part) : vf_load(t->x[c] + k);
 #pragma GCC unroll 8
     for (int r = 0; r < TILE_ROWS; r++) {
-        const unsigned char *at = t->w[r] + k * size_of(type);
-        vf w = part ? vf_load_part_as(type, at, part) : vf_load_as(type, at);
+        vf w = load_weights(type, t->w[r] + k * size_of(type), part);
 #pragma GCC unroll 8
         for (int c = 0; c < nr; c++) acc[c * TILE_ROWS + r] = vf_fma(w, x[c], acc[c * TILE_ROWS + r]);
+    }
+}
+
+/* Two vectors of columns of e4m3, which are cheaper to widen together. */
+AS_INLINE void tile_step_e4m3(int nr, const tile *t, int64_t k, vf acc[TILE_COLS * TILE_ROWS])
+{
+#pragma GCC unroll 8
+    for (int r = 0; r < TILE_ROWS; r++) {
+        vf w[2];
+        vf_load_e4m3_256th(t->w[r] + k, w);
+#pragma GCC unroll 8
+        for (int c = 0; c < nr; c++) {
+            vf *sum = &acc[c * TILE_ROWS + r];
+            *sum = vf_fma(w[0], vf_load(t->x[c] + k), *sum);
+            *sum = vf_fma(w[1], vf_load(t->x[c] + k + LANES), *sum);
+        }
     }
 }
 
@@ -74,8 +103,8 @@ AS_INLINE void prefetch_rows(as_dtype type, const tile *t, int64_t k)
 {
 #pragma GCC unroll 8
     for (int r = 0; r < TILE_ROWS; r++) {
-        if (!(t->prefetch & 1u << r)) continue;
-        const unsigned char *next = t->w[r] + k * size_of(type) + t->ahead;
+        if (!(t->hints.prefetch & 1u << r)) continue;
+        const unsigned char *next = t->w[r] + k * size_of(type) + t->hints.ahead;
 #pragma GCC unroll 8
         for (int line = 0; line < STEP_COLS * size_of(type) / LINE; line++) {
             _mm_prefetch((const char *)next + line * LINE, _MM_HINT_T0);
@@ -90,13 +119,20 @@ AS_INLINE void dot_tile(as_dtype type, int nr, const tile *t)
     for (int i = 0; i < nr * TILE_ROWS; i++) acc[i] = vf_zero();
     int64_t k = 0;
     for (; k + STEP_COLS <= t->count; k += STEP_COLS) {
-        if (t->prefetch) prefetch_rows(type, t, k);
-        if (t->soon) {
-            _mm_prefetch((const char *)(t->soon + k / 2), _MM_HINT_T1);
-            _mm_prefetch((const char *)(t->soon + k / 2) + LINE, _MM_HINT_T1);
+        if (t->hints.prefetch) prefetch_rows(type, t, k);
+        if (t->hints.soon) {
+            _mm_prefetch((const char *)(t->hints.soon + k / 2), _MM_HINT_T1);
+            _mm_prefetch((const char *)(t->hints.soon + k / 2) + LINE, _MM_HINT_T1);
         }
 #pragma GCC unroll 8
-        for (int s = 0; s < STEP_COLS; s += LANES) tile_step(type, nr, t, k + s, 0, acc);
+        for (int s = 0; s < STEP_COLS; s += 2 * LANES) {
+            if (type == AS_E4M3) {
+                tile_step_e4m3(nr, t, k + s, acc);
+            } else {
+                tile_step(type, nr, t, k + s, 0, acc);
+                tile_step(type, nr, t, k + s + LANES, 0, acc);
+            }
+        }
     }
     for (; k + LANES <= t->count; k += LANES) tile_step(type, nr, t, k, 0, acc);
     if (k < t->count) tile_step(type, nr, t, k, (int)(t->count - k), acc);
@@ -169,10 +205,10 @@ typedef struct strip {
 
 /* TILE_ROWS rows from `row` on against nr rows of x, the first of which is number i in sums. Behind the last
  * row stands the last row again; its sums are not used. */
-static void run_tile(const strip *s, int64_t row, const float *const *x, int nr, int64_t i, unsigned prefetch,
-                     const float *soon)
+static void run_tile(const strip *s, int64_t row, const float *const *x, int nr, int64_t i,
+                     const tile_hints *hints)
 {
-    tile t = {.count = s->count, .ahead = TILE_ROWS * s->w_stride, .prefetch = prefetch, .soon = soon};
+    tile t = {.count = s->count, .hints = *hints};
     for (int r = 0; r < TILE_ROWS; r++) t.w[r] = s->w + as_min_i64(row + r, s->rows - 1) * s->w_stride;
     for (int c = 0; c < nr; c++) t.x[c] = x[c];
     t.sums = s->sums + row * s->sums_x + i * TILE_ROWS;
@@ -201,12 +237,17 @@ _Static_assert((AS_PANEL_ROWS * BLOCK_COLS + STREAM_X * BLOCK_COLS + MAX_X * AS_
 
 AS_INLINE void widen_as(as_dtype type, const unsigned char *from, float *to, int64_t count)
 {
-    int size = type == AS_F32 ? 4 : type == AS_E4M3 ? 1 : 2;
     int64_t k = 0;
-    for (; k + LANES <= count; k += LANES) vf_store(to + k, vf_load_as(type, from + k * size));
+    for (; type == AS_E4M3 && k + 2 * LANES <= count; k += 2 * LANES) {
+        vf w[2];
+        vf_load_e4m3_256th(from + k, w);
+        vf_store(to + k, w[0]);
+        vf_store(to + k + LANES, w[1]);
+    }
+    for (; k + LANES <= count; k += LANES) vf_store(to + k, load_weights(type, from + k * size_of(type), 0));
     if (k < count) {
         int part = (int)(count - k);
-        vf_store_part(to + k, vf_load_part_as(type, from + k * size, part), part);
+        vf_store_part(to + k, load_weights(type, from + k * size_of(type), part), part);
     }
 }
 
@@ -233,19 +274,26 @@ static void widen_row(const as_matrix *w, int64_t row, int64_t at, int64_t count
     }
 }
 
-/* Decoding: the weights pass once. The groups of x rows share the work of prefetching the next weight rows,
- * so that memory is busy all the time. */
+/* Decoding: the weights pass once. Several groups of x rows take turns at GROUP_ROWS weight rows, each
+ * staying in the first-level cache meanwhile, and share the work of prefetching the next ones, so that memory
+ * is busy all the time. */
 static void run_streaming(const as_product *p, const strip *s, const room *r, int64_t at)
 {
-    static const unsigned all_rows[] = {0xF, 0x5, 0x9, 0x1}; /* by number of groups: those of the first */
+    enum { GROUP_ROWS = 16 };
+    static const unsigned first_rows[] = {0xF, 0x5, 0x9, 0x1}; /* by number of groups: those of the first */
     const float *x[STREAM_X];
     int groups = (int)as_ceil_div(p->n, TILE_COLS), n = (int)p->n;
+    int64_t pass = groups == 1 ? TILE_ROWS : GROUP_ROWS;
     for (int i = 0; i < n; i++) x[i] = x_part(p, i, at, s->count, r->x + i * BLOCK_COLS);
-    for (int64_t row = 0; row < s->rows; row += TILE_ROWS) {
+    for (int64_t row = 0; row < s->rows; row += pass) {
         for (int g = 0; g < groups; g++) {
             int from = n * g / groups, nr = n * (g + 1) / groups - from;
-            unsigned prefetch = g < TILE_ROWS ? all_rows[as_min_i64(groups, TILE_ROWS) - 1] << g & 0xF : 0;
-            run_tile(s, row, x + from, nr, from, prefetch, NULL);
+            unsigned mine = g < TILE_ROWS ? first_rows[as_min_i64(groups, TILE_ROWS) - 1] << g & 0xF : 0;
+            int64_t end = as_min_i64(s->rows, row + pass);
+            for (int64_t i = row; i < end; i += TILE_ROWS) {
+                tile_hints hints = {.ahead = pass * s->w_stride, .prefetch = mine};
+                run_tile(s, i, x + from, nr, from, &hints);
+            }
         }
     }
 }
@@ -266,21 +314,23 @@ static void run_panel(const as_product *p, const strip *s, const room *r, int64_
         int nr = (int)as_min_i64(TILE_COLS, s->sums_x - i);
         for (int c = 0; c < nr; c++) x[c] = x_part(p, from + i + c, at, s->count, r->x + c * BLOCK_COLS);
         for (int64_t row = 0; row < s->rows; row += TILE_ROWS) {
-            run_tile(s, row, x, nr, i, 0, soon_needed(p, s, from + i, at, row));
+            tile_hints hints = {.soon = soon_needed(p, s, from + i, at, row)};
+            run_tile(s, row, x, nr, i, &hints);
         }
     }
 }
 
 static void finish_part(const as_product *p, int64_t first, const strip *s, int64_t from)
 {
-    float sums[AS_PANEL_ROWS];
+    float sums[AS_PANEL_ROWS], unit = p->w->dtype == AS_E4M3 ? 256 : 1;
     for (int64_t i = 0; i < s->sums_x; i++) {
         for (int64_t row = 0; row < s->rows; row += TILE_ROWS) {
             memcpy(sums + row, s->sums + row * s->sums_x + i * TILE_ROWS, TILE_ROWS * sizeof *sums);
         }
         for (int64_t row = 0; row < s->rows; row += LANES) {
             int count = (int)as_min_i64(LANES, s->rows - row);
-            finish_vector(p, from + i, first + row, count, vf_load_part(sums + row, count));
+            vf sum = vf_mul(vf_load_part(sums + row, count), vf_set(unit));
+            finish_vector(p, from + i, first + row, count, sum);
         }
     }
 }

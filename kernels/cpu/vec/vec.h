@@ -6,6 +6,7 @@
  *   vf_load, vf_store          whole vectors at any address; _part: the first count lanes, zero behind them
  *   vf_load_f16, _bf16, _e4m3  the same from the narrow types; vf_store_f16, ...: rounded to nearest even,
  *                              e4m3 saturating, the first count lanes
+ *   vf_load_e4m3_256th         two vectors of e4m3, each value divided by 256: cheaper; _part: one, in part
  *   vf_fma(a, b, c)            a * b + c, rounded once; vf_fnma: c - a * b
  *   vf_max, vf_min             of (a, b): b where either is NaN
  *   vf_scale2(a, n)            a * 2^n
