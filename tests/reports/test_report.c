@@ -25,7 +25,7 @@ Test(report, every_example_gives_a_well_formed_page_and_junit)
     for (size_t i = 0; i < example_count; i++) {
         json_t *result = load_result(example_names[i]);
         write_report(result, 0);
-        expect_success("python3 tests/reports/check_html.py %s/report.html", scratch_dir());
+        expect_success("/usr/bin/python3 tests/reports/check_html.py %s/report.html", scratch_dir());
         expect_success("xmllint --noout --schema tests/reports/junit.xsd %s/junit.xml", scratch_dir());
         json_decref(result);
     }
@@ -103,7 +103,7 @@ Test(report, ten_thousand_checks_take_seconds)
     double started = as_clock_seconds();
     write_report(result, 0);
     double took = as_clock_seconds() - started;
-    expect_success("python3 tests/reports/check_html.py %s/report.html", scratch_dir());
+    expect_success("/usr/bin/python3 tests/reports/check_html.py %s/report.html", scratch_dir());
     expect_success("xmllint --noout %s/junit.xml", scratch_dir());
     cr_expect(strstr(file_text(scratch_dir(), "report.html"), "3334 of 10000 checks failed"));
     cr_expect_lt(took, 60, "%.1f s", took);
@@ -127,7 +127,7 @@ Test(report, huge_texts_are_cut_with_a_mark)
     const char *page = file_text(scratch_dir(), "report.html");
     cr_expect_lt(strlen(page), 1 << 20, "%zu bytes", strlen(page));
     cr_expect(strstr(page, "more bytes]"));
-    expect_success("python3 tests/reports/check_html.py %s/report.html", scratch_dir());
+    expect_success("/usr/bin/python3 tests/reports/check_html.py %s/report.html", scratch_dir());
     free(text);
     json_decref(result);
 }
@@ -143,7 +143,7 @@ Test(report, a_page_without_gnuplot_has_the_tables)
     const char *page = file_text(scratch_dir(), "report.html");
     cr_expect(strstr(page, "gnuplot is not installed here"));
     cr_expect(strstr(page, "<details open>"), "the data stand open where there is no drawing");
-    expect_success("python3 tests/reports/check_html.py %s/report.html", scratch_dir());
+    expect_success("/usr/bin/python3 tests/reports/check_html.py %s/report.html", scratch_dir());
     json_decref(result);
 }
 
@@ -165,7 +165,7 @@ Test(report, many_results_make_a_matrix)
     for (size_t i = 0; i < example_count; i++) results[i] = load_result(example_names[i]);
     as_code rc = as_report_write_matrix(results, pages, example_count, scratch_dir(), &err);
     cr_assert_eq(rc, AS_OK, "%s", rc == AS_OK ? "" : err.text);
-    expect_success("python3 tests/reports/check_html.py %s/matrix.html", scratch_dir());
+    expect_success("/usr/bin/python3 tests/reports/check_html.py %s/matrix.html", scratch_dir());
     const char *page = file_text(scratch_dir(), "matrix.html");
     cr_expect(strstr(page, "7 results: 4 held, 2 failed, 1 inconclusive"));
     cr_expect(strstr(page, "href=\"./pass/report.html\""));
@@ -197,7 +197,7 @@ Test(junit, inconclusive_can_be_let_pass)
 
 Test(schema, accepts_every_result_that_a_run_leaves)
 {
-    expect_success("python3 tests/reports/check_schema.py " SCHEMA " " DATA "pass.json " DATA
+    expect_success("/usr/bin/python3 tests/reports/check_schema.py " SCHEMA " " DATA "pass.json " DATA
                    "fail.json " DATA "interrupted.json " DATA "inconclusive.json " DATA "skips.json");
 }
 
@@ -226,10 +226,10 @@ static const char *const spoilers[] = {
 Test(schema, refuses_what_breaks_the_form)
 {
     expect_success("jq . " DATA "pass.json > %s/good.json", scratch_dir());
-    expect_success("python3 tests/reports/check_schema.py " SCHEMA " %s/good.json", scratch_dir());
+    expect_success("/usr/bin/python3 tests/reports/check_schema.py " SCHEMA " %s/good.json", scratch_dir());
     for (size_t i = 0; i < sizeof spoilers / sizeof spoilers[0]; i++) {
         expect_success("jq '%s' " DATA "pass.json > %s/bad.json", spoilers[i], scratch_dir());
-        int status = status_of("python3 tests/reports/check_schema.py " SCHEMA " %s/bad.json", scratch_dir());
+        int status = status_of("/usr/bin/python3 tests/reports/check_schema.py " SCHEMA " %s/bad.json", scratch_dir());
         cr_expect_eq(status, 1, "%s was accepted", spoilers[i]);
     }
 }
