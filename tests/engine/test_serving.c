@@ -84,7 +84,7 @@ static void gather(void *context, const as_event *event)
     cr_assert_eq(event->completion_tokens, a->count);
     if (event->finish == AS_FINISH_ERROR) {
         snprintf(a->problem, sizeof a->problem, "%s", event->text);
-    } else {
+    } else if (event->text_size) {
         as_buf_add(&a->text, event->text, (size_t)event->text_size); /* it may hold zero bytes */
     }
     a->finish = event->finish;
