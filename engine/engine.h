@@ -184,10 +184,11 @@ typedef struct as_event {
     as_logprob chosen;
     const as_logprob *top; /* `top_count` best first; valid during the call */
     int64_t top_count;
-    const char *text;    /* text that became final with this token, whole UTF-8; valid during the call */
-    int64_t text_size;   /* in bytes, may be 0; the text may hold zero bytes itself */
-    const char *problem; /* what failed where finish is ERROR, else NULL; valid during the call */
-    int64_t time_ns;     /* as_clock_ns when the token was ready */
+    /* The text that became final with this token, whole UTF-8, may be empty; with ERROR: what failed. Valid
+     * during the call; text_size bytes, among which may be zeros. */
+    const char *text;
+    int64_t text_size;
+    int64_t time_ns;                          /* as_clock_ns when the token was ready */
     int64_t prompt_tokens, completion_tokens; /* so far */
     as_finish finish;                         /* NONE while it goes on */
 } as_event;

@@ -282,10 +282,10 @@ static int64_t plan(as_scheduler *s)
         int64_t rest = r->prompt_count - r->fed, n = rest < s->chunk - rows ? rest : s->chunk - rows;
         s->feed_of[count] = r;
         s->feeds[count] = (as_feed){.sequence = r->sequence,
-                                      .tokens = r->prompt + r->fed,
-                                      .count = n,
-                                      .want = n == rest ? AS_LOGITS_LAST : AS_LOGITS_NONE,
-                                      .prompt_length = r->prompt_count};
+                                    .tokens = r->prompt + r->fed,
+                                    .count = n,
+                                    .want = n == rest ? AS_LOGITS_LAST : AS_LOGITS_NONE,
+                                    .prompt_length = r->prompt_count};
         count++;
         rows += n;
         r->fed += n;
@@ -388,15 +388,16 @@ static as_code advance(as_scheduler *s, request *r, as_finish *finish, as_error 
 static void emit(const as_scheduler *s, const request *r, as_finish finish, int64_t now, as_event_sink *sink,
                  void *context)
 {
+    const char *text = r->failed ? r->problem : r->has_token ? as_buf_text(&s->piece) : "";
+    size_t text_size = r->failed ? strlen(r->problem) : r->has_token ? s->piece.size : 0;
     as_event event = {.request = r->id,
                       .user = r->user,
                       .token = r->has_token ? r->token : -1,
                       .chosen = r->chosen,
                       .top = r->top,
                       .top_count = r->has_token ? r->top_count : 0,
-                      .text = r->has_token ? as_buf_text(&s->piece) : "",
-                      .text_size = r->has_token ? (int64_t)s->piece.size : 0,
-                      .problem = r->failed ? r->problem : NULL,
+                      .text = text,
+                      .text_size = (int64_t)text_size,
                       .time_ns = now,
                       .prompt_tokens = r->prompt_count,
                       .completion_tokens = r->made,

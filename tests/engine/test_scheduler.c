@@ -40,17 +40,26 @@ static void collect(void *context, const as_event *event)
 /* Request number i: its own prompt, length and sampling. */
 static as_request request_of(const golden *g, int i)
 {
-    as_request r = {.tokens = g->tokens + i % 11, .count = 1 + (i * 7) % (g->count - 12), .max_tokens = 1 + i % MOST,
-                    .ignore_eos = true, .logprobs = 3, .user = (void *)(intptr_t)i};
+    as_request r = {.tokens = g->tokens + i % 11,
+                    .count = 1 + (i * 7) % (g->count - 12),
+                    .max_tokens = 1 + i % MOST,
+                    .ignore_eos = true,
+                    .logprobs = 3,
+                    .user = (void *)(intptr_t)i};
     if (i % 3 == 1) r.sampling = (as_sampling){.temperature = 1.3, .seed = (uint64_t)i, .top_p = 0.9};
     if (i % 3 == 2) {
-        r.sampling = (as_sampling){.temperature = 0.8, .top_k = 5, .seed = 9, .repetition_penalty = 1.2,
-                                   .presence_penalty = 0.3, .frequency_penalty = 0.1};
+        r.sampling = (as_sampling){.temperature = 0.8,
+                                   .top_k = 5,
+                                   .seed = 9,
+                                   .repetition_penalty = 1.2,
+                                   .presence_penalty = 0.3,
+                                   .frequency_penalty = 0.1};
     }
     return r;
 }
 
-static void serve(const as_model *model, const golden *g, int first, int last, int batch, int64_t chunk, outcomes *out)
+static void serve(const as_model *model, const golden *g, int first, int last, int batch, int64_t chunk,
+                  outcomes *out)
 {
     as_session_options options = {.threads = 2, .cache_tokens = 4096, .max_sequences = batch, .chunk = chunk};
     as_scheduler_options serving = {.context = 512};
@@ -85,7 +94,8 @@ static void check_batches(const char *name, int stride)
     for (int i = 0; i < REQUESTS; i++) {
         cr_assert_eq(together.of[i].finish, AS_FINISH_LENGTH);
         if (i % stride) continue;
-        cr_assert(memcmp(&together.of[i], &alone.of[i], sizeof alone.of[i]) == 0, "%s: request %d differs", name, i);
+        cr_assert(memcmp(&together.of[i], &alone.of[i], sizeof alone.of[i]) == 0, "%s: request %d differs",
+                  name, i);
     }
     as_model_close(model);
     golden_close(&g);
@@ -171,7 +181,11 @@ Test(scheduler, cancels_waiting_and_running_requests)
     static outcomes out;
     int64_t ids[4];
     for (int i = 0; i < 4; i++) {
-        as_request r = {.tokens = s.g.tokens, .count = 10, .max_tokens = 20, .ignore_eos = true, .logprobs = -1,
+        as_request r = {.tokens = s.g.tokens,
+                        .count = 10,
+                        .max_tokens = 20,
+                        .ignore_eos = true,
+                        .logprobs = -1,
                         .user = (void *)(intptr_t)i};
         cr_assert_eq(as_scheduler_submit(s.scheduler, &r, &ids[i], &err), AS_OK);
     }
@@ -201,7 +215,8 @@ Test(scheduler, decoding_does_not_allocate)
     bool busy = true;
     cr_assert_eq(as_scheduler_step(s.scheduler, collect, &out, &busy, &err), AS_OK);
     uint64_t before = as_alloc_count();
-    for (int i = 0; i < 20; i++) cr_assert_eq(as_scheduler_step(s.scheduler, collect, &out, &busy, &err), AS_OK);
+    for (int i = 0; i < 20; i++)
+        cr_assert_eq(as_scheduler_step(s.scheduler, collect, &out, &busy, &err), AS_OK);
     cr_assert_eq(as_alloc_count(), before);
     close_single(&s);
 }

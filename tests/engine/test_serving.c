@@ -82,10 +82,12 @@ static void gather(void *context, const as_event *event)
         cr_assert_neq(event->finish, AS_FINISH_NONE, "an event without token and end");
     }
     cr_assert_eq(event->completion_tokens, a->count);
-    as_buf_add(&a->text, event->text, (size_t)event->text_size); /* it may hold zero bytes */
+    if (event->finish == AS_FINISH_ERROR) {
+        snprintf(a->problem, sizeof a->problem, "%s", event->text);
+    } else if (event->text_size) {
+        as_buf_add(&a->text, event->text, (size_t)event->text_size); /* it may hold zero bytes */
+    }
     a->finish = event->finish;
-    cr_assert_eq(event->problem != NULL, event->finish == AS_FINISH_ERROR);
-    if (event->problem) snprintf(a->problem, sizeof a->problem, "%s", event->problem);
     if (event->finish != AS_FINISH_NONE) a->last_step = step_now;
 }
 
