@@ -279,7 +279,7 @@ bool aj_eval_args(aj_vm *vm, aj_run *run, const aj_node *node, aj_value caller, 
 {
     aj_list *pos;
     AJ_TRY(eval_items(vm, run, &node->x, &pos));
-    *args = (aj_args){NULL};
+    *args = (aj_args){0};
     if (node->y.count || node->c || aj_given(caller)) AJ_TRY(aj_dict_new(vm, &args->kw));
     for (int i = 0; i < node->y.count; i++) {
         aj_value value;

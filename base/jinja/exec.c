@@ -225,7 +225,7 @@ static bool exec_call_block(aj_vm *vm, aj_run *run, const aj_node *node)
     if (node->a) {
         AJ_TRY(aj_eval_call(vm, run, node->a, caller, &v));
     } else {
-        aj_args none = {NULL};
+        aj_args none = {0};
         AJ_TRY(aj_macro_call(vm, caller.macro, &none, caller.macro->autoescape, &v));
         AJ_TRY(record_generation(vm, v.str));
     }

@@ -297,7 +297,7 @@ bool aj_parse_expression(aj_parser *p, int flags, aj_node **out)
 static bool parse_subscribed(aj_parser *p, aj_node **out)
 {
     int line = aj_current(p)->line;
-    aj_node *parts[3] = {NULL};
+    aj_node *parts[3] = {0};
     if (!aj_skip(p, AJ_T_COLON)) {
         AJ_TRY(aj_parse_expression(p, 0, &parts[0]));
         if (!aj_skip(p, AJ_T_COLON)) {

@@ -42,7 +42,7 @@ as_code as_jinja_compile(const char *text, size_t size, const char *name, const 
                 .template = template,
                 .options = &no_options};
     as_buf_init(&vm.out, (size_t)MAX_TEMPLATE * 2);
-    aj_tokens tokens = {NULL};
+    aj_tokens tokens = {0};
     template->name = as_arena_strdup(&template->arena, name);
     bool ok = template->name && aj_lex(&vm, text, size, &template->syntax, &tokens) &&
               aj_parse(&vm, &tokens, &template->body) && aj_resolve(&vm, template);
@@ -126,7 +126,7 @@ as_code as_jinja_render(const as_jinja_template *template, const json_t *variabl
                         const as_jinja_options *options, as_buf *out, as_jinja_report *report, as_error *err)
 {
     if (!options) options = &no_options;
-    if (report) *report = (as_jinja_report){NULL};
+    if (report) *report = (as_jinja_report){0};
     as_arena arena;
     as_arena_init(&arena, options->max_memory ? options->max_memory : (size_t)256 << 20);
     aj_vm vm = {.arena = &arena,
@@ -150,5 +150,5 @@ void as_jinja_report_free(as_jinja_report *report)
 {
     as_free(report->spans);
     as_free(report->raised);
-    *report = (as_jinja_report){NULL};
+    *report = (as_jinja_report){0};
 }

@@ -316,7 +316,7 @@ static bool clone_target(resolver *r, const aj_node *target, aj_node **out)
     *out = AJ_NEW(r->vm, aj_node);
     if (!*out) return false;
     **out = *target;
-    (*out)->x = (aj_nodes){NULL};
+    (*out)->x = (aj_nodes){0};
     for (int i = 0; i < target->x.count; i++) {
         aj_node *item;
         AJ_TRY(clone_target(r, target->x.at[i], &item));

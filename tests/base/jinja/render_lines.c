@@ -53,7 +53,7 @@ static void answer(const json_t *line)
     as_error err;
     library lib = {.count = 0};
     as_jinja_template *template = NULL;
-    as_jinja_report report = {NULL};
+    as_jinja_report report = {0};
     as_buf text, out;
     as_buf_init(&text, 0);
     as_buf_init(&out, 0);

@@ -71,7 +71,7 @@ static outcome render_case(const json_t *golden, const json_t *item, library *li
     json_int_t number = json_integer_value(json_object_get(item, "v"));
     const json_t *variables = json_array_get(json_object_get(golden, "variables"), (size_t)number);
     as_jinja_template *template = NULL;
-    outcome o = {.report = {NULL}};
+    outcome o = {.report = {0}};
     as_buf_init(&o.text, 0);
     o.code = as_jinja_compile(json_string_value(text), json_string_length(text), "case", &syntax, &template,
                               &o.err);
@@ -416,7 +416,7 @@ static as_code render_busy(const json_t *variables, as_buf *out, as_error *err)
         rc = as_jinja_compile(busy_template, strlen(busy_template), "busy", NULL, &template, err);
     library lib = {.names = {"part"}, .templates = {part}, .count = 1};
     as_jinja_options options = {.find = find, .find_context = &lib, .now = "2026-01-02T03:04:05"};
-    as_jinja_report report = {NULL};
+    as_jinja_report report = {0};
     if (rc == AS_OK) rc = as_jinja_render(template, variables, &options, out, &report, err);
     as_jinja_report_free(&report);
     as_jinja_free(template);
