@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "engine/text/byte_level.h"
 #include "engine/text/model.h"
+#include "engine/text/pair_set.h"
 #include "engine/text/unicode.h"
 #include "engine/text/word_cache.h"
 
@@ -32,6 +33,7 @@ typedef struct bpe {
     int32_t ascii[128];    /* ids of single characters, where neither prefix nor suffix apply */
     int32_t fallback[256]; /* ids of "<0x..>" */
     int32_t bytes[256];    /* ids of the byte-level alphabet */
+    as_pair_set *crossed;  /* characters between which some merge reaches across; NULL: not known */
     as_vocab raw;          /* tokens by the bytes they stand for; filled for ignore_merges only */
 } bpe;
 
@@ -97,6 +99,47 @@ static as_code add_merge(bpe *m, const as_vocab_merge *merge, size_t rank, as_bu
     AS_TRY(as_buf_check(joined, "a merge", err));
     AS_TRY(merge_token(m, as_buf_text(joined), joined->size, rank, &id, err));
     put_merge(m, left, right, (int32_t)rank, id);
+    return AS_OK;
+}
+
+static int32_t character_id(const bpe *m, const char *text, size_t size)
+{
+    if (size == 1 && (unsigned char)*text < 128) return m->ascii[(unsigned char)*text];
+    return as_vocab_find(&m->base.vocab, text, size);
+}
+
+static bool is_byte_token(const char *text, size_t size)
+{
+    return size == 6 && memcmp(text, "<0x", 3) == 0 && text[5] == '>';
+}
+
+/* Finds out between which characters a merge can reach across: between the last of its left side and the first
+ * of its right side. Elsewhere a long text without pre-tokenizer can be cut, and the parts merged one by one.
+ * Not for files whose merges have a side that is no text: a byte, the unknown token, a prefix or suffix. */
+static as_code find_crossed(bpe *m, const as_tokenizer_spec *spec, as_error *err)
+{
+    if (m->prefix_size || m->suffix_size || m->ignore_merges) return AS_OK;
+    m->crossed = AS_NEW(as_pair_set);
+    if (!m->crossed) return as_fail_memory(err, "the merges");
+    for (size_t i = 0; i < spec->merge_count; i++) {
+        const as_vocab_merge *merge = &spec->merges[i];
+        const char *sides[2] = {merge->left, merge->right};
+        size_t sizes[2] = {merge->left_size, merge->right_size};
+        for (int j = 0; j < 2; j++) {
+            bool text = sizes[j] && !is_byte_token(sides[j], sizes[j]) &&
+                        as_vocab_find(&m->base.vocab, sides[j], sizes[j]) != m->base.unk;
+            if (!text) {
+                as_free(m->crossed);
+                m->crossed = NULL;
+                return AS_OK;
+            }
+        }
+        int length;
+        as_unicode_before(sides[0], sizes[0], &length);
+        int32_t last = character_id(m, sides[0] + sizes[0] - (size_t)length, (size_t)length);
+        int32_t first = character_id(m, sides[1], (size_t)as_unicode_length(sides[1]));
+        if (last >= 0 && first >= 0) as_pair_set_add(m->crossed, last, first);
+    }
     return AS_OK;
 }
 
@@ -192,13 +235,15 @@ static as_code open_bpe(as_text_model *model, const as_model_source *source, as_
     bpe *m = (bpe *)model;
     AS_TRY(read_settings(m, source->settings, err));
     AS_TRY(read_merges(m, source->spec, err));
-    return index_characters(m, err);
+    AS_TRY(index_characters(m, err));
+    return m->base.encode_bytes ? AS_OK : find_crossed(m, source->spec, err);
 }
 
 static void close_bpe(as_text_model *model)
 {
     bpe *m = (bpe *)model;
     as_free(m->merges);
+    as_free(m->crossed);
     as_free(m->names);
     as_free(m->unk_name);
     as_vocab_free(&m->raw);
@@ -380,8 +425,7 @@ static as_code spell_character(spelling *s, const char *text, size_t size, bool 
         text = room;
         size += prefix + suffix;
     }
-    int32_t id = size == 1 && (unsigned char)*text < 128 ? m->ascii[(unsigned char)*text]
-                                                         : as_vocab_find(&m->base.vocab, text, size);
+    int32_t id = character_id(m, text, size);
     if (id < 0) return spell_unknown(s, text, size, err);
     AS_TRY(flush_unk(s, err));
     return as_tokens_add(s->out, &id, 1, err);
@@ -429,10 +473,32 @@ static as_code encode_word(const bpe *m, as_scratch *scratch, const char *text, 
     return AS_OK;
 }
 
+/* A long piece, cut where no merge reaches across. Both characters at a cut are known, so that unknown ones do
+ * not join over it. */
+static as_code encode_parts(const bpe *m, as_scratch *scratch, const char *text, size_t size, as_tokens *out,
+                            as_error *err)
+{
+    size_t begin = 0, at = 0;
+    int32_t last = -1;
+    while (at < size) {
+        size_t length = (size_t)as_unicode_length(text + at);
+        int32_t id = character_id(m, text + at, length);
+        if (last >= 0 && id >= 0 && !as_pair_set_has(m->crossed, last, id)) {
+            AS_TRY(encode_word(m, scratch, text + begin, at - begin, false, out, err));
+            begin = at;
+        }
+        last = id;
+        at += length;
+    }
+    return encode_word(m, scratch, text + begin, size - begin, false, out, err);
+}
+
 static as_code encode(const as_text_model *model, as_scratch *scratch, const char *text, size_t size,
                       as_tokens *out, as_error *err)
 {
-    return encode_word((const bpe *)model, scratch, text, size, false, out, err);
+    const bpe *m = (const bpe *)model;
+    if (size > AS_WORD_MAX && m->crossed) return encode_parts(m, scratch, text, size, out, err);
+    return encode_word(m, scratch, text, size, false, out, err);
 }
 
 static as_code encode_bytes(const as_text_model *model, as_scratch *scratch, const char *text, size_t size,

@@ -3,20 +3,20 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "engine/text/normal_lead.h"
 #include "engine/text/normalizer.h"
 #include "engine/text/unicode.h"
 
-enum { COMPAT = 1, COMPOSE = 2, DECOMPOSED_MAX = 32 };
+enum { DECOMPOSED_MAX = 32 };
 
 /* The text falls into segments that begin with a character nothing before it can change; each is decomposed,
  * put in order and composed by itself. */
 typedef struct segment {
     int32_t *points; /* decomposed */
     size_t count;
-    size_t first; /* how many of them come from its first character */
 } segment;
 
-static int combining(int32_t point)
+int as_normal_combining(int32_t point)
 {
     if (!as_unicode_is((uint32_t)point, AS_U_NORM)) return 0;
     return utf8proc_get_property(point)->combining_class;
@@ -38,7 +38,7 @@ static as_code decompose(segment *s, as_room *room, uint32_t point, int form, as
         return AS_OK;
     }
     int last = 0;
-    int options = UTF8PROC_DECOMPOSE | (form & COMPAT ? UTF8PROC_COMPAT : 0);
+    int options = UTF8PROC_DECOMPOSE | (form & AS_FORM_COMPAT ? UTF8PROC_COMPAT : 0);
     s->count += (size_t)utf8proc_decompose_char((int32_t)point, s->points + s->count, DECOMPOSED_MAX, options, &last);
     return AS_OK;
 }
@@ -47,13 +47,13 @@ static as_code decompose(segment *s, as_room *room, uint32_t point, int form, as
 static void sort_marks(int32_t *points, size_t count, int32_t *copy)
 {
     size_t places[256] = {0}, sum = 0;
-    for (size_t i = 0; i < count; i++) places[combining(points[i])]++;
+    for (size_t i = 0; i < count; i++) places[as_normal_combining(points[i])]++;
     for (int i = 0; i < 256; i++) {
         size_t n = places[i];
         places[i] = sum;
         sum += n;
     }
-    for (size_t i = 0; i < count; i++) copy[places[combining(points[i])]++] = points[i];
+    for (size_t i = 0; i < count; i++) copy[places[as_normal_combining(points[i])]++] = points[i];
     memcpy(points, copy, count * sizeof *points);
 }
 
@@ -64,15 +64,12 @@ static void order(segment *s)
         bool sorted = true;
         int last = 0;
         for (; end < s->count; end++) {
-            int class = combining(s->points[end]);
+            int class = as_normal_combining(s->points[end]);
             if (class == 0) break;
             if (class < last) sorted = false;
             last = class;
         }
-        if (!sorted) {
-            if (i < s->first) s->first = i ? i : 1;
-            sort_marks(s->points + i, end - i, s->points + s->count);
-        }
+        if (!sorted) sort_marks(s->points + i, end - i, s->points + s->count);
         i = end > i ? end : i + 1;
     }
 }
@@ -85,21 +82,42 @@ static void compose(segment *s)
     utf8proc_ssize_t count = utf8proc_normalize_utf32(s->points + begin, (utf8proc_ssize_t)(s->count - begin),
                                                       UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     if (count >= 0) s->count = begin + (size_t)count;
-    s->first = 1;
 }
 
-static void write_segment(const segment *s, size_t source, as_emitter *e)
+/* Where the segment that begins at `at` ends. */
+static size_t segment_end(const as_stretch *in, size_t at, uint32_t joins)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        as_emit_point(e, i < s->first ? source : SIZE_MAX, (uint32_t)s->points[i]);
+    int length = as_unicode_length(in->text + at);
+    do {
+        at += (size_t)length;
+    } while (at < in->size && as_unicode_is(as_unicode_read(in->text + at, &length), joins));
+    return at;
+}
+
+static as_code write_segment(int form, as_scratch *scratch, const as_stretch *in, size_t begin, size_t end,
+                             as_emitter *e, as_error *err)
+{
+    if (begin < e->lead_in && end - begin <= AS_LEAD_SEGMENT_MAX) {
+        return as_normal_lead_segment(form, in, begin, end - begin, e, err);
     }
+    segment s = {.points = scratch->points.at};
+    for (size_t at = begin; at < end;) {
+        int length;
+        uint32_t point = as_unicode_read(in->text + at, &length);
+        AS_TRY(decompose(&s, &scratch->points, point, form, err));
+        at += (size_t)length;
+    }
+    order(&s);
+    if (form & AS_FORM_COMPOSE) compose(&s);
+    for (size_t i = 0; i < s.count; i++) as_emit_point(e, i ? SIZE_MAX : begin, (uint32_t)s.points[i]);
+    return AS_OK;
 }
 
 static as_code run_form(int form, as_scratch *scratch, as_stretch *stretch, as_buf *out, as_error *err)
 {
     /* joins: may change with what stands before it; touched: may change at all */
-    uint32_t joins = form & COMPAT ? AS_U_NFKC_MAYBE : AS_U_NFC_MAYBE;
-    uint32_t touched = form & COMPOSE ? joins : AS_U_NORM;
+    uint32_t joins = form & AS_FORM_COMPAT ? AS_U_NFKC_MAYBE : AS_U_NFC_MAYBE;
+    uint32_t touched = form & AS_FORM_COMPOSE ? joins : AS_U_NORM;
     size_t at = 0, safe = 0; /* safe: where the segment begins that holds the first character touched */
     int length;
     for (; at < stretch->size; at += (size_t)length) {
@@ -112,27 +130,13 @@ static as_code run_form(int form, as_scratch *scratch, as_stretch *stretch, as_b
     as_buf_add(out, stretch->text, safe);
     for (at = safe; at < stretch->size;) {
         size_t begin = at;
-        uint32_t class = 0, point = as_unicode_read(stretch->text + at, &length);
-        class = as_unicode_class(point);
-        at += (size_t)length;
-        uint32_t next = at < stretch->size ? as_unicode_read(stretch->text + at, &length) : 0;
-        bool alone = at >= stretch->size || !as_unicode_is(next, joins);
-        if (alone && !(class & touched)) {
+        uint32_t class = as_unicode_class(as_unicode_read(stretch->text + at, &length));
+        at = segment_end(stretch, at, joins);
+        if (at == begin + (size_t)length && !(class & touched)) {
             as_emit(&e, begin, stretch->text + begin, at - begin);
-            continue;
+        } else {
+            AS_TRY(write_segment(form, scratch, stretch, begin, at, &e, err));
         }
-        segment s = {.points = scratch->points.at};
-        AS_TRY(decompose(&s, &scratch->points, point, form, err));
-        s.first = s.count;
-        while (at < stretch->size) {
-            point = as_unicode_read(stretch->text + at, &length);
-            if (!as_unicode_is(point, joins)) break;
-            AS_TRY(decompose(&s, &scratch->points, point, form, err));
-            at += (size_t)length;
-        }
-        order(&s);
-        if (form & COMPOSE) compose(&s);
-        write_segment(&s, begin, &e);
     }
     return as_emit_end(&e, stretch, err);
 }
@@ -148,6 +152,6 @@ static as_code run(const as_normal_step *step, as_scratch *scratch, as_stretch *
 }
 
 const as_normal_kind as_normal_nfd = {"NFD", NULL, NULL, NULL, run, 0};
-const as_normal_kind as_normal_nfc = {"NFC", NULL, NULL, NULL, run, COMPOSE};
-const as_normal_kind as_normal_nfkd = {"NFKD", NULL, NULL, NULL, run, COMPAT};
-const as_normal_kind as_normal_nfkc = {"NFKC", NULL, NULL, NULL, run, COMPAT | COMPOSE};
+const as_normal_kind as_normal_nfc = {"NFC", NULL, NULL, NULL, run, AS_FORM_COMPOSE};
+const as_normal_kind as_normal_nfkd = {"NFKD", NULL, NULL, NULL, run, AS_FORM_COMPAT};
+const as_normal_kind as_normal_nfkc = {"NFKC", NULL, NULL, NULL, run, AS_FORM_COMPAT | AS_FORM_COMPOSE};
