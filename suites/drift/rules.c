@@ -160,13 +160,13 @@ static as_code note_served(as_suite_context *context, const as_drift_facts *f, a
                       .evidence = json_pack("{s:I, s:I}", "parameters", (json_int_t)info->parameters,
                                             "threshold", (json_int_t)f->options->fp8_from_parameters)};
     if (fp8)
-        return as_note(context, &check, err, "%.4g billion parameters: served at fp8, so the gates judge",
-                       (double)info->parameters * 1e-9);
+        return as_note(context, &check, err, "%.4g million parameters: served at fp8, so the gates judge",
+                       (double)info->parameters * 1e-6);
     return as_note(
         context, &check, err,
-        "%.4g billion parameters are below %.4g billion: served at 16 bits; the drift of %s is measured all "
+        "%.4g million parameters are below %.4g billion: served at 16 bits; the drift of %s is measured all "
         "the same, and its gates only warn",
-        (double)info->parameters * 1e-9, (double)f->options->fp8_from_parameters * 1e-9,
+        (double)info->parameters * 1e-6, (double)f->options->fp8_from_parameters * 1e-9,
         f->options->formats[0]);
 }
 

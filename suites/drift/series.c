@@ -1,5 +1,6 @@
 /* Series of the drift suite: by position, by percentile, by layer; one line a format. */
 #include <math.h>
+#include <string.h>
 
 #include "suites/common/note.h"
 #include "suites/drift/report.h"
@@ -71,6 +72,8 @@ static as_code add_positions(const as_drift_report *r, const as_drift_stats *sta
     AS_TRY(as_note_line(c, &kl, r->format, by_position(stats, bucket_kl), err));
     AS_TRY(as_note_line(c, &agree, r->format, by_position(stats, bucket_agree), err));
     AS_TRY(as_note_line(c, &perplexity, r->format, by_position(stats, bucket_candidate), err));
+    /* The reference's line comes from the comparison over the most text. */
+    if (strcmp(r->format, r->options->formats[0]) != 0) return AS_OK;
     return as_note_line(c, &perplexity, r->options->reference, by_position(stats, bucket_reference), err);
 }
 

@@ -148,11 +148,11 @@ static as_code send_one(run *r, int64_t due_ns, as_error *err)
     return rc;
 }
 
-/* When the next request is to be sent; -1: never again. */
+/* When the next request is to be sent; 0: at once, -1: not before another has ended, or never again. */
 static int64_t next_due(const run *r)
 {
     if (r->stopping || r->sent >= r->load->requests) return -1;
-    if (r->load->arrival == AS_ARRIVAL_CLOSED) return r->active < r->load->concurrency ? now_of(r) : -1;
+    if (r->load->arrival == AS_ARRIVAL_CLOSED) return r->active < r->load->concurrency ? 0 : -1;
     return r->due_ns[r->sent];
 }
 
@@ -166,7 +166,7 @@ static as_code send_due(run *r, as_error *err)
             r->result->end = AS_LOAD_CUT;
         }
         if (due < 0 || due > now || r->stopping) return AS_OK;
-        AS_TRY(send_one(r, l->arrival == AS_ARRIVAL_CLOSED ? 0 : due, err));
+        AS_TRY(send_one(r, due, err));
     }
 }
 

@@ -126,7 +126,7 @@ as_code as_speed_report_cell(as_suite_context *context, const as_speed_options *
     const char *end = result->end == AS_LOAD_NARROW ? "the median's interval is narrow enough"
                       : result->end == AS_LOAD_CUT
                           ? "the budget was spent before the median's interval was narrow"
-                          : "all requests were made";
+                          : "all requests were made, and the median's interval is still wider than asked";
     return as_note(context, &check, err,
                    "%lld requests: %.4g tokens/s each, %.4g together, first token after %.3g s (medians); %s",
                    (long long)m->done, m->rate.value, m->total_rate, m->ttft_due.value, end);

@@ -121,6 +121,28 @@ Test(load, closed_latencies_are_known)
     tear_down(&s);
 }
 
+Test(load, runs_on_the_real_clock)
+{
+    setup s;
+    set_up(&s);
+    s.f->now_ns = NULL;
+    s.load.clock = &as_clock_real;
+    as_load_result r;
+    for (int arrival = 0; arrival < 3; arrival++) {
+        s.load.arrival = (as_arrival)arrival;
+        s.load.rate = 2000;
+        cr_assert_eq(as_load_run(&s.load, &r, NULL), AS_OK);
+        cr_assert_eq(r.count, 10);
+        for (int i = 0; i < 10; i++) {
+            cr_assert_eq(r.samples[i].state, AS_SAMPLE_DONE);
+            cr_assert_leq(r.samples[i].due_ns, r.samples[i].sent_ns);
+            cr_assert_leq(r.samples[i].sent_ns, r.samples[i].first_ns);
+        }
+        as_load_free(&r);
+    }
+    tear_down(&s);
+}
+
 Test(load, closed_keeps_n_under_way)
 {
     setup s;
