@@ -27,7 +27,8 @@ void as_buf_str(as_buf *buf, const char *text);
 void as_buf_char(as_buf *buf, char c);
 void as_buf_printf(as_buf *buf, const char *format, ...) AS_PRINTF(2, 3);
 void as_buf_codepoint(as_buf *buf, uint32_t codepoint); /* as UTF-8; an invalid one becomes U+FFFD */
-void as_buf_json_string(as_buf *buf, const char *text, size_t size); /* quoted and escaped; bad UTF-8 replaced */
+void as_buf_json_string(as_buf *buf, const char *text,
+                        size_t size); /* quoted and escaped; bad UTF-8 replaced */
 
 const char *as_buf_text(const as_buf *buf); /* never NULL; valid until the next change */
 /* AS_E_MEMORY or AS_E_LIMIT if an append failed; `what` names the thing built. */

@@ -19,10 +19,10 @@
     X(AS_OK, "ok", 0)                                                                                        \
     X(AS_E_CHECK, "a check failed", 1)                                                                       \
     X(AS_E_USAGE, "wrong command line", 2)                                                                   \
-    X(AS_E_INPUT, "bad input", 3)         /* a file or answer that breaks its own format */                  \
+    X(AS_E_INPUT, "bad input", 3) /* a file or answer that breaks its own format */                          \
     X(AS_E_NOT_FOUND, "not found", 3)                                                                        \
     X(AS_E_UNSUPPORTED, "not supported", 3)                                                                  \
-    X(AS_E_LIMIT, "over a limit", 3)      /* well formed, but larger than what is allowed */                 \
+    X(AS_E_LIMIT, "over a limit", 3) /* well formed, but larger than what is allowed */                      \
     X(AS_E_IO, "input or output error", 3)                                                                   \
     X(AS_E_NETWORK, "network error", 3)                                                                      \
     X(AS_E_TIMEOUT, "timed out", 3)                                                                          \

@@ -60,6 +60,14 @@ void as_map_close(as_map *map)
     *map = (as_map){0};
 }
 
+void as_map_release(const void *at, uint64_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)at, to = from + size;
+    from = (from + page - 1) / page * page; /* whole pages only: the neighbours' stay */
+    to = to / page * page;
+    if (from < to) (void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 static as_code read_all(int fd, const char *name, as_buf *buf, as_error *err)
 {
     char chunk[1 << 16];
@@ -105,18 +113,22 @@ static as_code write_all(int fd, const char *path, const void *bytes, size_t siz
 
 as_code as_file_write(const char *path, const void *bytes, size_t size, as_error *err)
 {
-    char temporary[AS_PATH_MAX];
-    if (snprintf(temporary, sizeof temporary, "%s.tmp.%ld", path, (long)getpid()) >= AS_PATH_MAX) {
+    char beside[AS_PATH_MAX];
+    const char *target = beside;
+    if (as_file_is_special(path)) {
+        target = path;
+    } else if (snprintf(beside, sizeof beside, "%s.tmp.%ld", path, (long)getpid()) >= AS_PATH_MAX) {
         return as_fail(err, AS_E_LIMIT, "%s: path too long", path);
     }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) return as_fail_sys(err, AS_E_IO, "%s: cannot be written", path);
     as_code rc = write_all(fd, path, bytes, size, err);
     if (close(fd) != 0 && rc == AS_OK) rc = as_fail_sys(err, AS_E_IO, "%s: cannot be written", path);
-    if (rc == AS_OK && rename(temporary, path) != 0) {
+    if (target == path) return rc;
+    if (rc == AS_OK && rename(beside, path) != 0) {
         rc = as_fail_sys(err, AS_E_IO, "%s: cannot be written", path);
     }
-    if (rc != AS_OK) unlink(temporary);
+    if (rc != AS_OK) unlink(beside);
     return rc;
 }
 
@@ -143,6 +155,12 @@ bool as_file_exists(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool as_file_is_special(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
 }
 
 bool as_dir_exists(const char *path)

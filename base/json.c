@@ -63,7 +63,8 @@ static void scan_number(scanner *s)
         return;
     }
     char copy[64];
-    if (length < sizeof copy && !memchr(s->text + start, 'e', length) && !memchr(s->text + start, 'E', length)) {
+    if (length < sizeof copy && !memchr(s->text + start, 'e', length) &&
+        !memchr(s->text + start, 'E', length)) {
         s->at = end; /* short and without an exponent: in range */
         return;
     }
@@ -121,11 +122,24 @@ static as_code normalise(scanner *s, const char *name, as_error *err)
     return AS_OK;
 }
 
+/* jansson reports a failed allocation as a syntax error or not at all: its lexer goes on without the character
+ * that it could not store, and may then find an assertion broken. So a failed request is noted and made once
+ * more, and what was parsed is given up afterwards. */
+static _Thread_local bool out_of_memory;
+
+static void *allocate(size_t size)
+{
+    void *at = as_alloc(size);
+    if (at) return at;
+    out_of_memory = true;
+    return as_alloc(size);
+}
+
 static void install_allocator(void)
 {
     static bool done; /* set to the same values by every thread: no order matters */
     if (__atomic_load_n(&done, __ATOMIC_ACQUIRE)) return;
-    json_set_alloc_funcs(as_alloc, as_free);
+    json_set_alloc_funcs(allocate, as_free);
     __atomic_store_n(&done, true, __ATOMIC_RELEASE);
 }
 
@@ -151,18 +165,23 @@ as_code as_json_parse(const char *text, size_t size, as_json_mode mode, const ch
         size = changed.size;
     }
     json_error_t why;
+    out_of_memory = false;
     size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
     if (mode == AS_JSON_NO_DUPLICATES) flags |= JSON_REJECT_DUPLICATES;
     json_t *value = size ? json_loadb(text, size, flags, &why) : NULL;
+    if (value && out_of_memory) {
+        json_decref(value);
+        value = NULL;
+    }
     if (value) {
         *out = value;
     } else if (size == 0) {
         rc = as_fail(err, AS_E_INPUT, "%s: empty, expected JSON", name);
-    } else if (!why.text[0]) { /* jansson gives no text when memory is out */
+    } else if (out_of_memory) {
         rc = as_fail_memory(err, name);
     } else {
-        rc = as_fail(err, AS_E_INPUT, "%s: line %d, column %d: not valid JSON: %s", name, why.line, why.column,
-                     why.text);
+        rc = as_fail(err, AS_E_INPUT, "%s: line %d, column %d: not valid JSON: %s", name, why.line,
+                     why.column, why.text);
     }
     as_buf_free(&changed);
     return rc;
@@ -193,7 +212,8 @@ const char *as_json_describe(const json_t *value, char room[static 64])
 static as_code wrong_type(const char *key, const json_t *value, const char *expected, as_error *err)
 {
     char room[64];
-    return as_fail(err, AS_E_INPUT, "\"%s\" is %s, expected %s", key, as_json_describe(value, room), expected);
+    return as_fail(err, AS_E_INPUT, "\"%s\" is %s, expected %s", key, as_json_describe(value, room),
+                   expected);
 }
 
 bool as_json_has(const json_t *object, const char *key)
@@ -315,7 +335,8 @@ static void write_value(const json_t *value, int indent, int depth, as_buf *out)
     switch (value ? json_typeof(value) : JSON_NULL) {
     case JSON_OBJECT:
         as_buf_char(out, '{');
-        json_object_foreach((json_t *)value, key, item) {
+        json_object_foreach((json_t *)value, key, item)
+        {
             if (!first) as_buf_char(out, ',');
             first = false;
             newline(out, indent, depth + 1);
@@ -328,7 +349,8 @@ static void write_value(const json_t *value, int indent, int depth, as_buf *out)
         break;
     case JSON_ARRAY:
         as_buf_char(out, '[');
-        json_array_foreach(value, index, item) {
+        json_array_foreach(value, index, item)
+        {
             if (index) as_buf_char(out, ',');
             newline(out, indent, depth + 1);
             write_value(item, indent, depth + 1, out);

@@ -3,7 +3,8 @@
  *
  * Values are jansson's json_t. A bare NaN, Infinity or -Infinity becomes {"__float__": "NaN"} and so on, the
  * form in which newer transformers writes them; as_json_number reads both. An integer beyond 64 bits becomes
- * a real. Objects keep their order; of a repeated key the last value stands, unless duplicates are refused. */
+ * a real. Objects keep their order; of a repeated key the last value stands, unless duplicates are refused.
+ */
 #ifndef AS_BASE_JSON_H
 #define AS_BASE_JSON_H
 
@@ -29,7 +30,8 @@ AS_MUST_USE as_code as_json_read(const char *path, as_json_mode mode, size_t max
 AS_MUST_USE as_code as_json_get_int(const json_t *object, const char *key, int64_t *out, as_error *err);
 AS_MUST_USE as_code as_json_get_number(const json_t *object, const char *key, double *out, as_error *err);
 AS_MUST_USE as_code as_json_get_bool(const json_t *object, const char *key, bool *out, as_error *err);
-AS_MUST_USE as_code as_json_get_string(const json_t *object, const char *key, const char **out, as_error *err);
+AS_MUST_USE as_code as_json_get_string(const json_t *object, const char *key, const char **out,
+                                       as_error *err);
 AS_MUST_USE as_code as_json_get_object(const json_t *object, const char *key, json_t **out, as_error *err);
 AS_MUST_USE as_code as_json_get_array(const json_t *object, const char *key, json_t **out, as_error *err);
 

@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 
-void *as_alloc(size_t size);                     /* uninitialised; size 0 gives a valid pointer */
-void *as_calloc(size_t count, size_t size);      /* zeroed; checks the product */
-void *as_realloc(void *ptr, size_t size);        /* on failure ptr stays valid */
-void as_free(void *ptr);                         /* NULL is allowed */
+void *as_alloc(size_t size);                /* uninitialised; size 0 gives a valid pointer */
+void *as_calloc(size_t count, size_t size); /* zeroed; checks the product */
+void *as_realloc(void *ptr, size_t size);   /* on failure ptr stays valid */
+void as_free(void *ptr);                    /* NULL is allowed */
 char *as_strdup(const char *text);
 char *as_strndup(const char *text, size_t size); /* copies exactly size bytes and a terminator */
 

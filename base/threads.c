@@ -29,9 +29,9 @@ struct as_pool {
     as_pool_body *body;
     void *context;
     int64_t count;
-    _Alignas(64) atomic_int_fast64_t next;  /* next iteration to hand out */
-    _Alignas(64) atomic_uint generation;    /* raised for each loop and at the end */
-    _Alignas(64) atomic_int inside;         /* workers that have not yet left the loop */
+    _Alignas(64) atomic_int_fast64_t next; /* next iteration to hand out */
+    _Alignas(64) atomic_uint generation;   /* raised for each loop and at the end */
+    _Alignas(64) atomic_int inside;        /* workers that have not yet left the loop */
     atomic_bool stop;
     atomic_int sleeping;
     pthread_mutex_t lock;
@@ -107,7 +107,8 @@ as_code as_pool_open(int threads, as_pool **out, as_error *err)
 {
     if (threads < 1) threads = as_threads_available();
     if (threads > MAX_THREADS) {
-        return as_fail(err, AS_E_LIMIT, "%d threads asked for, at most %d are possible", threads, MAX_THREADS);
+        return as_fail(err, AS_E_LIMIT, "%d threads asked for, at most %d are possible", threads,
+                       MAX_THREADS);
     }
     as_pool *pool = AS_NEW(as_pool);
     worker *workers = AS_NEW_ARRAY(worker, threads);
@@ -125,7 +126,8 @@ as_code as_pool_open(int threads, as_pool **out, as_error *err)
         int failed = pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]);
         if (failed) {
             as_pool_close(pool);
-            return as_fail_at(err, AS_E_MEMORY, failed, __FILE__, __LINE__, "cannot start %d threads", threads);
+            return as_fail_at(err, AS_E_MEMORY, failed, __FILE__, __LINE__, "cannot start %d threads",
+                              threads);
         }
         pool->threads++;
     }

@@ -13,7 +13,7 @@ typedef struct as_pool as_pool;
 
 /* threads counts the caller too: 1 makes no thread. Below 1: the processors this process may use. */
 AS_MUST_USE as_code as_pool_open(int threads, as_pool **out, as_error *err);
-void as_pool_close(as_pool *pool); /* NULL is allowed */
+void as_pool_close(as_pool *pool);        /* NULL is allowed */
 int as_pool_threads(const as_pool *pool); /* 1 for NULL */
 
 /* Runs body(context, i, worker) for every i in 0..count-1, each once, in any order, and returns when all are

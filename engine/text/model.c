@@ -57,7 +57,7 @@ static as_code read_vocab(as_text_model *model, const as_tokenizer_spec *spec, a
     return AS_OK;
 }
 
-as_code as_model_open(const as_model_source *source, as_text_model **out, as_error *err)
+as_code as_text_model_open(const as_model_source *source, as_text_model **out, as_error *err)
 {
     const as_text_model_kind *kind = NULL;
     AS_TRY(find_kind(source, &kind, err));
@@ -68,14 +68,14 @@ as_code as_model_open(const as_model_source *source, as_text_model **out, as_err
     as_code rc = read_vocab(model, source->spec, err);
     if (rc == AS_OK) rc = kind->open(model, source, err);
     if (rc != AS_OK) {
-        as_model_close(model);
+        as_text_model_close(model);
         return rc;
     }
     *out = model;
     return AS_OK;
 }
 
-void as_model_close(as_text_model *model)
+void as_text_model_close(as_text_model *model)
 {
     if (!model) return;
     if (model->kind->close) model->kind->close(model);

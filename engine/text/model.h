@@ -45,8 +45,8 @@ struct as_text_model {
                             as_tokens *out, as_error *err);
 };
 
-AS_MUST_USE as_code as_model_open(const as_model_source *source, as_text_model **out, as_error *err);
-void as_model_close(as_text_model *model); /* NULL is allowed */
+AS_MUST_USE as_code as_text_model_open(const as_model_source *source, as_text_model **out, as_error *err);
+void as_text_model_close(as_text_model *model); /* NULL is allowed */
 
 extern const as_text_model_kind as_model_bpe, as_model_unigram, as_model_wordpiece, as_model_wordlevel;
 

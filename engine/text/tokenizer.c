@@ -47,7 +47,7 @@ static as_code open_parts(as_tokenizer *t, const as_tokenizer_spec *spec, const 
     if (rc != AS_OK) return as_wrap(err, "post_processor");
     rc = as_decoder_open(json_object_get(parts, "decoder"), AS_DECODER_PLAIN, &t->decoder, err);
     if (rc != AS_OK) return as_wrap(err, "decoder");
-    rc = as_model_open(&source, &t->model, err);
+    rc = as_text_model_open(&source, &t->model, err);
     if (rc != AS_OK) return as_wrap(err, "model");
     t->raw = t->model->encode_bytes && as_pretokenizer_ends_in_bytes(t->pretokenizer);
     AS_TRY(as_scratch_new(&t->free_scratches, err));
@@ -127,7 +127,7 @@ void as_tokenizer_close(as_tokenizer *tokenizer)
     as_pretokenizer_close(tokenizer->pretokenizer);
     as_postprocessor_close(tokenizer->postprocessor);
     as_decoder_close(tokenizer->decoder);
-    as_model_close(tokenizer->model);
+    as_text_model_close(tokenizer->model);
     pthread_mutex_destroy(&tokenizer->lock);
     as_free(tokenizer->class_name);
     as_free(tokenizer);

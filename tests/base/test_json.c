@@ -31,8 +31,9 @@ Test(json, keeps_what_hub_files_hold)
     expect_round_trip("{\"b\":1,\"a\":[1.0,1e-05,true,null,\"x\\u00e9\"]}",
                       "{\"b\":1,\"a\":[1.0,1e-05,true,null,\"x\xC3\xA9\"]}");
     expect_round_trip("\xEF\xBB\xBF{\"a\":2}", "{\"a\":2}");
-    expect_round_trip("[NaN, Infinity,-Infinity,\"NaN\"]",
-                      "[{\"__float__\":\"NaN\"},{\"__float__\":\"Infinity\"},{\"__float__\":\"-Infinity\"},\"NaN\"]");
+    expect_round_trip(
+        "[NaN, Infinity,-Infinity,\"NaN\"]",
+        "[{\"__float__\":\"NaN\"},{\"__float__\":\"Infinity\"},{\"__float__\":\"-Infinity\"},\"NaN\"]");
     expect_round_trip("[1000000000000000019884624838656]", "[1e+30]");
     expect_round_trip("[9223372036854775807]", "[9.223372036854776e+18]");
     expect_round_trip("[123456789012345678]", "[123456789012345678]");

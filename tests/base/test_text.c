@@ -29,7 +29,8 @@ Test(utf8, finds_the_maximal_invalid_subpart)
                  {"\xED\xA0\x80", -1}, {"\xF4\x90\x80", -1}, {"\xE2\x28\xA1", -1}, {"\xFF", -1}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint32_t c;
-        cr_assert_eq(as_utf8_next(cases[i].bytes, strlen(cases[i].bytes), &c), cases[i].expected, "case %zu", i);
+        cr_assert_eq(as_utf8_next(cases[i].bytes, strlen(cases[i].bytes), &c), cases[i].expected, "case %zu",
+                     i);
         cr_assert_eq(c, AS_UTF8_REPLACEMENT);
     }
 }

@@ -1,0 +1,65 @@
+/* GPT-NeoX and Pythia: Black et al. 2022; transformers models/gpt_neox. Layer norms, one projection with
+ * query, key and value of each head together, rotary on the first quarter of a head, attention and
+ * feed-forward side by side. */
+#include "engine/arch/arch.h"
+#include "engine/blocks/block.h"
+
+static const char *const names[AS_SLOT_COUNT] = {
+    [AS_SLOT_EMBED] = "embed_in",
+    [AS_SLOT_FINAL_NORM] = "final_layer_norm",
+    [AS_SLOT_HEAD] = "^embed_out|^lm_head",
+    [AS_SLOT_NORM_1] = "layers.%d.input_layernorm",
+    [AS_SLOT_NORM_2] = "layers.%d.post_attention_layernorm",
+    [AS_SLOT_QKV] = "layers.%d.attention.query_key_value",
+    [AS_SLOT_O] = "layers.%d.attention.dense",
+    [AS_SLOT_UP] = "layers.%d.mlp.dense_h_to_4h",
+    [AS_SLOT_DOWN] = "layers.%d.mlp.dense_4h_to_h",
+};
+
+static const char *const prefixes[] = {"gpt_neox.", "", NULL};
+
+static const char *const ignored[] = {"*attention.bias", "*attention.masked_bias", "*rotary_emb.inv_freq",
+                                      NULL};
+
+static void describe(as_config *c, as_model_spec *spec)
+{
+    as_spec_base(c, spec, 2048);
+    spec->heads = spec->kv_heads = as_config_size(c, "num_attention_heads", AS_MOST_HEADS);
+    if (spec->hidden % spec->heads) {
+        as_config_fail(c, AS_E_INPUT,
+                       "\"hidden_size\" is %lld, not a multiple of \"num_attention_heads\" %lld",
+                       (long long)spec->hidden, (long long)spec->heads);
+    }
+    spec->head_dim = spec->hidden / spec->heads;
+    double eps = as_config_eps(c, "layer_norm_eps", 1e-5);
+    bool bias = as_config_bool(c, "attention_bias", true),
+         parallel = as_config_bool(c, "use_parallel_residual", true);
+    as_rope_defaults rotary = {.head_dim = spec->head_dim,
+                               .theta = as_config_number_in(c, "rotary_emb_base", 10000, 1e-6, 1e30),
+                               .partial = as_config_number_in(c, "rotary_pct", 0.25, 1e-3, 1)};
+    as_attention_spec attention = as_spec_attention(spec, as_config_rope(c, &rotary, spec), bias, bias);
+    attention.layout = AS_QKV_PER_KV_HEAD;
+    spec->intermediate = as_config_size(c, "intermediate_size", AS_MOST_WIDTH);
+    as_mlp_spec mlp = {.width = spec->intermediate,
+                       .act = as_config_activation(c, "hidden_act", "gelu"),
+                       .up_bias = true,
+                       .down_bias = true,
+                       .up = AS_SLOT_UP,
+                       .down = AS_SLOT_DOWN};
+    for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
+        as_step *mixer = as_spec_add_step(&spec->layers[i], &as_block_attention, "mixer");
+        mixer->in_norm = as_spec_layer_norm(AS_SLOT_NORM_1, eps);
+        mixer->u.attention = attention;
+        as_step *ffn = as_spec_add_step(&spec->layers[i], &as_block_mlp, "ffn");
+        ffn->in_norm = as_spec_layer_norm(AS_SLOT_NORM_2, eps);
+        ffn->parallel = parallel;
+        ffn->u.mlp = mlp;
+    }
+    spec->final_norm = as_spec_layer_norm(AS_SLOT_FINAL_NORM, eps);
+    spec->tied_head = as_config_bool(c, "tie_word_embeddings", false);
+    spec->names = names;
+    spec->prefixes = prefixes;
+    spec->ignored = ignored;
+}
+
+const as_family as_family_gpt_neox = {.architectures = {"GPTNeoXForCausalLM"}, .describe = describe};

@@ -1,0 +1,117 @@
+/* The families known, and how a config.json finds its own. */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/arch/arch.h"
+#include "engine/engine.h"
+
+extern const as_family as_family_llama, as_family_mistral, as_family_mixtral, as_family_qwen2,
+    as_family_qwen3, as_family_gemma2, as_family_gpt_neox, as_family_mamba;
+
+const as_family *const as_families[] = {
+    &as_family_llama,    &as_family_mistral, &as_family_mixtral,
+    &as_family_qwen2,    &as_family_qwen3,   &as_family_gemma2,
+    &as_family_gpt_neox, &as_family_mamba,   NULL,
+};
+
+void as_model_spec_free(as_model_spec *spec)
+{
+    as_arena_free(&spec->arena);
+}
+
+const char *as_architecture_at(int64_t i)
+{
+    for (const as_family *const *family = as_families; *family; family++) {
+        for (const char *const *name = (*family)->architectures; *name; name++) {
+            if (i-- == 0) return *name;
+        }
+    }
+    return NULL;
+}
+
+/* Levenshtein's distance between two names, cut off at 63 bytes. */
+static int distance(const char *a, const char *b)
+{
+    int row[64];
+    size_t n = strnlen(a, 63), m = strnlen(b, 63);
+    for (size_t j = 0; j <= m; j++) row[j] = (int)j;
+    for (size_t i = 1; i <= n; i++) {
+        int diagonal = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            int above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+            if (above + 1 < best) best = above + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = above;
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+static as_code unknown(const char *name, as_error *err)
+{
+    const char *nearest = "";
+    int least = 1000;
+    for (const as_family *const *family = as_families; *family; family++) {
+        for (const char *const *known = (*family)->architectures; *known; known++) {
+            int here = distance(name, *known);
+            if (here < least) {
+                least = here;
+                nearest = *known;
+            }
+        }
+    }
+    return as_fail(err, AS_E_UNSUPPORTED,
+                   "config.json: architecture \"%.100s\" is not known; the nearest known is %s "
+                   "(`assay catalog` lists all)",
+                   name, nearest);
+}
+
+static as_code find_family(const json_t *root, const as_family **out, const char **name, as_error *err)
+{
+    const json_t *list = json_object_get(root, "architectures");
+    const char *first = json_string_value(json_array_get(list, 0));
+    if (!first) {
+        return as_fail(err, AS_E_INPUT,
+                       "config.json: \"architectures\" is missing or empty: it must name the model's "
+                       "class, as in [\"LlamaForCausalLM\"]");
+    }
+    for (const as_family *const *family = as_families; *family; family++) {
+        for (const char *const *known = (*family)->architectures; *known; known++) {
+            if (strcmp(first, *known) == 0) {
+                *out = *family;
+                *name = first;
+                return AS_OK;
+            }
+        }
+    }
+    return unknown(first, err);
+}
+
+as_code as_spec_from_config(const json_t *root, as_model_spec *out, as_error *err)
+{
+    const as_family *family = NULL;
+    const char *name = NULL;
+    if (!json_is_object(root)) return as_fail(err, AS_E_INPUT, "config.json: not a JSON object");
+    AS_TRY(find_family(root, &family, &name, err));
+    as_model_spec spec = {.rope_count = 0};
+    as_config config;
+    as_config_init(&config, root);
+    as_arena_init(&spec.arena, (size_t)1 << 30);
+    spec.architecture = as_arena_strdup(&spec.arena, name);
+    spec.model_type = as_arena_strdup(&spec.arena, as_config_string(&config, "model_type", ""));
+    if (!spec.architecture || !spec.model_type) {
+        as_model_spec_free(&spec);
+        return as_fail_memory(err, "the model's description");
+    }
+    family->describe(&config, &spec);
+    as_code rc = as_config_check(&config, err);
+    if (rc != AS_OK) {
+        as_model_spec_free(&spec);
+        return rc;
+    }
+    *out = spec;
+    return AS_OK;
+}

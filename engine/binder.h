@@ -1,0 +1,94 @@
+/* Gives blocks their weights by slot: from a checkpoint, or generated. Checks shapes, converts to the
+ * asked-for precision, keeps count of what was used. */
+#ifndef AS_ENGINE_BINDER_H
+#define AS_ENGINE_BINDER_H
+
+#include "engine/precision.h"
+#include "engine/repository.h"
+#include "engine/spec.h"
+
+/* A linear layer: y = x w^T + bias. quant says how its inputs are rounded first. */
+typedef struct as_linear {
+    as_matrix w;
+    const float *bias; /* or NULL */
+    as_activation_rounding rounding;
+} as_linear;
+
+/* One stack of experts' matrices [experts], all of one shape. */
+typedef struct as_expert_stack {
+    const as_matrix *w;
+    as_activation_rounding rounding;
+} as_expert_stack;
+
+/* A norm's vectors; NULL where it has none. */
+typedef struct as_norm_weights {
+    const float *weight, *bias;
+} as_norm_weights;
+
+/* Memory that a model owns: pages, each freed as it was taken. */
+typedef struct as_model_memory {
+    as_arena arena;
+    struct as_pages {
+        void *at;
+        size_t size;
+        struct as_pages *next;
+    } * pages;
+} as_model_memory;
+/* Zeroed pages for count elements of size bytes, NULL when there is no memory for them. */
+void *as_model_memory_take(as_model_memory *memory, int64_t count, size_t size);
+void as_model_memory_free(as_model_memory *memory);
+
+/* What binding has found so far. */
+typedef struct as_binder_totals {
+    int64_t parameters;        /* elements of all tensors used, each once */
+    int64_t expert_parameters; /* those of routed experts among them */
+    int64_t weight_bytes;      /* as held */
+    int64_t checkpoint_bytes;  /* as stored */
+} as_binder_totals;
+
+/* Where weights come from. */
+typedef struct as_binder_source {
+    as_repository *repository; /* NULL: generated */
+    uint64_t seed;             /* of generated weights */
+    as_dtype dtype;            /* of generated weights */
+} as_binder_source;
+
+typedef struct as_binder as_binder;
+
+/* All pointers are borrowed; memory receives what is converted or generated. */
+AS_MUST_USE as_code as_binder_open(const as_binder_source *source, const as_model_spec *spec,
+                                   const as_precision *precision, as_pool *pool, as_model_memory *memory,
+                                   as_binder **out, as_error *err);
+void as_binder_close(as_binder *binder);
+as_binder_totals as_binder_result(const as_binder *binder);
+/* Whether the checkpoint has the slot's tensor. Always true for generated weights. */
+bool as_binder_has(const as_binder *binder, as_slot slot, const char *suffix);
+/* Whether the checkpoint holds a tensor for `slot` that is another than `same`'s. A copy counts as known
+ * without being used: a tied model may carry its head twice, and one that differs is not tied (as
+ * transformers decides). */
+bool as_binder_differs(as_binder *binder, as_slot slot, as_slot same);
+/* Fails on a tensor that nothing asked for and that the family does not name as ignorable. */
+AS_MUST_USE as_code as_binder_check_surplus(const as_binder *binder, as_error *err);
+
+/* The layer whose slots the calls below mean; -1 for the model's own. */
+void as_binder_layer(as_binder *binder, int64_t layer);
+
+/* A linear layer inside the blocks, [rows, cols], converted to the run's precision. */
+AS_MUST_USE as_code as_bind_linear(as_binder *binder, as_slot slot, int64_t rows, int64_t cols, bool bias,
+                                   as_linear *out, as_error *err);
+/* A matrix that keeps the checkpoint's type unless a 16- or 32-bit type was asked for: embedding, head,
+ * router. */
+AS_MUST_USE as_code as_bind_matrix(as_binder *binder, as_slot slot, int64_t rows, int64_t cols,
+                                   as_matrix *out, as_error *err);
+/* `count` values as float32; the tensor may have any shape of that many elements. suffix: ".weight", ".bias"
+ * or "" for a pattern that is a whole name. */
+AS_MUST_USE as_code as_bind_vector(as_binder *binder, as_slot slot, const char *suffix, int64_t count,
+                                   const float **out, as_error *err);
+/* Room for `count` constants that a block derives from its tensors; lives as long as the model. */
+AS_MUST_USE as_code as_bind_floats(as_binder *binder, int64_t count, float **out, as_error *err);
+AS_MUST_USE as_code as_bind_norm(as_binder *binder, const as_norm_spec *norm, int64_t width,
+                                 as_norm_weights *out, as_error *err);
+AS_MUST_USE as_code as_bind_experts(as_binder *binder, as_slot slot, int64_t experts, int64_t rows,
+                                    int64_t cols, as_expert_stack *out, as_error *err);
+
+#endif

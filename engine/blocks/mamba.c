@@ -1,0 +1,114 @@
+/* Mamba (Gu and Dao 2023): in -> convolution -> selective scan -> gate -> out. */
+#include <math.h>
+
+#include "engine/blocks/block.h"
+
+typedef struct mamba_weights {
+    as_linear in, x, dt, out;
+    const float *conv, *conv_bias, *a, *d;
+} mamba_weights;
+
+/* The checkpoint holds ln(-a). */
+static as_code bind_a(as_binder *binder, int64_t count, const float **out, as_error *err)
+{
+    const float *log_a;
+    float *a;
+    AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_A_LOG, "", count, &log_a, err));
+    AS_TRY(as_bind_floats(binder, count, &a, err));
+    for (int64_t i = 0; i < count; i++) a[i] = -expf(log_a[i]);
+    *out = a;
+    return AS_OK;
+}
+
+static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,
+                    as_error *err)
+{
+    const as_mamba_spec *m = &step->u.mamba;
+    mamba_weights *w = weights;
+    AS_TRY(as_bind_linear(binder, AS_SLOT_SSM_IN, 2 * m->width, spec->hidden, m->bias, &w->in, err));
+    AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_CONV, ".weight", m->width * m->taps, &w->conv, err));
+    if (m->conv_bias) AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_CONV, ".bias", m->width, &w->conv_bias, err));
+    AS_TRY(as_bind_linear(binder, AS_SLOT_SSM_X, m->dt_rank + 2 * m->states, m->width, false, &w->x, err));
+    AS_TRY(as_bind_linear(binder, AS_SLOT_SSM_DT, m->width, m->dt_rank, true, &w->dt, err));
+    AS_TRY(bind_a(binder, m->width * m->states, &w->a, err));
+    AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_D, "", m->width, &w->d, err));
+    return as_bind_linear(binder, AS_SLOT_SSM_OUT, spec->hidden, m->width, m->bias, &w->out, err);
+}
+
+static as_block_needs needs(const as_model_spec *spec, const as_step *step)
+{
+    const as_mamba_spec *m = &step->u.mamba;
+    int64_t linear = as_pass_linear_needs(m->width > spec->hidden ? m->width : spec->hidden);
+    return (as_block_needs){.state = {m->width * (m->taps - 1), m->width * m->states},
+                            .row = 4 * m->width + m->dt_rank + 2 * m->states + linear};
+}
+
+static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
+{
+    const as_mamba_spec *m = &step->u.mamba;
+    const mamba_weights *w = weights;
+    int64_t hidden = pass->spec->hidden, n = pass->rows, bc = m->dt_rank + 2 * m->states;
+    float *in = as_pass_floats(pass, n * 2 * m->width);
+    float *u = in, *gate = in + m->width; /* halves of each row */
+    float *dbc = as_pass_floats(pass, n * bc);
+    float *dt = as_pass_floats(pass, n * m->width);
+    float *scanned = as_pass_floats(pass, n * m->width);
+    as_pass_linear(pass, &w->in, x, hidden, in, 2 * m->width);
+    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = u,
+                                                     .out = u,
+                                                     .width = m->width,
+                                                     .taps = m->taps,
+                                                     .in_stride = 2 * m->width,
+                                                     .out_stride = 2 * m->width,
+                                                     .weight = w->conv,
+                                                     .bias = w->conv_bias,
+                                                     .act = m->act,
+                                                     .state = pass->state[0],
+                                                     .spans = pass->spans,
+                                                     .span_count = pass->span_count});
+    as_pass_linear(pass, &w->x, u, 2 * m->width, dbc, bc);
+    as_pass_linear(pass, &w->dt, dbc, bc, dt, m->width);
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SOFTPLUS,
+                                                 .a = dt,
+                                                 .out = dt,
+                                                 .n = n,
+                                                 .width = m->width,
+                                                 .a_stride = m->width,
+                                                 .out_stride = m->width});
+    pass->ops->selective_scan(&pass->exec, &(as_selective_scan_args){.x = u,
+                                                                     .dt = dt,
+                                                                     .b = dbc + m->dt_rank,
+                                                                     .c = dbc + m->dt_rank + m->states,
+                                                                     .out = scanned,
+                                                                     .width = m->width,
+                                                                     .states = m->states,
+                                                                     .x_stride = 2 * m->width,
+                                                                     .dt_stride = m->width,
+                                                                     .b_stride = bc,
+                                                                     .c_stride = bc,
+                                                                     .out_stride = m->width,
+                                                                     .a = w->a,
+                                                                     .d = w->d,
+                                                                     .state = pass->state[1],
+                                                                     .spans = pass->spans,
+                                                                     .span_count = pass->span_count});
+    /* The gate is SiLU whatever hidden_act says: that is the convolution's. */
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SILU,
+                                                 .a = gate,
+                                                 .b = scanned,
+                                                 .out = scanned,
+                                                 .n = n,
+                                                 .width = m->width,
+                                                 .a_stride = 2 * m->width,
+                                                 .b_stride = m->width,
+                                                 .out_stride = m->width});
+    as_pass_linear(pass, &w->out, scanned, m->width, y, hidden);
+}
+
+const as_block as_block_mamba = {
+    .name = "mamba",
+    .weights_size = sizeof(mamba_weights),
+    .bind = bind,
+    .needs = needs,
+    .forward = forward,
+};

@@ -1,0 +1,323 @@
+/* Reading config.json; see config.h. */
+#include "engine/config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+
+enum { MAX_CONTEXT = 1 << 30 };
+
+/* Beyond these a base or a factor is a slip of the pen and would not survive float32. */
+static const double least_factor = 1e-6, most_factor = 1e6, most_base = 1e30;
+
+void as_config_init(as_config *config, const json_t *root)
+{
+    *config = (as_config){.root = root};
+}
+
+as_code as_config_check(const as_config *config, as_error *err)
+{
+    if (config->rc == AS_OK) return AS_OK;
+    if (err) {
+        *err = config->err;
+        (void)as_wrap(err, "config.json");
+    }
+    return config->rc;
+}
+
+void as_config_fail(as_config *config, as_code code, const char *format, ...)
+{
+    if (config->rc != AS_OK) return;
+    char text[sizeof config->err.text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    config->rc = as_fail(&config->err, code, "%s", text);
+}
+
+bool as_config_has(const as_config *config, const char *key)
+{
+    return as_json_has(config->root, key);
+}
+
+/* Each getter keeps the first failure and then hands out defaults. */
+#define GET(kind, value)                                                                                     \
+    do {                                                                                                     \
+        if (config->rc == AS_OK) config->rc = as_json_get_##kind(config->root, key, &(value), &config->err); \
+    } while (0)
+
+int64_t as_config_int(as_config *config, const char *key, int64_t otherwise)
+{
+    int64_t value = otherwise;
+    GET(int, value);
+    return value;
+}
+
+static int64_t check_size(as_config *config, const char *key, int64_t value, int64_t most)
+{
+    if (value >= 1 && value <= most) return value;
+    as_config_fail(config, AS_E_INPUT, "\"%s\" is %lld, expected 1 to %lld", key, (long long)value,
+                   (long long)most);
+    return 1;
+}
+
+int64_t as_config_size(as_config *config, const char *key, int64_t most)
+{
+    if (config->rc == AS_OK && !as_config_has(config, key)) {
+        as_config_fail(config, AS_E_INPUT, "\"%s\" is missing", key);
+    }
+    return check_size(config, key, as_config_int(config, key, 1), most);
+}
+
+int64_t as_config_size_or(as_config *config, const char *key, int64_t otherwise, int64_t most)
+{
+    return check_size(config, key, as_config_int(config, key, otherwise), most);
+}
+
+double as_config_number(as_config *config, const char *key, double otherwise)
+{
+    double value = otherwise;
+    GET(number, value);
+    return value;
+}
+
+double as_config_number_in(as_config *config, const char *key, double otherwise, double least, double most)
+{
+    double value = as_config_number(config, key, otherwise);
+    if (value >= least && value <= most) return value;
+    as_config_fail(config, AS_E_INPUT, "\"%s\" is %g, expected %g to %g", key, value, least, most);
+    return otherwise;
+}
+
+double as_config_eps(as_config *config, const char *key, double otherwise)
+{
+    return as_config_number_in(config, key, otherwise, 0, 1000);
+}
+
+bool as_config_bool(as_config *config, const char *key, bool otherwise)
+{
+    bool value = otherwise;
+    GET(bool, value);
+    return value;
+}
+
+const char *as_config_string(as_config *config, const char *key, const char *otherwise)
+{
+    const char *value = otherwise;
+    GET(string, value);
+    return value;
+}
+
+/* Names as transformers' activations.py registers them. */
+static const struct {
+    const char *name;
+    as_activation act;
+} activations[] = {
+    {"silu", AS_ACT_SILU},
+    {"swish", AS_ACT_SILU},
+    {"gelu", AS_ACT_GELU},
+    {"gelu_python", AS_ACT_GELU},
+    {"gelu_new", AS_ACT_GELU_TANH},
+    {"gelu_fast", AS_ACT_GELU_TANH},
+    {"gelu_pytorch_tanh", AS_ACT_GELU_TANH},
+    {"gelu_python_tanh", AS_ACT_GELU_TANH},
+    {"gelu_accurate", AS_ACT_GELU_TANH},
+    {"quick_gelu", AS_ACT_GELU_QUICK},
+    {"relu", AS_ACT_RELU},
+    {"relu2", AS_ACT_RELU2},
+    {"sigmoid", AS_ACT_SIGMOID},
+    {"tanh", AS_ACT_TANH},
+    {"linear", AS_ACT_NONE},
+    {"gelu_10", AS_ACT_GELU_CLIPPED},
+    {"hardswish", AS_ACT_HARDSWISH},
+    {"laplace", AS_ACT_LAPLACE},
+    {"leaky_relu", AS_ACT_LEAKY_RELU},
+    {"mish", AS_ACT_MISH},
+    {"relu6", AS_ACT_RELU6},
+};
+
+as_activation as_config_activation(as_config *config, const char *key, const char *otherwise)
+{
+    const char *name = as_config_string(config, key, otherwise);
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
+        if (strcmp(name, activations[i].name) == 0) return activations[i].act;
+    }
+    as_config_fail(config, AS_E_UNSUPPORTED,
+                   "\"%s\" is \"%s\", which is no activation known here (silu, gelu, "
+                   "gelu_new, gelu_pytorch_tanh, quick_gelu, relu, relu2, sigmoid, tanh)",
+                   key, name);
+    return AS_ACT_NONE;
+}
+
+/* ---- rotary encodings ------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name;
+    as_rope_scaling scaling;
+} scalings[] = {
+    {"default", AS_ROPE_PLAIN}, {"linear", AS_ROPE_LINEAR}, {"dynamic", AS_ROPE_DYNAMIC},
+    {"yarn", AS_ROPE_YARN},     {"llama3", AS_ROPE_LLAMA3}, {"longrope", AS_ROPE_LONGROPE},
+    {"su", AS_ROPE_LONGROPE},
+};
+
+static as_rope_scaling rope_scaling_kind(as_config *config, as_config *fields)
+{
+    const char *name = as_config_string(fields, "rope_type", as_config_string(fields, "type", "default"));
+    for (size_t i = 0; i < sizeof scalings / sizeof scalings[0]; i++) {
+        if (strcmp(name, scalings[i].name) == 0) return scalings[i].scaling;
+    }
+    as_config_fail(config, AS_E_UNSUPPORTED,
+                   "rope scaling \"%s\" is not known here (default, linear, dynamic, yarn, "
+                   "llama3, longrope)",
+                   name);
+    return AS_ROPE_PLAIN;
+}
+
+static const double *factor_list(as_config *fields, const char *key, int64_t count, as_model_spec *spec)
+{
+    json_t *list = json_object_get(fields->root, key);
+    if (!json_is_array(list) || (int64_t)json_array_size(list) != count) {
+        as_config_fail(fields, AS_E_INPUT, "\"%s\" must be a list of %lld numbers (half the rotated width)",
+                       key, (long long)count);
+        return NULL;
+    }
+    double *out = AS_ARENA_NEW_ARRAY(&spec->arena, double, count);
+    if (!out) {
+        as_config_fail(fields, AS_E_MEMORY, "out of memory for \"%s\"", key);
+        return NULL;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        if (!as_json_number(json_array_get(list, (size_t)i), &out[i]) ||
+            !(out[i] > 0 && out[i] <= most_factor)) {
+            as_config_fail(fields, AS_E_INPUT, "\"%s\"[%lld] is not a number above 0", key, (long long)i);
+            return NULL;
+        }
+    }
+    return out;
+}
+
+static double mscale(double factor, double by)
+{
+    return factor <= 1 ? 1 : 0.1 * by * log(factor) + 1;
+}
+
+/* The factor on cos and sin where the config gives none. */
+static double default_attention_factor(as_config *fields, const as_rope_spec *rope)
+{
+    if (rope->scaling == AS_ROPE_YARN) {
+        double up = as_config_number(fields, "mscale", 0),
+               all = as_config_number(fields, "mscale_all_dim", 0);
+        return up != 0 && all != 0 ? mscale(rope->factor, up) / mscale(rope->factor, all)
+                                   : mscale(rope->factor, 1);
+    }
+    if (rope->scaling == AS_ROPE_LONGROPE && rope->factor > 1) {
+        return sqrt(1 + log(rope->factor) / log((double)rope->original_context));
+    }
+    return 1;
+}
+
+static void read_scaling(as_config *config, as_config *fields, as_rope_spec *rope, as_model_spec *spec)
+{
+    bool needs_factor = rope->scaling == AS_ROPE_LINEAR || rope->scaling == AS_ROPE_DYNAMIC ||
+                        rope->scaling == AS_ROPE_LLAMA3;
+    if (needs_factor && !as_config_has(fields, "factor")) {
+        as_config_fail(fields, AS_E_INPUT, "rope scaling has no \"factor\"");
+    }
+    rope->max_context = as_config_size_or(config, "max_position_embeddings",
+                                          spec->context ? spec->context : 2048, MAX_CONTEXT);
+    int64_t original =
+        as_config_size_or(fields, "original_max_position_embeddings", rope->max_context, MAX_CONTEXT);
+    rope->original_context =
+        as_config_size_or(config, "original_max_position_embeddings", original, MAX_CONTEXT);
+    double ratio = (double)rope->max_context / (double)rope->original_context;
+    bool by_ratio = rope->scaling == AS_ROPE_YARN || rope->scaling == AS_ROPE_LONGROPE;
+    rope->factor = as_config_number_in(fields, "factor", by_ratio ? ratio : 1, least_factor, most_factor);
+    rope->low_freq_factor = as_config_number_in(fields, "low_freq_factor", 1, least_factor, most_factor);
+    rope->high_freq_factor = as_config_number_in(fields, "high_freq_factor", 4, least_factor, most_factor);
+    if (rope->scaling == AS_ROPE_LLAMA3 && rope->low_freq_factor >= rope->high_freq_factor) {
+        as_config_fail(fields, AS_E_INPUT,
+                       "\"low_freq_factor\" is %g, expected below \"high_freq_factor\" %g",
+                       rope->low_freq_factor, rope->high_freq_factor);
+    }
+    rope->beta_fast = as_config_number_in(fields, "beta_fast", 32, 0, most_factor);
+    rope->beta_slow = as_config_number_in(fields, "beta_slow", 1, 0, most_factor);
+    rope->no_truncate = !as_config_bool(fields, "truncate", true);
+    if (rope->beta_fast == 0) rope->beta_fast = 32;
+    if (rope->beta_slow == 0) rope->beta_slow = 1;
+    if (rope->scaling == AS_ROPE_LONGROPE) {
+        rope->short_factor = factor_list(fields, "short_factor", (rope->rotary + 1) / 2, spec);
+        rope->long_factor = factor_list(fields, "long_factor", (rope->rotary + 1) / 2, spec);
+    }
+    rope->attention_factor = 1;
+    if (by_ratio) {
+        double otherwise = default_attention_factor(fields, rope);
+        rope->attention_factor = as_config_number_in(fields, "attention_factor", otherwise, 0, most_factor);
+    }
+}
+
+static bool same_rope(const as_rope_spec *a, const as_rope_spec *b)
+{
+    return a->kind == b->kind && a->head_dim == b->head_dim && a->dim == b->dim && a->offset == b->offset &&
+           a->theta == b->theta && a->scaling == b->scaling && a->factor == b->factor &&
+           a->attention_factor == b->attention_factor && a->original_context == b->original_context &&
+           a->scaling != AS_ROPE_LONGROPE;
+}
+
+int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model_spec *spec)
+{
+    static const char *const sources[] = {"rope_parameters", "rope_scaling"};
+    as_config fields;
+    as_config_init(&fields, NULL);
+    for (size_t i = 0; i < 2 && !fields.root; i++) {
+        json_t *object = NULL;
+        if (config->rc == AS_OK)
+            config->rc = as_json_get_object(config->root, sources[i], &object, &config->err);
+        json_t *nested = defaults->layer_type ? json_object_get(object, defaults->layer_type) : NULL;
+        if (json_is_object(nested)) object = nested;
+        if (json_object_size(object)) fields.root = object;
+    }
+    double theta = as_config_number_in(config, "rope_theta", defaults->theta, least_factor, most_base);
+    bool may_be_partial = defaults->partial > 0;
+    double partial =
+        may_be_partial ? as_config_number_in(config, "partial_rotary_factor", defaults->partial, 0, 1) : 1;
+    as_rope_spec rope = {.kind = defaults->kind, .head_dim = defaults->head_dim};
+    rope.theta = as_config_number_in(&fields, "rope_theta", theta, least_factor, most_base);
+    if (may_be_partial) partial = as_config_number_in(&fields, "partial_rotary_factor", partial, 0, 1);
+    rope.scaling = rope_scaling_kind(config, &fields);
+    rope.dim = (int64_t)((double)rope.head_dim * partial);
+    rope.rotary = rope.dim + rope.dim % 2; /* an odd share is rounded up */
+    if (rope.rotary > rope.head_dim) {
+        as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
+                       (long long)rope.head_dim, (long long)rope.dim);
+    }
+    read_scaling(config, &fields, &rope, spec);
+    if (config->rc == AS_OK && fields.rc != AS_OK) {
+        config->rc = fields.rc;
+        config->err = fields.err;
+    }
+    for (int i = 0; i < spec->rope_count; i++) {
+        if (same_rope(&spec->ropes[i], &rope)) return i;
+    }
+    AS_BUG(spec->rope_count == AS_MAX_ROPES);
+    spec->ropes[spec->rope_count] = rope;
+    return spec->rope_count++;
+}
+
+const char *as_config_layer_type(as_config *config, int64_t layer, int64_t layers)
+{
+    if (!as_config_has(config, "layer_types")) return NULL;
+    json_t *list = json_object_get(config->root, "layer_types");
+    if (!json_is_array(list) || (int64_t)json_array_size(list) != layers) {
+        as_config_fail(config, AS_E_INPUT,
+                       "\"layer_types\" must be a list with one entry for each of the %lld layers",
+                       (long long)layers);
+        return NULL;
+    }
+    const char *name = json_string_value(json_array_get(list, (size_t)layer));
+    if (!name) as_config_fail(config, AS_E_INPUT, "\"layer_types\"[%lld] is not a string", (long long)layer);
+    return name;
+}

@@ -1,0 +1,248 @@
+/* Opening a model: configuration, weights, facts. */
+#include "engine/model.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/arch/arch.h"
+#include "engine/digest.h"
+#include "engine/text/tokenizer.h"
+
+/* ---- weights ---------------------------------------------------------------------------------------------
+ */
+
+static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as_step_weights *weights,
+                         as_error *err)
+{
+    weights->block = as_arena_calloc(&m->memory.arena, 1, step->block->weights_size);
+    if (!weights->block) return as_fail_memory(err, "the weights");
+    AS_TRY(as_bind_norm(binder, &step->in_norm, m->spec.hidden, &weights->in_norm, err));
+    AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
+    return as_bind_norm(binder, &step->out_norm, m->spec.hidden, &weights->out_norm, err);
+}
+
+static as_code bind_head(as_model *m, as_binder *binder, as_error *err)
+{
+    if (m->spec.tied_head && !as_binder_differs(binder, AS_SLOT_HEAD, AS_SLOT_EMBED)) {
+        m->head.w = m->embed;
+        return AS_OK;
+    }
+    AS_TRY(as_bind_matrix(binder, AS_SLOT_HEAD, m->spec.vocab, m->spec.hidden, &m->head.w, err));
+    if (!m->spec.head_bias) return AS_OK;
+    return as_bind_vector(binder, AS_SLOT_HEAD, ".bias", m->spec.vocab, &m->head.bias, err);
+}
+
+static as_code bind_all(as_model *m, as_binder *binder, as_error *err)
+{
+    const as_model_spec *spec = &m->spec;
+    /* A tied checkpoint may hold its one matrix under either name. */
+    bool under_head = spec->tied_head && !as_binder_has(binder, AS_SLOT_EMBED, ".weight") &&
+                      as_binder_has(binder, AS_SLOT_HEAD, ".weight");
+    as_slot embed = under_head ? AS_SLOT_HEAD : AS_SLOT_EMBED;
+    AS_TRY(as_bind_matrix(binder, embed, spec->vocab, spec->hidden, &m->embed, err));
+    m->layers = AS_ARENA_NEW_ARRAY(&m->memory.arena, as_layer_weights, spec->layer_count);
+    if (!m->layers) return as_fail_memory(err, "the weights");
+    for (int64_t i = 0; i < spec->layer_count; i++) {
+        as_binder_layer(binder, i);
+        for (int s = 0; s < spec->layers[i].step_count; s++) {
+            AS_TRY(bind_step(m, binder, &spec->layers[i].steps[s], &m->layers[i].steps[s], err));
+        }
+    }
+    as_binder_layer(binder, -1);
+    AS_TRY(as_bind_norm(binder, &spec->final_norm, spec->hidden, &m->final_norm, err));
+    AS_TRY(bind_head(m, binder, err));
+    return as_binder_check_surplus(binder, err);
+}
+
+/* Parameters that one token touches: all but the experts it is not sent to. */
+static int64_t active_parameters(const as_model_spec *spec, const as_binder_totals *totals)
+{
+    int64_t all = 0, used = 0;
+    for (int64_t i = 0; i < spec->layer_count; i++) {
+        for (int s = 0; s < spec->layers[i].step_count; s++) {
+            const as_step *step = &spec->layers[i].steps[s];
+            if (step->block != &as_block_moe) continue;
+            all += step->u.moe.experts;
+            used += step->u.moe.top_k;
+        }
+    }
+    if (all == 0) return totals->parameters;
+    return totals->parameters - totals->expert_parameters + totals->expert_parameters / all * used;
+}
+
+static as_code load_weights(as_model *m, const as_model_options *options, as_error *err)
+{
+    as_binder_source source = {.repository = m->repository, .seed = options->seed, .dtype = AS_F16};
+    const char *stored = json_string_value(json_object_get(m->config, "torch_dtype"));
+    if (!stored) stored = json_string_value(json_object_get(m->config, "dtype"));
+    as_dtype named;
+    if (stored && as_dtype_parse(stored, &named) && (named == AS_F32 || named == AS_BF16))
+        source.dtype = named;
+    as_pool *pool = NULL;
+    as_binder *binder = NULL;
+    as_code rc = as_pool_open(options->threads, &pool, err);
+    if (rc == AS_OK) rc = as_binder_open(&source, &m->spec, &m->precision, pool, &m->memory, &binder, err);
+    if (rc == AS_OK) rc = bind_all(m, binder, err);
+    if (rc == AS_OK) {
+        as_binder_totals totals = as_binder_result(binder);
+        m->info.parameters = totals.parameters;
+        m->info.active_parameters = active_parameters(&m->spec, &totals);
+        m->info.weight_bytes = totals.weight_bytes;
+        m->info.checkpoint_bytes = totals.checkpoint_bytes;
+        m->info.dtype = as_dtype_torch_name(m->repository ? m->embed.dtype : source.dtype);
+    }
+    as_binder_close(binder);
+    as_pool_close(pool);
+    return rc;
+}
+
+/* ---- facts -----------------------------------------------------------------------------------------------
+ */
+
+static as_code eos_list(as_model *m, as_error *err)
+{
+    const json_t *value = NULL;
+    if (m->repository) value = json_object_get(m->repository->generation_config.value, "eos_token_id");
+    if (!value || json_is_null(value)) value = json_object_get(m->config, "eos_token_id");
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    int32_t *ids = AS_ARENA_NEW_ARRAY(&m->memory.arena, int32_t, count + 1);
+    if (!ids) return as_fail_memory(err, "the model's facts");
+    int64_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+        json_int_t id = json_is_integer(item) ? json_integer_value(item) : -1;
+        if (id >= 0 && id < m->spec.vocab) ids[used++] = (int32_t)id;
+    }
+    m->info.eos = ids;
+    m->info.eos_count = used;
+    return AS_OK;
+}
+
+static as_code fill_info(as_model *m, const char *name, const as_model_options *options, as_error *err)
+{
+    as_model_info *info = &m->info;
+    const as_model_spec *spec = &m->spec;
+    info->id = as_arena_strdup(&m->memory.arena, name);
+    info->path = m->repository ? m->repository->path : "";
+    info->architecture = spec->architecture;
+    info->model_type = spec->model_type;
+    info->precision = m->precision.name;
+    info->layers = spec->layer_count;
+    info->hidden = spec->hidden;
+    info->heads = spec->heads;
+    info->kv_heads = spec->kv_heads;
+    info->head_dim = spec->head_dim;
+    info->intermediate = spec->intermediate;
+    info->vocab = spec->vocab;
+    info->context = spec->context;
+    info->backend = m->backend->name;
+    info->level = m->backend->level;
+    for (int64_t i = 0; i < spec->layer_count; i++) {
+        for (int s = 0; s < spec->layers[i].step_count; s++) {
+            as_block_needs needs = spec->layers[i].steps[s].block->needs(spec, &spec->layers[i].steps[s]);
+            info->kv_bytes_per_token += 2 * needs.kv_heads * (needs.k_width + needs.v_width);
+            for (int p = 0; p < AS_MAX_STATES; p++)
+                info->state_bytes += needs.state[p] * (int64_t)sizeof(float);
+        }
+    }
+    if (!info->id) return as_fail_memory(err, "the model's facts");
+    AS_TRY(as_model_digest(m->config, m->repository, options->seed, m->digest, err));
+    info->digest = m->digest;
+    return eos_list(m, err);
+}
+
+/* ---- open ------------------------------------------------------------------------------------------------
+ */
+
+static as_code read_config(as_model *m, const char *name, const as_model_options *options, as_error *err)
+{
+    if (options->synth) {
+        m->config = json_deep_copy(options->synth);
+        return m->config ? AS_OK : as_fail_memory(err, "the configuration");
+    }
+    AS_TRY(as_repository_open(name, &m->repository, err));
+    as_repository *repo = m->repository;
+    if (repo->config.has_problem || !repo->config.value) {
+        if (!repo->config.has_problem) return as_fail(err, AS_E_NOT_FOUND, "config.json is missing");
+        *err = repo->config.problem;
+        return err->code;
+    }
+    m->config = json_incref(repo->config.value);
+    if (repo->index.has_problem) {
+        *err = repo->index.problem;
+        return err->code;
+    }
+    for (int64_t i = 0; i < repo->weight_count; i++) {
+        if (!repo->weights[i].loaded || !repo->weights[i].has_problem) continue;
+        *err = repo->weights[i].problem;
+        return err->code;
+    }
+    if (repo->weight_count == 0) return as_fail(err, AS_E_NOT_FOUND, "no *.safetensors file");
+    return AS_OK;
+}
+
+static as_code open_tokenizer(as_model *m, const as_model_options *options, as_error *err)
+{
+    if (!m->repository || options->without_tokenizer) return AS_OK;
+    as_code rc = as_tokenizer_open(m->repository->path, &m->tokenizer, err);
+    return rc == AS_E_NOT_FOUND ? AS_OK : rc;
+}
+
+static as_code open_into(as_model *m, const char *name, const as_model_options *options, as_error *err)
+{
+    if (options->device && strcmp(options->device, "cpu") != 0) {
+        return as_fail(err, AS_E_UNSUPPORTED, "--device %s: this build computes on the cpu only",
+                       options->device);
+    }
+    AS_TRY(as_precision_parse(options->dtype, &m->precision, err));
+    AS_TRY(as_backend_cpu(options->level, &m->backend, err));
+    AS_TRY(read_config(m, name, options, err));
+    AS_TRY(as_spec_from_config(m->config, &m->spec, err));
+    AS_TRY(load_weights(m, options, err));
+    AS_TRY(open_tokenizer(m, options, err));
+    return fill_info(m, name, options, err);
+}
+
+as_code as_model_open(const char *name, const as_model_options *options, as_model **out, as_error *err)
+{
+    static const as_model_options defaults = {0};
+    as_error local;
+    if (!err) err = &local;
+    as_model *m = AS_NEW(as_model);
+    if (!m) return as_fail_memory(err, "the model");
+    as_arena_init(&m->memory.arena, 0);
+    as_code rc = open_into(m, name, options ? options : &defaults, err);
+    if (rc != AS_OK) {
+        as_model_close(m);
+        return rc == AS_E_USAGE ? rc : as_wrap(err, "%s", name);
+    }
+    *out = m;
+    return AS_OK;
+}
+
+void as_model_close(as_model *m)
+{
+    if (!m) return;
+    as_tokenizer_close(m->tokenizer);
+    as_model_spec_free(&m->spec);
+    as_repository_close(m->repository);
+    as_model_memory_free(&m->memory);
+    json_decref(m->config);
+    as_free(m);
+}
+
+const as_model_info *as_model_facts(const as_model *m)
+{
+    return &m->info;
+}
+
+const json_t *as_model_config(const as_model *m)
+{
+    return m->config;
+}
+
+const struct as_tokenizer *as_model_tokenizer(const as_model *m)
+{
+    return m->tokenizer;
+}

@@ -1,0 +1,37 @@
+/* A model's insides, for the engine's own files. */
+#ifndef AS_ENGINE_MODEL_H
+#define AS_ENGINE_MODEL_H
+
+#include "base/sha256.h"
+#include "engine/binder.h"
+#include "engine/blocks/block.h"
+#include "engine/engine.h"
+
+typedef struct as_step_weights {
+    void *block; /* block->weights_size bytes */
+    as_norm_weights in_norm, out_norm;
+} as_step_weights;
+
+typedef struct as_layer_weights {
+    as_step_weights steps[AS_MAX_STEPS];
+} as_layer_weights;
+
+struct as_model {
+    as_model_spec spec;
+    as_precision precision;
+    as_repository *repository; /* NULL when generated */
+    as_model_memory memory;
+    json_t *config;
+    struct as_tokenizer *tokenizer;
+    const as_backend *backend;
+
+    as_matrix embed;
+    as_linear head;
+    as_norm_weights final_norm;
+    as_layer_weights *layers;
+
+    as_model_info info;
+    char digest[2 * AS_SHA256_BYTES + 1];
+};
+
+#endif

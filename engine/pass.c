@@ -1,0 +1,70 @@
+/* Help for blocks; see pass.h. */
+#include "engine/pass.h"
+
+enum { SMALLEST_BLOCK = 32 }; /* of columns with a scale of their own: bounds the scales a row can need */
+
+float *as_pass_floats(as_pass *pass, int64_t count)
+{
+    count = (count + 15) & ~(int64_t)15; /* whole cache lines */
+    AS_BUG(pass->work_used + count > pass->work_size);
+    float *at = pass->work + pass->work_used;
+    pass->work_used += count;
+    return at;
+}
+
+int64_t as_pass_linear_needs(int64_t cols)
+{
+    return cols + (cols + SMALLEST_BLOCK - 1) / SMALLEST_BLOCK;
+}
+
+void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
+                    int64_t y_stride)
+{
+    int64_t cols = linear->w.cols, mark = pass->work_used;
+    as_matmul_args args = {.w = &linear->w,
+                           .x = x,
+                           .n = pass->rows,
+                           .x_stride = x_stride,
+                           .bias = linear->bias,
+                           .out = y,
+                           .out_stride = y_stride};
+    const as_activation_rounding *rounding = &linear->rounding;
+    if (rounding->on) {
+        int64_t blocks =
+            rounding->kind == AS_QUANT_BLOCK ? (cols + rounding->block - 1) / rounding->block : 1;
+        float *rounded = as_pass_floats(pass, pass->rows * cols);
+        float *scale = as_pass_floats(pass, pass->rows * blocks);
+        pass->ops->quantize_rows(&pass->exec, &(as_quantize_rows_args){.kind = rounding->kind,
+                                                                       .x = x,
+                                                                       .out = rounded,
+                                                                       .n = pass->rows,
+                                                                       .width = cols,
+                                                                       .x_stride = x_stride,
+                                                                       .out_stride = cols,
+                                                                       .block = rounding->block,
+                                                                       .scale = scale});
+        args.x = rounded;
+        args.x_stride = cols;
+        args.x_scale = scale;
+        args.x_block = rounding->kind == AS_QUANT_BLOCK ? rounding->block : 0;
+    }
+    pass->ops->matmul(&pass->exec, &args);
+    pass->work_used = mark;
+}
+
+void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights, const float *in,
+                  int64_t in_stride, float *out, int64_t out_stride, int64_t groups, int64_t width)
+{
+    pass->ops->norm(&pass->exec, &(as_norm_args){.kind = norm->kind,
+                                                 .in = in,
+                                                 .out = out,
+                                                 .n = pass->rows,
+                                                 .groups = groups,
+                                                 .width = width,
+                                                 .in_stride = in_stride,
+                                                 .out_stride = out_stride,
+                                                 .weight = weights->weight,
+                                                 .bias = weights->bias,
+                                                 .weight_offset = weights->weight ? norm->weight_offset : 0,
+                                                 .eps = norm->eps});
+}

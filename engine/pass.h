@@ -1,0 +1,42 @@
+/* One forward pass over N rows of several sequences: what blocks compute with. */
+#ifndef AS_ENGINE_PASS_H
+#define AS_ENGINE_PASS_H
+
+#include "engine/binder.h"
+#include "engine/spec.h"
+
+/* A rope table of this pass: [N, rotary/2]. */
+typedef struct as_rope_rows {
+    const float *cos, *sin;
+} as_rope_rows;
+
+typedef struct as_pass {
+    const as_model_spec *spec;
+    const as_backend *ops;
+    as_exec exec;
+    int64_t rows; /* N */
+    const as_span *spans;
+    int64_t span_count;
+    as_rope_rows ropes[AS_MAX_ROPES];
+    /* the step at hand */
+    const as_kv_layer *cache;    /* NULL where the block has none */
+    float *state[AS_MAX_STATES]; /* [slots, needs.state[part]] */
+    /* work space: a stack of floats, reset after each step */
+    float *work;
+    int64_t work_size, work_used;
+} as_pass;
+
+/* Work space for the current step; room was reckoned when the session was opened (as_block_needs.row). */
+float *as_pass_floats(as_pass *pass, int64_t count);
+
+/* y [N, rows] = x [N, cols] through the layer, rounding x first where the precision says so. */
+void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
+                    int64_t y_stride);
+/* Floats of work space for each row that as_pass_linear takes for inputs of that width. */
+int64_t as_pass_linear_needs(int64_t cols);
+
+/* The norm over `groups` vectors a row (1 for the residual stream). */
+void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights, const float *in,
+                  int64_t in_stride, float *out, int64_t out_stride, int64_t groups, int64_t width);
+
+#endif

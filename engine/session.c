@@ -1,0 +1,468 @@
+/* Sessions: memory for a number of sequences, and the forward pass over a batch of them. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/kv.h"
+#include "engine/rope.h"
+
+enum {
+    DEFAULT_CHUNK = 512,
+    DEFAULT_CACHE = 32768,
+    MOST_CHUNK = 8192,
+    MOST_SEQUENCES = 65536,
+    LOGIT_BYTES = 32 << 20, /* of one block of logits rows */
+    WORK_BYTES = 128 << 20, /* of all else that grows with the chunk, unless a chunk is asked for */
+    LEAST_CHUNK = 16,
+};
+
+/* A row whose logits are wanted. */
+typedef struct wanted_row {
+    int64_t feed, index; /* index: of the token within its feed */
+    int64_t row;         /* in the pass */
+} wanted_row;
+
+struct as_session {
+    const as_model *model;
+    as_pool *pool;
+    as_exec exec;
+    as_kv kv;
+    int64_t chunk, logit_rows, cache_tokens;
+    as_model_memory memory; /* the buffers below */
+    int64_t bytes;
+    float *stream, *normed, *output, *entry; /* [chunk, hidden] */
+    float *work;
+    int64_t work_size;
+    float *rope_cos[AS_MAX_ROPES], *rope_sin[AS_MAX_ROPES]; /* [chunk, rotary/2] */
+    float *frequencies;                                     /* [most rotary/2] */
+    int32_t *tokens;
+    as_span *spans;     /* [chunk] */
+    int64_t *totals;    /* [chunk] length each span's sequence has after its feed */
+    wanted_row *wanted; /* [chunk] */
+    float *logits;
+    atomic_bool cancelled;
+    as_trace_sink *trace;
+    void *trace_context;
+};
+
+/* ---- open ------------------------------------------------------------------------------------------------
+ */
+
+static void *take(as_session *s, int64_t count, size_t size)
+{
+    void *at = as_model_memory_take(&s->memory, count, size);
+    if (at) s->bytes += count * (int64_t)size;
+    return at;
+}
+
+/* Floats of work space that the neediest step takes for each row. */
+static int64_t work_per_row(const as_model_spec *spec)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < spec->layer_count; i++) {
+        for (int k = 0; k < spec->layers[i].step_count; k++) {
+            as_block_needs needs = spec->layers[i].steps[k].block->needs(spec, &spec->layers[i].steps[k]);
+            if (needs.row > most) most = needs.row;
+        }
+    }
+    return most;
+}
+
+/* The usual chunk, or as many rows as WORK_BYTES hold; never fewer than there are sequences to decode. */
+static int64_t default_chunk(const as_model_spec *spec, int64_t sequences)
+{
+    int64_t row = work_per_row(spec) + 4 * spec->hidden; /* open_buffers takes four rows of the stream */
+    for (int i = 0; i < spec->rope_count; i++) row += spec->ropes[i].rotary;
+    int64_t rows = WORK_BYTES / (row * (int64_t)sizeof(float)) / LEAST_CHUNK * LEAST_CHUNK;
+    if (rows < sequences) rows = sequences;
+    if (rows < LEAST_CHUNK) rows = LEAST_CHUNK;
+    return rows < DEFAULT_CHUNK ? rows : DEFAULT_CHUNK;
+}
+
+static as_code open_buffers(as_session *s, as_error *err)
+{
+    const as_model_spec *spec = &s->model->spec;
+    s->work_size = work_per_row(spec) * s->chunk + 32 * 16; /* each array is rounded up to a cache line */
+    s->stream = take(s, s->chunk * spec->hidden, sizeof(float));
+    s->normed = take(s, s->chunk * spec->hidden, sizeof(float));
+    s->output = take(s, s->chunk * spec->hidden, sizeof(float));
+    s->entry = take(s, s->chunk * spec->hidden, sizeof(float));
+    s->work = take(s, s->work_size, sizeof(float));
+    s->tokens = take(s, s->chunk, sizeof *s->tokens);
+    s->spans = take(s, s->chunk, sizeof *s->spans);
+    s->totals = take(s, s->chunk, sizeof *s->totals);
+    s->wanted = take(s, s->chunk, sizeof *s->wanted);
+    s->logits = take(s, s->logit_rows * spec->vocab, sizeof(float));
+    s->exec.scratch = take(s, as_pool_threads(s->pool), AS_SCRATCH_BYTES);
+    bool ok = s->stream && s->normed && s->output && s->entry && s->work && s->tokens && s->spans &&
+              s->totals && s->wanted && s->logits && s->exec.scratch;
+    int64_t widest = 1;
+    for (int i = 0; i < spec->rope_count; i++) {
+        int64_t half = spec->ropes[i].rotary / 2;
+        if (half > widest) widest = half;
+        s->rope_cos[i] = take(s, s->chunk * half + 1, sizeof(float));
+        s->rope_sin[i] = take(s, s->chunk * half + 1, sizeof(float));
+        ok = ok && s->rope_cos[i] && s->rope_sin[i];
+    }
+    s->frequencies = take(s, widest, sizeof(float));
+    return ok && s->frequencies ? AS_OK : as_fail_memory(err, "a session's work space");
+}
+
+static as_code cache_type(const as_model *m, const char *name, as_dtype *out, as_error *err)
+{
+    if (!name) {
+        bool wide = strcmp(m->precision.name, "f32") == 0 || strcmp(m->precision.name, "native") == 0;
+        *out = m->precision.kv8 ? AS_E4M3 : wide ? AS_F32 : AS_F16;
+        return AS_OK;
+    }
+    static const struct {
+        const char *name;
+        as_dtype type;
+    } types[] = {{"f32", AS_F32}, {"f16", AS_F16}, {"bf16", AS_BF16}, {"e4m3", AS_E4M3}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (strcmp(name, types[i].name) != 0) continue;
+        *out = types[i].type;
+        return AS_OK;
+    }
+    return as_fail(err, AS_E_USAGE, "cache type %s is not known; known are f32, f16, bf16, e4m3", name);
+}
+
+static as_code open_into(as_session *s, const as_session_options *options, as_error *err)
+{
+    const as_model *m = s->model;
+    int64_t context = m->spec.context ? m->spec.context : DEFAULT_CACHE;
+    int64_t sequences = options->max_sequences ? options->max_sequences : 1;
+    s->cache_tokens = options->cache_tokens     ? options->cache_tokens
+                      : context < DEFAULT_CACHE ? context
+                                                : DEFAULT_CACHE;
+    s->chunk = options->chunk ? options->chunk : default_chunk(&m->spec, sequences);
+    if (sequences < 1 || sequences > MOST_SEQUENCES || s->cache_tokens < 1 ||
+        s->cache_tokens > (int64_t)1 << 31) {
+        return as_fail(
+            err, AS_E_LIMIT,
+            "a session of %lld sequences with %lld tokens is not possible, at most %d with 2^31 are",
+            (long long)sequences, (long long)s->cache_tokens, MOST_SEQUENCES);
+    }
+    if (s->chunk < 1 || s->chunk > MOST_CHUNK) {
+        return as_fail(err, AS_E_LIMIT, "chunk is %lld, expected 1 to %d", (long long)s->chunk, MOST_CHUNK);
+    }
+    s->logit_rows = LOGIT_BYTES / (m->spec.vocab * (int64_t)sizeof(float));
+    if (s->logit_rows < 1) s->logit_rows = 1;
+    if (s->logit_rows > s->chunk) s->logit_rows = s->chunk;
+    as_dtype cache = AS_F32;
+    AS_TRY(cache_type(m, options->cache, &cache, err));
+    AS_TRY(as_pool_open(options->threads, &s->pool, err));
+    s->exec.pool = s->pool;
+    AS_TRY(open_buffers(s, err));
+    return as_kv_open(&s->kv, &m->spec, cache, s->cache_tokens, sequences, err);
+}
+
+as_code as_session_open(const as_model *model, const as_session_options *options, as_session **out,
+                        as_error *err)
+{
+    static const as_session_options defaults = {0};
+    as_session *s = AS_NEW(as_session);
+    if (!s) return as_fail_memory(err, "a session");
+    s->model = model;
+    as_arena_init(&s->memory.arena, 0);
+    as_code rc = open_into(s, options ? options : &defaults, err);
+    if (rc != AS_OK) {
+        as_session_close(s);
+        return rc;
+    }
+    *out = s;
+    return AS_OK;
+}
+
+void as_session_close(as_session *s)
+{
+    if (!s) return;
+    as_kv_close(&s->kv);
+    as_model_memory_free(&s->memory);
+    as_pool_close(s->pool);
+    as_free(s);
+}
+
+const as_model *as_session_model(const as_session *s)
+{
+    return s->model;
+}
+
+as_session_limits as_session_get_limits(const as_session *s)
+{
+    return (as_session_limits){
+        .cache_tokens = s->cache_tokens, .max_sequences = s->kv.sequence_count, .chunk = s->chunk};
+}
+
+int64_t as_session_bytes(const as_session *s)
+{
+    return s->bytes + s->kv.bytes;
+}
+
+/* ---- sequences -------------------------------------------------------------------------------------------
+ */
+
+as_code as_session_add(as_session *s, int64_t *sequence, as_error *err)
+{
+    int64_t found = as_kv_add(&s->kv);
+    if (found < 0) {
+        return as_fail(err, AS_E_LIMIT, "all %lld sequences of the session are in use",
+                       (long long)s->kv.sequence_count);
+    }
+    *sequence = found;
+    return AS_OK;
+}
+
+void as_session_drop(as_session *s, int64_t sequence)
+{
+    as_kv_drop(&s->kv, sequence);
+}
+
+int64_t as_session_length(const as_session *s, int64_t sequence)
+{
+    return s->kv.sequences[sequence].length;
+}
+
+void as_session_cancel(as_session *s)
+{
+    atomic_store(&s->cancelled, true);
+}
+
+void as_session_trace(as_session *s, as_trace_sink *sink, void *context)
+{
+    s->trace = sink;
+    s->trace_context = context;
+}
+
+static void trace(as_session *s, const as_pass *pass, const char *stage, const float *values)
+{
+    if (s->trace) s->trace(s->trace_context, stage, pass->rows, pass->spec->hidden, values);
+}
+
+static void trace_layer(as_session *s, const as_pass *pass, int64_t layer, const char *what,
+                        const float *values)
+{
+    if (!s->trace) return;
+    char stage[48];
+    snprintf(stage, sizeof stage, "%lld.%s", (long long)layer, what);
+    trace(s, pass, stage, values);
+}
+
+/* ---- the forward pass ------------------------------------------------------------------------------------
+ */
+
+static void fill_ropes(as_session *s, as_pass *pass)
+{
+    for (int r = 0; r < pass->spec->rope_count; r++) {
+        const as_rope_spec *rope = &pass->spec->ropes[r];
+        int64_t half = rope->rotary / 2;
+        bool varies = as_rope_varies(rope);
+        if (!varies) as_rope_frequencies(rope, 0, s->frequencies);
+        for (int64_t i = 0; i < pass->span_count; i++) {
+            const as_span *span = &pass->spans[i];
+            if (varies) as_rope_frequencies(rope, s->totals[i], s->frequencies);
+            as_rope_table(rope, s->frequencies, span->position, span->count,
+                          s->rope_cos[r] + span->first * half, s->rope_sin[r] + span->first * half);
+        }
+        pass->ropes[r] = (as_rope_rows){.cos = s->rope_cos[r], .sin = s->rope_sin[r]};
+    }
+}
+
+static void embed(as_session *s, as_pass *pass)
+{
+    float scale = pass->spec->embed_scale;
+    pass->ops->embed(&pass->exec, &(as_embed_args){.matrix = &s->model->embed,
+                                                   .tokens = s->tokens,
+                                                   .n = pass->rows,
+                                                   .scale = scale != 0 ? scale : 1,
+                                                   .out = s->stream,
+                                                   .out_stride = pass->spec->hidden});
+    trace(s, pass, "embed", s->stream);
+}
+
+static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
+{
+    const as_step *step = &pass->spec->layers[layer].steps[index];
+    const as_step_weights *weights = &s->model->layers[layer].steps[index];
+    as_step_memory *memory = &s->kv.layers[layer].steps[index];
+    int64_t hidden = pass->spec->hidden;
+    const float *in = step->parallel ? s->entry : s->stream;
+    if (step->in_norm.present) {
+        as_pass_norm(pass, &step->in_norm, &weights->in_norm, in, hidden, s->normed, hidden, 1, hidden);
+        in = s->normed;
+    }
+    pass->cache = memory->cache.kv_heads ? &memory->cache : NULL;
+    memcpy(pass->state, memory->state, sizeof pass->state);
+    pass->work_used = 0;
+    step->block->forward(pass, step, weights->block, in, s->output);
+    if (step->out_norm.present) {
+        as_pass_norm(pass, &step->out_norm, &weights->out_norm, s->output, hidden, s->output, hidden, 1,
+                     hidden);
+    }
+    trace_layer(s, pass, layer, step->trace, s->output);
+    pass->ops->add(&pass->exec, &(as_add_args){.x = s->output,
+                                               .out = s->stream,
+                                               .n = pass->rows,
+                                               .width = hidden,
+                                               .x_stride = hidden,
+                                               .out_stride = hidden,
+                                               .scale = step->residual_scale != 0 ? step->residual_scale : 1,
+                                               .out_scale = 1});
+}
+
+static void run_layer(as_session *s, as_pass *pass, int64_t layer)
+{
+    const as_layer_spec *spec = &pass->spec->layers[layer];
+    for (int i = 0; i < spec->step_count; i++) {
+        if (!spec->steps[i].parallel) continue;
+        memcpy(s->entry, s->stream, (size_t)(pass->rows * pass->spec->hidden) * sizeof(float));
+        break;
+    }
+    for (int i = 0; i < spec->step_count; i++) run_step(s, pass, layer, i);
+    trace_layer(s, pass, layer, "out", s->stream);
+}
+
+/* Hands over logits of wanted rows from..to-1, whose normed states lie in s->normed; runs of one feed
+ * together. */
+static as_code hand_over(as_session *s, int64_t from, int64_t to, as_logits_sink *sink, void *context,
+                         as_error *err)
+{
+    for (int64_t i = from; i < to;) {
+        int64_t end = i + 1;
+        while (end < to && s->wanted[end].feed == s->wanted[i].feed) end++;
+        AS_TRY(sink(context, s->wanted[i].feed, s->wanted[i].index, end - i,
+                    s->logits + (i - from) * s->model->spec.vocab, err));
+        i = end;
+    }
+    return AS_OK;
+}
+
+static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_sink *sink, void *context,
+                      as_error *err)
+{
+    const as_model_spec *spec = pass->spec;
+    int64_t hidden = spec->hidden;
+    if (wanted == 0) return AS_OK;
+    for (int64_t i = 0; i < wanted; i++) { /* rows ascend: moving down never overwrites one still to come */
+        memmove(s->stream + i * hidden, s->stream + s->wanted[i].row * hidden,
+                (size_t)hidden * sizeof(float));
+    }
+    pass->rows = wanted;
+    as_pass_norm(pass, &spec->final_norm, &s->model->final_norm, s->stream, hidden, s->normed, hidden, 1,
+                 hidden);
+    trace(s, pass, "final_norm", s->normed);
+    for (int64_t from = 0; from < wanted; from += s->logit_rows) {
+        int64_t to = from + s->logit_rows < wanted ? from + s->logit_rows : wanted;
+        pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &s->model->head.w,
+                                                         .x = s->normed + from * hidden,
+                                                         .n = to - from,
+                                                         .x_stride = hidden,
+                                                         .bias = s->model->head.bias,
+                                                         .out = s->logits,
+                                                         .out_stride = spec->vocab});
+        if (spec->logit_cap != 0 || (spec->logit_scale != 0 && spec->logit_scale != 1)) {
+            pass->ops->cap(&pass->exec,
+                           &(as_cap_args){.x = s->logits,
+                                          .n = to - from,
+                                          .width = spec->vocab,
+                                          .stride = spec->vocab,
+                                          .cap = spec->logit_cap,
+                                          .scale = spec->logit_scale != 0 ? spec->logit_scale : 1});
+        }
+        AS_TRY(hand_over(s, from, to, sink, context, err));
+    }
+    return AS_OK;
+}
+
+static as_code run_pass(as_session *s, int64_t rows, int64_t spans, int64_t wanted, as_logits_sink *sink,
+                        void *context, as_error *err)
+{
+    as_pass pass = {.spec = &s->model->spec,
+                    .ops = s->model->backend,
+                    .exec = s->exec,
+                    .rows = rows,
+                    .spans = s->spans,
+                    .span_count = spans,
+                    .work = s->work,
+                    .work_size = s->work_size};
+    fill_ropes(s, &pass);
+    embed(s, &pass);
+    for (int64_t layer = 0; layer < pass.spec->layer_count; layer++) {
+        if (atomic_exchange(&s->cancelled, false)) return as_fail(err, AS_E_CANCELLED, "interrupted");
+        run_layer(s, &pass, layer);
+    }
+    return finish(s, &pass, wanted, sink, context, err);
+}
+
+/* ---- feeds -----------------------------------------------------------------------------------------------
+ */
+
+static as_code check_feeds(const as_session *s, const as_feed *feeds, int64_t count, as_error *err)
+{
+    int64_t pages = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const as_feed *feed = &feeds[i];
+        AS_BUG(feed->sequence < 0 || feed->sequence >= s->kv.sequence_count);
+        AS_BUG(!s->kv.sequences[feed->sequence].active);
+        if (feed->count < 1) return as_fail(err, AS_E_INPUT, "no tokens to compute");
+        for (int64_t t = 0; t < feed->count; t++) {
+            if (feed->tokens[t] < 0 || feed->tokens[t] >= s->model->spec.vocab) {
+                return as_fail(err, AS_E_INPUT, "token %d at %lld is outside the vocabulary of %lld",
+                               feed->tokens[t], (long long)t, (long long)s->model->spec.vocab);
+            }
+        }
+        pages += as_kv_pages_needed(&s->kv, feed->sequence, feed->count);
+    }
+    if (pages > s->kv.free_count) {
+        return as_fail(err, AS_E_LIMIT, "the cache of %lld tokens is full", (long long)s->cache_tokens);
+    }
+    return AS_OK;
+}
+
+/* How far a call has come through its feeds. */
+typedef struct cursor {
+    int64_t feed, token;
+} cursor;
+
+/* Fills one pass from the cursor on; returns its rows. */
+static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cursor *at, int64_t *spans,
+                         int64_t *wanted)
+{
+    int64_t rows = 0;
+    *spans = *wanted = 0;
+    while (at->feed < count && rows < s->chunk) {
+        const as_feed *feed = &feeds[at->feed];
+        as_sequence *seq = &s->kv.sequences[feed->sequence];
+        int64_t n = feed->count - at->token < s->chunk - rows ? feed->count - at->token : s->chunk - rows;
+        s->spans[*spans] = (as_span){
+            .first = rows, .count = n, .position = seq->length, .pages = seq->pages, .state = feed->sequence};
+        int64_t total = seq->length + feed->count - at->token;
+        s->totals[(*spans)++] = total > feed->prompt_length ? total : feed->prompt_length;
+        memcpy(s->tokens + rows, feed->tokens + at->token, (size_t)n * sizeof *feed->tokens);
+        bool last = at->token + n == feed->count;
+        int64_t first = feed->want == AS_LOGITS_ALL ? 0 : feed->want == AS_LOGITS_LAST && last ? n - 1 : n;
+        for (int64_t i = first; i < n; i++) {
+            s->wanted[(*wanted)++] = (wanted_row){.feed = at->feed, .index = at->token + i, .row = rows + i};
+        }
+        seq->length += n;
+        rows += n;
+        at->token += n;
+        if (last) *at = (cursor){.feed = at->feed + 1};
+    }
+    return rows;
+}
+
+as_code as_session_forward(as_session *s, const as_feed *feeds, int64_t count, as_logits_sink *sink,
+                           void *context, as_error *err)
+{
+    AS_TRY(check_feeds(s, feeds, count, err));
+    for (int64_t i = 0; i < count; i++) as_kv_grow(&s->kv, feeds[i].sequence, feeds[i].count);
+    cursor at = {0};
+    while (at.feed < count) {
+        int64_t spans, wanted;
+        int64_t rows = fill_pass(s, feeds, count, &at, &spans, &wanted);
+        AS_TRY(run_pass(s, rows, spans, wanted, sink, context, err));
+    }
+    return AS_OK;
+}

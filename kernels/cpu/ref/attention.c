@@ -1,0 +1,110 @@
+/* The key/value cache and attention over it: the specification in plain C. Scores are computed twice (for
+ * the maximum, then for the sum), so that no buffer grows with the context. */
+#include <math.h>
+
+#include "kernels/cpu/ref/ref.h"
+
+static int64_t cache_row(const as_span *span, const as_kv_layer *cache, int64_t position, int64_t head)
+{
+    int64_t page = span->pages[position / AS_PAGE_TOKENS];
+    return (page * cache->kv_heads + head) * AS_PAGE_TOKENS + position % AS_PAGE_TOKENS;
+}
+
+static void kv_store_span(void *context, int64_t s, int worker)
+{
+    (void)worker;
+    const as_kv_store_args *a = context;
+    const as_kv_layer *cache = a->cache;
+    const as_span *span = &a->spans[s];
+    int64_t size = as_dtype_bytes(cache->dtype);
+    for (int64_t i = 0; i < span->count; i++) {
+        for (int64_t g = 0; g < cache->kv_heads; g++) {
+            int64_t row = cache_row(span, cache, span->position + i, g);
+            const float *k = a->k + (span->first + i) * a->k_stride + g * cache->k_width;
+            const float *v = a->v + (span->first + i) * a->v_stride + g * cache->v_width;
+            as_convert_from_f32(cache->dtype, k, cache->k + row * cache->k_width * size, cache->k_width);
+            as_convert_from_f32(cache->dtype, v, cache->v + row * cache->v_width * size, cache->v_width);
+        }
+    }
+}
+
+void kv_store_ref(const as_exec *exec, const as_kv_store_args *args)
+{
+    as_pool_for(exec->pool, args->span_count, kv_store_span, (void *)args);
+}
+
+/* One query row of one head against its visible keys. */
+typedef struct query {
+    const as_attention_args *args;
+    const as_span *span;
+    const float *q;
+    int64_t head, position;
+} query;
+
+static double score(const query *u, int64_t j)
+{
+    const as_attention_args *a = u->args;
+    const as_kv_layer *cache = a->cache;
+    int64_t row = cache_row(u->span, cache, j, u->head / (a->heads / cache->kv_heads));
+    double sum = 0;
+    for (int64_t c = 0; c < cache->k_width; c++) {
+        sum += (double)u->q[c] * as_ref_element(cache->dtype, cache->k, row * cache->k_width + c);
+    }
+    sum *= a->scale;
+    if (a->softcap > 0) sum = a->softcap * tanh(sum / a->softcap);
+    if (a->alibi) sum += a->alibi[u->head] * (double)(j - u->position);
+    return sum;
+}
+
+static void attend(const query *u, double *sums, float *out)
+{
+    const as_attention_args *a = u->args;
+    const as_kv_layer *cache = a->cache;
+    int64_t first = as_first_visible(u->position, a->window, a->chunk);
+    double largest = a->sinks ? a->sinks[u->head] : -INFINITY;
+    for (int64_t j = first; j <= u->position; j++) {
+        double s = score(u, j);
+        if (s > largest) largest = s;
+    }
+    double denominator = a->sinks ? exp(a->sinks[u->head] - largest) : 0;
+    for (int64_t c = 0; c < cache->v_width; c++) sums[c] = 0;
+    for (int64_t j = first; j <= u->position; j++) {
+        double p = exp(score(u, j) - largest);
+        int64_t row = cache_row(u->span, cache, j, u->head / (a->heads / cache->kv_heads));
+        denominator += p;
+        for (int64_t c = 0; c < cache->v_width; c++) {
+            sums[c] += p * as_ref_element(cache->dtype, cache->v, row * cache->v_width + c);
+        }
+    }
+    for (int64_t c = 0; c < cache->v_width; c++) out[c] = (float)(sums[c] / denominator);
+}
+
+typedef struct attention_job {
+    const as_exec *exec;
+    const as_attention_args *args;
+    const as_span *span;
+} attention_job;
+
+static void attention_row(void *context, int64_t i, int worker)
+{
+    const attention_job *job = context;
+    const as_attention_args *a = job->args;
+    int64_t row = job->span->first + i / a->heads, head = i % a->heads;
+    query u = {
+        .args = a,
+        .span = job->span,
+        .q = a->q + row * a->q_stride + head * a->cache->k_width,
+        .head = head,
+        .position = job->span->position + i / a->heads,
+    };
+    double *sums = (double *)as_exec_scratch(job->exec, worker);
+    attend(&u, sums, a->out + row * a->out_stride + head * a->cache->v_width);
+}
+
+void attention_ref(const as_exec *exec, const as_attention_args *args)
+{
+    for (int64_t s = 0; s < args->span_count; s++) {
+        attention_job job = {.exec = exec, .args = args, .span = &args->spans[s]};
+        as_pool_for(exec->pool, job.span->count * args->heads, attention_row, &job);
+    }
+}

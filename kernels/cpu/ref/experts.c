@@ -1,0 +1,151 @@
+/* Mixtures of experts: routing and combining, the specification in plain C. */
+#include <math.h>
+
+#include "kernels/cpu/ref/ref.h"
+
+/* Whether a ranks before b: the larger; a NaN before all, so that it is seen in the output. */
+static bool ranks_before(double a, double b)
+{
+    return a > b || (isnan(a) && !isnan(b));
+}
+
+/* The best of values[0..count-1] not yet taken; the lower index among equals. */
+static int64_t best_index(const double *values, const bool *taken, int64_t count)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < count; i++) {
+        if (taken[i]) continue;
+        if (best < 0 || ranks_before(values[i], values[best])) best = i;
+    }
+    return best;
+}
+
+/* values becomes exp(values - max) / sum over `count`. */
+static void softmax(double *values, int64_t count)
+{
+    double largest = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (values[i] > largest) largest = values[i];
+    }
+    for (int64_t i = 0; i < count; i++) sum += values[i] = exp(values[i] - largest);
+    for (int64_t i = 0; i < count; i++) values[i] /= sum;
+}
+
+/* The room that routing one row needs, in a worker's scratch. */
+typedef struct route_room {
+    double *score, *choice, *group; /* [experts], [experts], [groups] */
+    bool *taken, *group_taken;
+} route_room;
+
+static route_room room_in(unsigned char *scratch, int64_t experts, int64_t groups)
+{
+    route_room room;
+    room.score = (double *)scratch;
+    room.choice = room.score + experts;
+    room.group = room.choice + experts;
+    room.taken = (bool *)(room.group + groups);
+    room.group_taken = room.taken + experts;
+    return room;
+}
+
+static double group_score(const double *values, int64_t count, bool by_max)
+{
+    double first = -INFINITY, second = -INFINITY;
+    for (int64_t i = 0; i < count; i++) {
+        if (ranks_before(values[i], first)) {
+            second = first;
+            first = values[i];
+        } else if (ranks_before(values[i], second)) {
+            second = values[i];
+        }
+    }
+    return by_max || count < 2 ? first : first + second;
+}
+
+/* Marks as taken every expert outside the group_top best groups. */
+static void exclude_groups(const as_route_args *r, const route_room *room)
+{
+    int64_t size = r->experts / r->groups;
+    for (int64_t g = 0; g < r->groups; g++) {
+        room->group_taken[g] = false;
+        room->group[g] = group_score(room->choice + g * size, size, r->group_by_max);
+    }
+    for (int64_t rank = 0; rank < r->group_top; rank++) {
+        room->group_taken[best_index(room->group, room->group_taken, r->groups)] = true;
+    }
+    for (int64_t i = 0; i < r->experts; i++) room->taken[i] = !room->group_taken[i / size];
+}
+
+static void route_row(const as_route_args *r, int64_t row, const route_room *room)
+{
+    for (int64_t i = 0; i < r->experts; i++) {
+        double s = r->scores[row * r->experts + i];
+        room->score[i] = r->kind == AS_ROUTE_SIGMOID ? 1 / (1 + exp(-s)) : s;
+    }
+    if (r->kind == AS_ROUTE_SOFTMAX) softmax(room->score, r->experts);
+    for (int64_t i = 0; i < r->experts; i++) {
+        /* The choice is made between float32 numbers, as models make it. */
+        room->choice[i] = (float)room->score[i] + (r->bias ? r->bias[i] : 0.0f);
+        room->taken[i] = false;
+    }
+    if (r->groups > 1) exclude_groups(r, room);
+    int32_t *ids = r->ids + row * r->top_k;
+    double sum = 0, picked[256];
+    AS_BUG(r->top_k > 256);
+    for (int64_t k = 0; k < r->top_k; k++) {
+        int64_t best = best_index(room->choice, room->taken, r->experts);
+        room->taken[best] = true;
+        ids[k] = (int32_t)best;
+        picked[k] = room->score[best];
+    }
+    if (r->kind == AS_ROUTE_SOFTMAX_TOPK) softmax(picked, r->top_k);
+    for (int64_t k = 0; k < r->top_k; k++) sum += picked[k];
+    for (int64_t k = 0; k < r->top_k; k++) {
+        double weight = r->normalise ? picked[k] / (sum + 1e-20) : picked[k];
+        r->weights[row * r->top_k + k] = (float)(weight * r->scale);
+    }
+}
+
+typedef struct route_job {
+    const as_exec *exec;
+    const as_route_args *args;
+} route_job;
+
+static void route_body(void *context, int64_t row, int worker)
+{
+    const route_job *job = context;
+    route_room room =
+        room_in(as_exec_scratch(job->exec, worker), job->args->experts, as_max_i64(1, job->args->groups));
+    route_row(job->args, row, &room);
+}
+
+void route_ref(const as_exec *exec, const as_route_args *args)
+{
+    route_job job = {exec, args};
+    as_pool_for(exec->pool, args->n, route_body, &job);
+}
+
+static void combine_row(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    const as_expert_combine_args *e = context;
+    const int32_t *ids = e->ids + i * e->top_k;
+    for (int64_t c = 0; c < e->width; c++) {
+        double sum = e->out[i * e->out_stride + c];
+        int64_t last = -1;
+        for (int64_t done = 0; done < e->top_k; done++) {
+            int64_t next = -1; /* the rank whose expert follows `last` */
+            for (int64_t k = 0; k < e->top_k; k++) {
+                if (ids[k] > last && (next < 0 || ids[k] < ids[next])) next = k;
+            }
+            last = ids[next];
+            sum += (double)e->weights[i * e->top_k + next] * e->x[(i * e->top_k + next) * e->x_stride + c];
+        }
+        e->out[i * e->out_stride + c] = (float)sum;
+    }
+}
+
+void expert_combine_ref(const as_exec *exec, const as_expert_combine_args *args)
+{
+    as_pool_for(exec->pool, args->n, combine_row, (void *)args);
+}

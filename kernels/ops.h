@@ -1,0 +1,313 @@
+/* The operations that a model is made of, and the backend that carries them out.
+ *
+ * Letters: N rows (tokens of the batch), D model width, H query heads, G key/value heads, K keys. Activations
+ * are float32, row-major, with a stride in elements where it can differ from the width. Weights are
+ * as_matrix, read in their own type inside the product; accumulation is float32 throughout. Pointers are the
+ * backend's memory.
+ *
+ * Two rules hold for every operation of every backend:
+ *   - Row independence: what is written for one row (or one sequence) has the same bits whatever the other
+ *     rows, their number, the number of threads and the split into calls. Sums run in an order that depends
+ * on the widths and on absolute key positions alone. (AS_QUANT_TENSOR in quantize_rows is the one exception:
+ *     its scale is defined over all rows.)
+ *   - cpu/ref is the specification: another variant may order sums otherwise (its own fixed order) and agrees
+ *     within the tolerance given.
+ *
+ * Operations cannot fail: shapes are checked when a model is loaded. They do not allocate: each worker has
+ * AS_SCRATCH_BYTES of scratch in as_exec. */
+#ifndef AS_KERNELS_OPS_H
+#define AS_KERNELS_OPS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "kernels/dtype.h"
+
+enum {
+    AS_SCRATCH_BYTES = 4 << 20, /* per worker, 64-byte aligned */
+    AS_PAGE_TOKENS = 64,        /* tokens in one page of the key/value cache */
+};
+
+/* What an operation runs on. */
+typedef struct as_exec {
+    as_pool *pool;          /* NULL: the caller alone */
+    unsigned char *scratch; /* AS_SCRATCH_BYTES for each worker of the pool */
+} as_exec;
+
+/* How a matrix's stored numbers become its values. */
+typedef enum {
+    AS_SCALE_NONE,
+    AS_SCALE_TENSOR, /* scales[0] */
+    AS_SCALE_ROW,    /* scales[row] */
+    AS_SCALE_BLOCK,  /* scales[row / block_rows][col / block_cols], row-major, ceil(cols/block_cols) wide */
+} as_scale_kind;
+
+/* A weight matrix [rows, cols]: output features by input features, as checkpoints store a linear layer. */
+typedef struct as_matrix {
+    as_dtype dtype; /* F32, F16, BF16 or E4M3 */
+    as_scale_kind scale;
+    int64_t rows, cols;
+    int64_t stride;                 /* elements from one row to the next, at least cols */
+    const void *data;               /* no alignment beyond the element's is promised */
+    const float *scales;            /* NULL for AS_SCALE_NONE */
+    int64_t block_rows, block_cols; /* for AS_SCALE_BLOCK */
+} as_matrix;
+
+typedef enum {
+    AS_ACT_NONE, /* identity */
+    AS_ACT_SILU,
+    AS_ACT_GELU,       /* exact, by erf */
+    AS_ACT_GELU_TANH,  /* 0.5x(1+tanh(sqrt(2/pi)(x+0.044715x^3))) */
+    AS_ACT_GELU_QUICK, /* x sigmoid(1.702x) */
+    AS_ACT_RELU,
+    AS_ACT_RELU2, /* relu(x)^2 */
+    AS_ACT_SIGMOID,
+    AS_ACT_TANH,
+    AS_ACT_SOFTPLUS,
+    AS_ACT_GELU_CLIPPED, /* gelu, kept within -10 to 10 */
+    AS_ACT_HARDSWISH,    /* x min(max(x + 3, 0), 6) / 6 */
+    AS_ACT_LAPLACE,      /* 0.5 (1 + erf((x - 0.707107) / (0.282095 sqrt 2))) */
+    AS_ACT_LEAKY_RELU,   /* x, or 0.01 x below 0 */
+    AS_ACT_MISH,         /* x tanh(softplus(x)) */
+    AS_ACT_RELU6,        /* min(max(x, 0), 6) */
+    AS_ACT_COUNT
+} as_activation;
+
+/* out[i,:] = scale * matrix[tokens[i],:]. Exact up to one rounding. tokens are within rows. */
+typedef struct as_embed_args {
+    const as_matrix *matrix; /* [vocab, D] */
+    const int32_t *tokens;   /* [N] */
+    int64_t n;
+    float scale;
+    float *out; /* [N, D] */
+    int64_t out_stride;
+} as_embed_args;
+
+typedef enum { AS_NORM_RMS, AS_NORM_LAYER, AS_NORM_L2 } as_norm_kind;
+
+/* Each row holds `groups` vectors of `width`, one behind the other, each normalised alone:
+ *   RMS:   x / sqrt(mean(x^2) + eps) * (weight + weight_offset)
+ *   LAYER: (x - mean) / sqrt(var + eps) * (weight + weight_offset) + bias
+ *   L2:    x / sqrt(sum(x^2) + eps) * (weight + weight_offset)
+ * weight [width], or [groups, width] when weight_per_group; NULL: one. bias likewise; NULL: none.
+ * in == out is allowed. Tolerance 1e-6 of the larger of the terms subtracted or added. */
+typedef struct as_norm_args {
+    as_norm_kind kind;
+    const float *in;
+    float *out;
+    int64_t n, groups, width;
+    int64_t in_stride, out_stride;
+    const float *weight, *bias;
+    float weight_offset, eps;
+    bool weight_per_group;
+} as_norm_args;
+
+/* out[n, rows] = x[n, cols] * w^T (+ bias) (+ out where accumulate).
+ * x_scale: NULL, or the scales of quantize_rows: the product is of the rounded numbers, then times the row's
+ * scale (x_scale[n], x_block 0) or, block by block of x_block columns, x_scale[n * ceil(cols/x_block) + b].
+ * Tolerance: 2e-6 * sum |x||w|. */
+typedef struct as_matmul_args {
+    const as_matrix *w;
+    const float *x;
+    int64_t n, x_stride;
+    const float *bias; /* [rows] or NULL */
+    float *out;
+    int64_t out_stride;
+    bool accumulate;
+    const float *x_scale;
+    int64_t x_block;
+} as_matmul_args;
+
+typedef enum {
+    AS_ROPE_HALF,       /* pairs (i, i + rotary/2): Llama, NeoX */
+    AS_ROPE_INTERLEAVED /* pairs (2i, 2i + 1): GPT-J, GLM */
+} as_rope_kind;
+
+/* Rotates the `rotary` elements of each head that begin at `offset`, in place: (a, b) becomes
+ * (a cos - b sin, b cos + a sin), with cos and sin [N, rotary/2] already computed for each row's position
+ * (attention factors folded in). */
+typedef struct as_rope_args {
+    as_rope_kind kind;
+    float *x; /* [N, heads, width] */
+    int64_t n, heads, width, stride, offset, rotary;
+    const float *cos, *sin;
+} as_rope_args;
+
+/* One layer's key/value cache: pages of AS_PAGE_TOKENS tokens, each [G, AS_PAGE_TOKENS, width], so that a
+ * head's keys lie one behind the other. A sequence's page table is shared by all layers. dtype F32, F16, BF16
+ * or E4M3 (scale 1, saturating, as servers store it). */
+typedef struct as_kv_layer {
+    as_dtype dtype;
+    int64_t kv_heads, k_width, v_width;
+    unsigned char *k, *v; /* [pages, G, AS_PAGE_TOKENS, k_width or v_width] */
+} as_kv_layer;
+
+/* Rows first..first+count-1 of the batch are one sequence's tokens at positions position.. on. */
+typedef struct as_span {
+    int64_t first, count;
+    int64_t position;     /* of the first row; the cache holds all earlier ones */
+    const int32_t *pages; /* page table, entry p covers positions p*AS_PAGE_TOKENS on; -1 where dropped */
+    int64_t state;        /* slot of the sequence's recurrent states */
+} as_span;
+
+/* Writes k [N, G, k_width] and v [N, G, v_width] into the cache at each row's position. */
+typedef struct as_kv_store_args {
+    const as_kv_layer *cache;
+    const float *k, *v;
+    int64_t k_stride, v_stride;
+    const as_span *spans;
+    int64_t span_count;
+} as_kv_store_args;
+
+/* out[i,h,:] = sum_j softmax_j(score(i,j)) v[j], score = cap(scale * q.k) + bias over the visible keys j of
+ * the row's own sequence, kv_store done before. visible: j <= p; with window W > 0 also j > p - W; with chunk
+ * C > 0 also j / C == p / C. cap(s): softcap * tanh(s / softcap) where softcap > 0. bias: alibi[h] * (j - p)
+ * where alibi. sinks: one more term exp(sinks[h]) in the denominator. Heads h share key/value head h / (H/G).
+ * Tolerance 2e-6 of the largest |v|. Keys are taken in blocks aligned to absolute positions, so that any
+ * split of the rows into calls gives the same bits. */
+typedef struct as_attention_args {
+    const as_kv_layer *cache;
+    const float *q; /* [N, H, k_width] */
+    float *out;     /* [N, H, v_width] */
+    int64_t q_stride, out_stride;
+    int64_t heads;
+    float scale, softcap;
+    int64_t window, chunk;
+    const float *alibi, *sinks; /* [H] or NULL */
+    const as_span *spans;
+    int64_t span_count;
+} as_attention_args;
+
+/* out = act(a) * b, or act(a) where b is NULL; [N, width] with strides; out may be a. Tolerance 5e-7 of
+ * max(1, |a|) |b|. */
+typedef struct as_gate_args {
+    as_activation act;
+    const float *a, *b;
+    float *out;
+    int64_t n, width;
+    int64_t a_stride, b_stride, out_stride;
+} as_gate_args;
+
+/* out = out_scale * out + scale * x, elementwise [N, width]. */
+typedef struct as_add_args {
+    const float *x;
+    float *out;
+    int64_t n, width, x_stride, out_stride;
+    float scale, out_scale;
+} as_add_args;
+
+/* x = cap * tanh(scale * x / cap), or scale * x where cap is 0; in place. */
+typedef struct as_cap_args {
+    float *x;
+    int64_t n, width, stride;
+    float cap, scale;
+} as_cap_args;
+
+typedef enum {
+    AS_ROUTE_SOFTMAX,      /* softmax over all, then the top k */
+    AS_ROUTE_SOFTMAX_TOPK, /* the top k, then softmax over them */
+    AS_ROUTE_SIGMOID,      /* sigmoid, then the top k */
+} as_route_kind;
+
+/* Picks top_k of `experts` for each row: the largest score (+ bias where given, for the choice only), the
+ * lower index first among equals; with groups > 1 only among the group_top groups whose two best scores sum
+ * highest (or, with group_by_max, whose best is highest). ids[N, k] ascend by rank; weights[N, k] are the
+ * scores, divided by their sum where normalise (plus 1e-20), times scale. */
+typedef struct as_route_args {
+    as_route_kind kind;
+    const float *scores; /* [N, experts], raw logits */
+    const float *bias;   /* [experts] or NULL */
+    int64_t n, experts, top_k, groups, group_top;
+    bool group_by_max, normalise;
+    float scale;
+    int32_t *ids;   /* [N, k] */
+    float *weights; /* [N, k] */
+} as_route_args;
+
+/* out[r, :] = w[ids[r]] * x[r / rows_per_x] (+ bias) for every r in 0..N*k-1: each (row, rank) pair takes its
+ * own expert. Same order of sums as matmul. x_scale as in matmul, one per row of x. */
+typedef struct as_expert_matmul_args {
+    const as_matrix *w; /* [experts], all of one shape and type */
+    const float *bias;  /* [experts, rows] or NULL */
+    int64_t experts;
+    const int32_t *ids;
+    int64_t n;          /* number of pairs */
+    int64_t rows_per_x; /* k for the first product, 1 for the second */
+    const float *x;
+    int64_t x_stride;
+    float *out;
+    int64_t out_stride;
+    const float *x_scale;
+    int64_t x_block;
+} as_expert_matmul_args;
+
+/* out[i,:] += sum over ranks r, in ascending expert index, of weights[i,r] * x[i*k + r, :]. */
+typedef struct as_expert_combine_args {
+    const float *x; /* [N*k, D] */
+    const float *weights;
+    const int32_t *ids;
+    int64_t n, top_k, width, x_stride, out_stride;
+    float *out;
+} as_expert_combine_args;
+
+/* Causal depthwise convolution over each span, with the last taps-1 inputs kept as state:
+ * out[i,c] = act(bias[c] + sum_t weight[c,t] * in[i - taps + 1 + t, c]). in may be out. */
+typedef struct as_conv1d_args {
+    const float *in;
+    float *out;
+    int64_t width, taps, in_stride, out_stride;
+    const float *weight; /* [width, taps] */
+    const float *bias;   /* [width] or NULL */
+    as_activation act;
+    float *state; /* [slots, width, taps-1], zero at a sequence's start, oldest first */
+    const as_span *spans;
+    int64_t span_count;
+} as_conv1d_args;
+
+/* Mamba's scan (Gu and Dao 2023, algorithm 2), for each channel c and state s:
+ *   h[c,s] = exp(dt[i,c] a[c,s]) h[c,s] + dt[i,c] b[i,s] x[i,c];  out[i,c] = sum_s h[c,s] c_[i,s] + d[c]
+ * x[i,c] dt is after softplus. */
+typedef struct as_selective_scan_args {
+    const float *x, *dt, *b, *c;
+    float *out;
+    int64_t width, states;
+    int64_t x_stride, dt_stride, b_stride, c_stride, out_stride;
+    const float *a; /* [width, states], negative */
+    const float *d; /* [width] */
+    float *state;   /* [slots, width, states] */
+    const as_span *spans;
+    int64_t span_count;
+} as_selective_scan_args;
+
+typedef enum {
+    AS_QUANT_TENSOR, /* one scale over all rows, written to every scale[n] */
+    AS_QUANT_TOKEN,  /* a scale per row */
+    AS_QUANT_BLOCK,  /* a scale per row and `block` columns */
+} as_quant_kind;
+
+/* Rounds activations to e4m3 as a server does before an 8-bit product: scale = max|x| / 448 (at least
+ * 1e-12... a row of zeros gets scale 1), out = e4m3(x / scale) as float32, unscaled. */
+typedef struct as_quantize_rows_args {
+    as_quant_kind kind;
+    const float *x;
+    float *out;
+    int64_t n, width, x_stride, out_stride, block;
+    float *scale; /* [N], or [N, ceil(width/block)] */
+} as_quantize_rows_args;
+
+/* A backend: a table of operations and its memory. */
+typedef struct as_backend {
+    const char *name;  /* "cpu" */
+    const char *level; /* "ref", "avx2", "avx512", "amx" */
+#define AS_OP(op) void (*op)(const as_exec *exec, const as_##op##_args *args);
+#include "kernels/ops.def"
+#undef AS_OP
+} as_backend;
+
+/* The CPU's best level, or the one named ("ref", "avx2", "avx512", "amx"; NULL or "" for the best; the
+ * environment variable AS_CPU where name is NULL). AS_E_UNSUPPORTED when this machine lacks it. The table is
+ * constant and shared. */
+AS_MUST_USE as_code as_backend_cpu(const char *level, const as_backend **out, as_error *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* The difference of two measured numbers; see compare.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "reports/compare.h"
+
+enum { FEWEST_SAMPLES = 5, DEFAULT_RESAMPLES = 4000, STREAM = 0x636d70 };
+
+typedef struct samples {
+    double *values;
+    size_t count;
+} samples;
+
+/* Leaves out->values NULL when there are none that can be used. */
+static as_code read_samples(const json_t *check, samples *out, as_error *err)
+{
+    const json_t *list = json_object_get(json_object_get(check, "evidence"), "samples");
+    size_t count = json_array_size(list);
+    if (count < FEWEST_SAMPLES) return AS_OK;
+    double *values = AS_NEW_ARRAY(double, count);
+    if (!values) return as_fail_memory(err, "samples");
+    for (size_t i = 0; i < count; i++) {
+        if (as_json_number(json_array_get(list, i), &values[i]) && isfinite(values[i])) continue;
+        as_free(values);
+        return AS_OK;
+    }
+    *out = (samples){values, count};
+    return AS_OK;
+}
+
+static bool same_ids(const json_t *a, const json_t *b)
+{
+    const json_t *x = json_object_get(json_object_get(a, "evidence"), "sample_ids");
+    const json_t *y = json_object_get(json_object_get(b, "evidence"), "sample_ids");
+    return (!x && !y) || (x && y && json_equal(x, y));
+}
+
+static double mean(const samples *s)
+{
+    double sum = 0;
+    for (size_t i = 0; i < s->count; i++) sum += s->values[i];
+    return sum / (double)s->count;
+}
+
+static double resampled_mean(const samples *s, as_rng *rng)
+{
+    double sum = 0;
+    for (size_t i = 0; i < s->count; i++) sum += s->values[as_rng_below(rng, s->count)];
+    return sum / (double)s->count;
+}
+
+static double resampled_pairs(const samples *a, const samples *b, as_rng *rng)
+{
+    double sum = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        size_t pick = as_rng_below(rng, a->count);
+        sum += b->values[pick] - a->values[pick];
+    }
+    return sum / (double)a->count;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Percentile interval of the difference of means over resamples. */
+static as_code bootstrap(const samples *a, const samples *b, bool paired, const as_compare_options *options,
+                         as_difference *d, as_error *err)
+{
+    int resamples = options->resamples > 0 ? options->resamples : DEFAULT_RESAMPLES;
+    double level = options->level > 0 ? options->level : 0.95;
+    double *found = AS_NEW_ARRAY(double, resamples);
+    if (!found) return as_fail_memory(err, "resamples");
+    as_rng rng;
+    as_rng_init(&rng, options->seed, STREAM);
+    for (int i = 0; i < resamples; i++) {
+        found[i] = paired ? resampled_pairs(a, b, &rng) : resampled_mean(b, &rng) - resampled_mean(a, &rng);
+    }
+    qsort(found, (size_t)resamples, sizeof *found, by_value);
+    double tail = (1 - level) / 2 * (resamples - 1);
+    d->value = mean(b) - mean(a);
+    d->base = fabs(mean(a));
+    d->low = found[(int)floor(tail)];
+    d->high = found[(int)ceil(resamples - 1 - tail)];
+    d->has_interval = true;
+    d->n = (int64_t)(a->count < b->count ? a->count : b->count);
+    d->method = paired ? "paired samples" : "samples";
+    as_free(found);
+    return AS_OK;
+}
+
+/* MOVER: the distance of each estimate to its own bound, joined as independent. */
+static void from_intervals(const as_number *a, const as_number *b, as_difference *d)
+{
+    double a_low = a->has_interval ? a->low : a->value, a_high = a->has_interval ? a->high : a->value;
+    double b_low = b->has_interval ? b->low : b->value, b_high = b->has_interval ? b->high : b->value;
+    d->value = b->value - a->value;
+    d->base = fabs(a->value);
+    d->has_interval = a->has_interval || b->has_interval;
+    d->low = d->value - hypot(b->value - b_low, a_high - a->value);
+    d->high = d->value + hypot(b_high - b->value, a->value - a_low);
+    d->method = d->has_interval ? "intervals" : "exact";
+    d->n = a->n && b->n ? (a->n < b->n ? a->n : b->n) : 0;
+}
+
+static double margin_of(const json_t *check, const as_compare_options *options)
+{
+    double own;
+    if (as_json_number(json_object_get(json_object_get(check, "evidence"), "margin"), &own) && own >= 0)
+        return own;
+    return options->margin > 0 ? options->margin : 0.01;
+}
+
+static as_change decide(const as_difference *d, as_better better, double margin)
+{
+    double room = margin * d->base;
+    if (d->value == 0 && !d->has_interval) return AS_CHANGE_SAME;
+    if (d->low >= -room && d->high <= room) return AS_CHANGE_SAME;
+    bool up = d->low > 0, down = d->high < 0;
+    if (!up && !down) return AS_CHANGE_INCONCLUSIVE;
+    if (better == AS_BETTER_UNKNOWN) return AS_CHANGE_INCONCLUSIVE;
+    return up == (better == AS_BETTER_HIGHER) ? AS_CHANGE_BETTER : AS_CHANGE_WORSE;
+}
+
+as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_better better,
+                           const as_compare_options *options, as_difference *out, bool *comparable,
+                           as_error *err)
+{
+    as_number a, b;
+    *comparable = as_value_number(json_object_get(check_a, "measured"), &a) &&
+                  as_value_number(json_object_get(check_b, "measured"), &b) && isfinite(a.value) &&
+                  isfinite(b.value);
+    if (!*comparable) return AS_OK;
+    as_difference d = {0};
+    samples x = {0}, y = {0};
+    as_code rc = read_samples(check_a, &x, err);
+    if (rc == AS_OK) rc = read_samples(check_b, &y, err);
+    if (rc == AS_OK && x.values && y.values) {
+        rc = bootstrap(&x, &y, x.count == y.count && same_ids(check_a, check_b), options, &d, err);
+    } else if (rc == AS_OK) {
+        from_intervals(&a, &b, &d);
+    }
+    as_free(x.values);
+    as_free(y.values);
+    if (rc != AS_OK) return rc;
+    /* The very same estimate and interval: one run, or one that repeats it exactly. */
+    bool equal = d.value == 0 &&
+                 json_equal(json_object_get(check_a, "measured"), json_object_get(check_b, "measured"));
+    d.change = equal ? AS_CHANGE_SAME : decide(&d, better, margin_of(check_b, options));
+    *out = d;
+    return AS_OK;
+}

@@ -1,0 +1,25 @@
+/* What every suite asks of its context; see suite.h. */
+#include "suites/suite.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+bool as_suite_over_budget(const as_suite_context *context, double seconds)
+{
+    if (context->budget_s <= 0) return false;
+    return as_clock_seconds() + seconds > context->started_s + context->budget_s;
+}
+
+bool as_suite_done(const as_suite_context *context, const char *id)
+{
+    if (!context->resume) return false;
+    size_t i;
+    json_t *check;
+    json_array_foreach(json_object_get(context->suite, "checks"), i, check)
+    {
+        const char *found = json_string_value(json_object_get(check, "id"));
+        if (found && strcmp(found, id) == 0) return true;
+    }
+    return false;
+}

@@ -1,0 +1,402 @@
+/* config.json to a spec: contradictions get a message that names the field, both forms give the same spec,
+ * absurd sizes cost nothing. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/arch/arch.h"
+#include "engine/blocks/block.h"
+
+static json_t *parse(const char *text)
+{
+    json_t *value = NULL;
+    as_error err;
+    cr_assert_eq(as_json_parse(text, strlen(text), AS_JSON_LENIENT, "test", &value, &err), AS_OK, "%s",
+                 err.text);
+    return value;
+}
+
+/* A sound configuration of the family, over which `changes` are laid; a null value removes nothing, the word
+ * "ABSENT" does. */
+static json_t *config_with(const char *architecture, const char *changes)
+{
+    json_t *config = parse("{\"hidden_size\": 64, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
+                           "\"num_key_value_heads\": 2, \"intermediate_size\": 96, \"vocab_size\": 100, "
+                           "\"max_position_embeddings\": 256}");
+    json_t *list = json_array(), *over = parse(changes), *value;
+    const char *key;
+    json_array_append_new(list, json_string(architecture));
+    json_object_set_new(config, "architectures", list);
+    json_object_foreach(over, key, value)
+    {
+        const char *word = json_string_value(value);
+        if (word && strcmp(word, "ABSENT") == 0) {
+            json_object_del(config, key);
+        } else {
+            json_object_set(config, key, value);
+        }
+    }
+    json_decref(over);
+    return config;
+}
+
+typedef struct broken {
+    const char *architecture, *changes;
+    as_code code;
+    const char *words[3]; /* all must stand in the message */
+} broken;
+
+#define LLAMA "LlamaForCausalLM"
+
+static const broken cases[] = {
+    /* presence, type, range */
+    {LLAMA, "{\"hidden_size\": \"ABSENT\"}", AS_E_INPUT, {"\"hidden_size\"", "missing"}},
+    {LLAMA, "{\"hidden_size\": null}", AS_E_INPUT, {"\"hidden_size\"", "missing"}},
+    {LLAMA, "{\"hidden_size\": \"64\"}", AS_E_INPUT, {"\"hidden_size\"", "\"64\"", "integer"}},
+    {LLAMA, "{\"hidden_size\": 64.5}", AS_E_INPUT, {"\"hidden_size\"", "64.5", "integer"}},
+    {LLAMA, "{\"hidden_size\": 0}", AS_E_INPUT, {"\"hidden_size\"", "is 0"}},
+    {LLAMA, "{\"hidden_size\": -64}", AS_E_INPUT, {"\"hidden_size\"", "-64"}},
+    {LLAMA, "{\"hidden_size\": 1099511627776}", AS_E_INPUT, {"\"hidden_size\"", "1099511627776"}},
+    {LLAMA, "{\"hidden_size\": 1e400}", AS_E_INPUT, {"\"hidden_size\""}},
+    {LLAMA, "{\"hidden_size\": 99999999999999999999999}", AS_E_INPUT, {"\"hidden_size\""}},
+    {LLAMA, "{\"num_hidden_layers\": 1000000}", AS_E_INPUT, {"\"num_hidden_layers\"", "1000000"}},
+    {LLAMA, "{\"num_hidden_layers\": [2]}", AS_E_INPUT, {"\"num_hidden_layers\"", "[2]"}},
+    {LLAMA, "{\"vocab_size\": 0}", AS_E_INPUT, {"\"vocab_size\""}},
+    {LLAMA, "{\"vocab_size\": \"ABSENT\"}", AS_E_INPUT, {"\"vocab_size\"", "missing"}},
+    {LLAMA, "{\"intermediate_size\": \"ABSENT\"}", AS_E_INPUT, {"\"intermediate_size\"", "missing"}},
+    {LLAMA, "{\"max_position_embeddings\": 0}", AS_E_INPUT, {"\"max_position_embeddings\""}},
+    {LLAMA, "{\"max_position_embeddings\": 1e12}", AS_E_INPUT, {"\"max_position_embeddings\""}},
+    {LLAMA, "{\"rms_norm_eps\": \"small\"}", AS_E_INPUT, {"\"rms_norm_eps\"", "small"}},
+    {LLAMA, "{\"rms_norm_eps\": -1e-5}", AS_E_INPUT, {"\"rms_norm_eps\"", "-1e-05"}},
+    {LLAMA, "{\"rms_norm_eps\": NaN}", AS_E_INPUT, {"\"rms_norm_eps\"", "nan"}},
+    {LLAMA, "{\"attention_bias\": 1}", AS_E_INPUT, {"\"attention_bias\"", "true or false"}},
+    {LLAMA, "{\"tie_word_embeddings\": \"yes\"}", AS_E_INPUT, {"\"tie_word_embeddings\"", "true or false"}},
+    {LLAMA, "{\"hidden_act\": \"swoosh\"}", AS_E_UNSUPPORTED, {"\"hidden_act\"", "swoosh", "silu"}},
+    {LLAMA, "{\"hidden_act\": 3}", AS_E_INPUT, {"\"hidden_act\"", "string"}},
+    {LLAMA, "{\"model_type\": 3}", AS_E_INPUT, {"\"model_type\"", "string"}},
+    /* heads */
+    {LLAMA,
+     "{\"num_key_value_heads\": 3}",
+     AS_E_INPUT,
+     {"\"num_key_value_heads\" is 3", "\"num_attention_heads\" 4"}},
+    {LLAMA,
+     "{\"num_key_value_heads\": 8}",
+     AS_E_INPUT,
+     {"\"num_key_value_heads\" is 8", "\"num_attention_heads\" 4"}},
+    {LLAMA,
+     "{\"num_attention_heads\": 7, \"num_key_value_heads\": 7}",
+     AS_E_INPUT,
+     {"\"hidden_size\" is 64", "\"num_attention_heads\" 7", "\"head_dim\""}},
+    {LLAMA,
+     "{\"num_attention_heads\": 128, \"num_key_value_heads\": 128}",
+     AS_E_INPUT,
+     {"\"hidden_size\" is 64"}},
+    {LLAMA, "{\"num_attention_heads\": 1099511627776}", AS_E_INPUT, {"\"num_attention_heads\""}},
+    {LLAMA, "{\"head_dim\": 15}", AS_E_INPUT, {"\"head_dim\" is 15", "pairs"}},
+    {LLAMA, "{\"head_dim\": 1000000}", AS_E_INPUT, {"\"head_dim\" is 1000000"}},
+    {"GPTNeoXForCausalLM", "{\"num_attention_heads\": 5}", AS_E_INPUT, {"\"hidden_size\" is 64", "5"}},
+    /* positions */
+    {LLAMA, "{\"rope_theta\": 0}", AS_E_INPUT, {"\"rope_theta\" is 0"}},
+    {LLAMA, "{\"rope_theta\": -1}", AS_E_INPUT, {"\"rope_theta\" is -1"}},
+    {LLAMA, "{\"rope_theta\": Infinity}", AS_E_INPUT, {"\"rope_theta\" is inf"}},
+    {LLAMA,
+     "{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": NaN}}",
+     AS_E_INPUT,
+     {"\"rope_theta\" is nan"}},
+    {LLAMA, "{\"rope_scaling\": 2}", AS_E_INPUT, {"\"rope_scaling\" is 2", "object"}},
+    {LLAMA, "{\"rope_parameters\": [1]}", AS_E_INPUT, {"\"rope_parameters\"", "object"}},
+    {LLAMA, "{\"rope_scaling\": {\"type\": \"twisted\"}}", AS_E_UNSUPPORTED, {"twisted", "yarn"}},
+    {LLAMA, "{\"rope_scaling\": {\"type\": 7}}", AS_E_INPUT, {"\"type\" is 7"}},
+    {LLAMA, "{\"rope_scaling\": {\"type\": \"linear\"}}", AS_E_INPUT, {"\"factor\""}},
+    {LLAMA, "{\"rope_scaling\": {\"type\": \"dynamic\"}}", AS_E_INPUT, {"\"factor\""}},
+    {LLAMA, "{\"rope_scaling\": {\"type\": \"llama3\"}}", AS_E_INPUT, {"\"factor\""}},
+    {LLAMA, "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}}", AS_E_INPUT, {"\"factor\" is 0"}},
+    {LLAMA,
+     "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": \"2\"}}",
+     AS_E_INPUT,
+     {"\"factor\" is \"2\""}},
+    {LLAMA, "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": -2}}", AS_E_INPUT, {"\"factor\" is -2"}},
+    {LLAMA,
+     "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, \"beta_fast\": NaN}}",
+     AS_E_INPUT,
+     {"\"beta_fast\""}},
+    {LLAMA,
+     "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, \"attention_factor\": -1}}",
+     AS_E_INPUT,
+     {"\"attention_factor\""}},
+    {LLAMA,
+     "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, \"original_max_position_embeddings\": 0}}",
+     AS_E_INPUT,
+     {"\"original_max_position_embeddings\""}},
+    {LLAMA,
+     "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 4, \"high_freq_factor\": "
+     "4}}",
+     AS_E_INPUT,
+     {"\"low_freq_factor\" is 4", "\"high_freq_factor\" 4"}},
+    {LLAMA,
+     "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 0}}",
+     AS_E_INPUT,
+     {"\"low_freq_factor\" is 0"}},
+    {LLAMA, "{\"rope_scaling\": {\"type\": \"longrope\"}}", AS_E_INPUT, {"\"short_factor\"", "8 numbers"}},
+    {LLAMA,
+     "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1,1,1,1,1,1,1,1], \"long_factor\": "
+     "[1,1]}}",
+     AS_E_INPUT,
+     {"\"long_factor\"", "8 numbers"}},
+    {LLAMA,
+     "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1,1,1,0,1,1,1,1]}}",
+     AS_E_INPUT,
+     {"\"short_factor\"[3]"}},
+    {LLAMA,
+     "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1,1,1,1,1,1,1,\"1\"]}}",
+     AS_E_INPUT,
+     {"\"short_factor\"[7]"}},
+    {"GPTNeoXForCausalLM", "{\"rotary_pct\": 1.5}", AS_E_INPUT, {"\"rotary_pct\" is 1.5"}},
+    {"GPTNeoXForCausalLM", "{\"rotary_pct\": 1e300}", AS_E_INPUT, {"\"rotary_pct\""}},
+    {"GPTNeoXForCausalLM", "{\"rotary_pct\": -0.25}", AS_E_INPUT, {"\"rotary_pct\" is -0.25"}},
+    {"GPTNeoXForCausalLM", "{\"rotary_emb_base\": 0}", AS_E_INPUT, {"\"rotary_emb_base\" is 0"}},
+    {"GPTNeoXForCausalLM", "{\"partial_rotary_factor\": NaN}", AS_E_INPUT, {"\"partial_rotary_factor\""}},
+    {"GPTNeoXForCausalLM",
+     "{\"rope_parameters\": {\"partial_rotary_factor\": 1e300}}",
+     AS_E_INPUT,
+     {"\"partial_rotary_factor\""}},
+    /* windows and layers */
+    {"MistralForCausalLM", "{\"sliding_window\": 0}", AS_E_INPUT, {"\"sliding_window\" is 0"}},
+    {"MistralForCausalLM", "{\"sliding_window\": \"wide\"}", AS_E_INPUT, {"\"sliding_window\"", "wide"}},
+    {"Qwen2ForCausalLM",
+     "{\"use_sliding_window\": true, \"sliding_window\": -3}",
+     AS_E_INPUT,
+     {"\"sliding_window\" is -3"}},
+    {"Qwen2ForCausalLM",
+     "{\"layer_types\": [\"full_attention\"]}",
+     AS_E_INPUT,
+     {"\"layer_types\"", "2 layers"}},
+    {"Qwen2ForCausalLM", "{\"layer_types\": \"full_attention\"}", AS_E_INPUT, {"\"layer_types\"", "list"}},
+    {"Qwen2ForCausalLM",
+     "{\"layer_types\": [\"full_attention\", 2]}",
+     AS_E_INPUT,
+     {"\"layer_types\"[1]", "string"}},
+    {"Qwen3ForCausalLM",
+     "{\"layer_types\": [\"full_attention\", \"half_attention\"]}",
+     AS_E_UNSUPPORTED,
+     {"\"layer_types\"[1]", "half_attention", "sliding_attention"}},
+    {"Gemma2ForCausalLM", "{\"query_pre_attn_scalar\": 0}", AS_E_INPUT, {"\"query_pre_attn_scalar\" is 0"}},
+    {"Gemma2ForCausalLM",
+     "{\"final_logit_softcapping\": \"no\"}",
+     AS_E_INPUT,
+     {"\"final_logit_softcapping\""}},
+    {"Gemma2ForCausalLM",
+     "{\"attn_logit_softcapping\": -50}",
+     AS_E_INPUT,
+     {"\"attn_logit_softcapping\" is -50"}},
+    {"Gemma2ForCausalLM",
+     "{\"hidden_activation\": \"none\"}",
+     AS_E_UNSUPPORTED,
+     {"\"hidden_activation\"", "none"}},
+    /* experts, states */
+    {"MixtralForCausalLM",
+     "{\"num_local_experts\": 4, \"num_experts_per_tok\": 5}",
+     AS_E_INPUT,
+     {"\"num_experts_per_tok\" is 5", "4 experts"}},
+    {"MixtralForCausalLM", "{\"num_local_experts\": 0}", AS_E_INPUT, {"\"num_local_experts\" is 0"}},
+    {"MixtralForCausalLM",
+     "{\"num_local_experts\": 1000000}",
+     AS_E_INPUT,
+     {"\"num_local_experts\" is 1000000"}},
+    {"MambaForCausalLM", "{\"expand\": 0}", AS_E_INPUT, {"\"expand\" is 0"}},
+    {"MambaForCausalLM", "{\"expand\": 1e300}", AS_E_INPUT, {"\"expand\""}},
+    {"MambaForCausalLM", "{\"state_size\": 1099511627776}", AS_E_INPUT, {"\"state_size\""}},
+    {"MambaForCausalLM", "{\"conv_kernel\": 0}", AS_E_INPUT, {"\"conv_kernel\" is 0"}},
+    {"MambaForCausalLM",
+     "{\"time_step_rank\": \"automatic\"}",
+     AS_E_INPUT,
+     {"\"time_step_rank\"", "automatic"}},
+    {"MambaForCausalLM", "{\"time_step_rank\": -1}", AS_E_INPUT, {"\"time_step_rank\" is -1"}},
+};
+
+Test(config, contradictions_name_the_field)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const broken *c = &cases[i];
+        json_t *config = config_with(c->architecture, c->changes);
+        as_model_spec spec;
+        as_error err = {.text = ""};
+        as_code rc = as_spec_from_config(config, &spec, &err);
+        cr_assert_eq(rc, c->code, "%s %s: code %s: %s", c->architecture, c->changes, as_code_name(rc),
+                     err.text);
+        cr_assert_eq(err.code, c->code);
+        cr_assert(strncmp(err.text, "config.json: ", 13) == 0, "%s", err.text);
+        for (int w = 0; w < 3 && c->words[w]; w++) {
+            cr_assert(strstr(err.text, c->words[w]), "%s %s: no %s in: %s", c->architecture, c->changes,
+                      c->words[w], err.text);
+        }
+        cr_assert_eq(as_spec_from_config(config, &spec, NULL), c->code, "%s without an error record",
+                     c->changes);
+        json_decref(config);
+    }
+}
+
+Test(config, families_are_found_or_the_nearest_is_named)
+{
+    static const struct {
+        const char *text;
+        as_code code;
+        const char *words[2];
+    } roots[] = {
+        {"[]", AS_E_INPUT, {"not a JSON object"}},
+        {"{}", AS_E_INPUT, {"\"architectures\"", "LlamaForCausalLM"}},
+        {"{\"architectures\": []}", AS_E_INPUT, {"\"architectures\""}},
+        {"{\"architectures\": null}", AS_E_INPUT, {"\"architectures\""}},
+        {"{\"architectures\": [3]}", AS_E_INPUT, {"\"architectures\""}},
+        {"{\"architectures\": \"LlamaForCausalLM\"}", AS_E_INPUT, {"\"architectures\""}},
+        {"{\"architectures\": [\"LLaMAForCausalLM\"]}",
+         AS_E_UNSUPPORTED,
+         {"\"LLaMAForCausalLM\"", "LlamaForCausalLM"}},
+        {"{\"architectures\": [\"Qwen3ForCausalLm\"]}",
+         AS_E_UNSUPPORTED,
+         {"Qwen3ForCausalLm", "is Qwen3ForCausalLM"}},
+        {"{\"architectures\": [\"Mixtral\"]}", AS_E_UNSUPPORTED, {"\"Mixtral\"", "assay catalog"}},
+        {"{\"architectures\": [\"\"]}", AS_E_UNSUPPORTED, {"\"\""}},
+        {"{\"architectures\": "
+         "[\"Gemma9876543210ForSomethingOfANameThatIsVeryVeryLongIndeedAndGoesOnAndOnWithoutAnyEndInSight\"]"
+         "}",
+         AS_E_UNSUPPORTED,
+         {"Gemma9876543210"}},
+    };
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        json_t *config = parse(roots[i].text);
+        as_model_spec spec;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), roots[i].code, "%s: %s", roots[i].text,
+                     err.text);
+        for (int w = 0; w < 2 && roots[i].words[w]; w++)
+            cr_assert(strstr(err.text, roots[i].words[w]), "%s", err.text);
+        json_decref(config);
+    }
+}
+
+Test(config, every_family_reads_a_sound_configuration)
+{
+    int families = 0;
+    for (const as_family *const *family = as_families; *family; family++, families++) {
+        for (const char *const *name = (*family)->architectures; *name; name++) {
+            json_t *config = config_with(*name, "{}");
+            as_model_spec spec;
+            as_error err;
+            cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", *name, err.text);
+            cr_assert_str_eq(spec.architecture, *name);
+            cr_assert_eq(spec.layer_count, 2);
+            cr_assert_gt(spec.layers[1].step_count, 0);
+            json_decref(config);
+            as_model_spec_free(&spec);
+        }
+    }
+    cr_assert_geq(families, 8);
+}
+
+/* ---- two forms, one spec ---------------------------------------------------------------------------------
+ */
+
+static bool same_rope(const as_rope_spec *a, const as_rope_spec *b)
+{
+    return a->kind == b->kind && a->head_dim == b->head_dim && a->rotary == b->rotary && a->dim == b->dim &&
+           a->theta == b->theta && a->scaling == b->scaling && a->factor == b->factor &&
+           a->max_context == b->max_context && a->original_context == b->original_context &&
+           a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor &&
+           a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow && a->no_truncate == b->no_truncate &&
+           a->attention_factor == b->attention_factor;
+}
+
+Test(config, the_older_and_the_newer_form_agree)
+{
+    static const struct {
+        const char *architecture, *older, *newer;
+    } pairs[] = {
+        {LLAMA, "{}", "{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 10000.0}}"},
+        {LLAMA, "{\"rope_theta\": 500000.0, \"rope_scaling\": null}",
+         "{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 500000.0}}"},
+        {LLAMA,
+         "{\"rope_theta\": 5e5, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
+         "\"low_freq_factor\": 1, "
+         "\"high_freq_factor\": 4, \"original_max_position_embeddings\": 128}}",
+         "{\"rope_parameters\": {\"rope_type\": \"llama3\", \"rope_theta\": 5e5, \"factor\": 8.0, "
+         "\"low_freq_factor\": 1.0, "
+         "\"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 128}}"},
+        {"Qwen2ForCausalLM",
+         "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": "
+         "64}}",
+         "{\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 10000, \"factor\": 4.0, "
+         "\"original_max_position_embeddings\": 64}}"},
+        {LLAMA, "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
+         "{\"rope_parameters\": {\"type\": \"linear\", \"rope_type\": \"linear\", \"factor\": 2.0}}"},
+        {"GPTNeoXForCausalLM", "{\"rotary_pct\": 0.5, \"rotary_emb_base\": 20000}",
+         "{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 20000.0, "
+         "\"partial_rotary_factor\": 0.5}}"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        json_t *older = config_with(pairs[i].architecture, pairs[i].older),
+               *newer = config_with(pairs[i].architecture, pairs[i].newer);
+        as_model_spec a, b;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(older, &a, &err), AS_OK, "%s", err.text);
+        cr_assert_eq(as_spec_from_config(newer, &b, &err), AS_OK, "%s", err.text);
+        cr_assert_eq(a.rope_count, 1);
+        cr_assert_eq(b.rope_count, 1);
+        cr_assert(same_rope(&a.ropes[0], &b.ropes[0]), "%s", pairs[i].newer);
+        as_model_spec_free(&a);
+        as_model_spec_free(&b);
+        json_decref(older);
+        json_decref(newer);
+    }
+}
+
+/* A length that the family gives where the config is silent holds for the position scaling too. */
+Test(config, the_context_is_one_for_all)
+{
+    json_t *config =
+        config_with("Qwen2ForCausalLM", "{\"max_position_embeddings\": \"ABSENT\", "
+                                        "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(spec.ropes[0].max_context, spec.context);
+    as_model_spec_free(&spec);
+    json_decref(config);
+}
+
+Test(config, null_is_the_default_where_transformers_takes_it_so)
+{
+    json_t *config =
+        config_with(LLAMA, "{\"num_key_value_heads\": null, \"head_dim\": null, \"rope_theta\": null, "
+                           "\"rope_scaling\": {}, \"hidden_act\": null, \"rms_norm_eps\": null}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(spec.kv_heads, 4);
+    cr_assert_eq(spec.head_dim, 16);
+    cr_assert_eq(spec.ropes[0].theta, 10000);
+    cr_assert_eq(spec.layers[0].steps[1].u.mlp.act, AS_ACT_SILU);
+    as_model_spec_free(&spec);
+    json_decref(config);
+}
+
+Test(config, failing_allocations_are_told_as_such)
+{
+    json_t *config =
+        config_with(LLAMA, "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1,1,1,1,1,1,1,1], "
+                           "\"long_factor\": [1,1,1,1,1,1,1,1]}, \"num_hidden_layers\": 4096}");
+    as_code rc = AS_E_MEMORY;
+    int n = 1;
+    for (; rc != AS_OK && n < 100; n++) {
+        as_model_spec spec;
+        as_alloc_fail_after((uint64_t)n);
+        rc = as_spec_from_config(config, &spec, NULL);
+        as_alloc_fail_after(0);
+        cr_assert(rc == AS_OK || rc == AS_E_MEMORY, "allocation %d: %s", n, as_code_name(rc));
+        if (rc == AS_OK) as_model_spec_free(&spec);
+    }
+    cr_assert(rc == AS_OK && n > 2);
+    json_decref(config);
+}

@@ -1,0 +1,168 @@
+/* conv1d and selective_scan: every level against ref, and one call against many. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "support.h"
+
+enum { TOKENS = 37, SLOTS = 3 };
+
+typedef struct record {
+    int64_t width, depth; /* taps or states */
+    as_activation act;
+    bool bias;
+} record;
+
+static const record records[] = {
+    {1, 1, AS_ACT_NONE, false}, {5, 4, AS_ACT_SILU, true},   {16, 2, AS_ACT_SILU, false},
+    {33, 3, AS_ACT_NONE, true}, {200, 4, AS_ACT_SILU, true}, {64, 16, AS_ACT_NONE, true},
+    {17, 9, AS_ACT_GELU, true},
+};
+
+enum { RECORDS = sizeof records / sizeof records[0] };
+
+/* Two sequences: rows 0..TOKENS-1 of the batch in slot 2, one row in slot 0. */
+static const as_span spans[] = {
+    {.first = 0, .count = TOKENS, .state = 2},
+    {.first = TOKENS, .count = 1, .state = 0},
+};
+
+typedef void run_function(const as_backend *backend, const as_exec *exec, const record *r,
+                          const as_span *list, int64_t count, float *state, float *out);
+
+static void run_conv(const as_backend *backend, const as_exec *exec, const record *r, const as_span *list,
+                     int64_t count, float *state, float *out)
+{
+    static float *in, *weight, *bias;
+    int64_t stride = r->width + 2;
+    in = filled((TOKENS + 1) * stride, FILL_NORMAL, 1);
+    weight = filled(r->width * r->depth, FILL_NORMAL, 2);
+    bias = filled(r->width, FILL_NORMAL, 3);
+    as_conv1d_args args = {.in = in,
+                           .out = out,
+                           .width = r->width,
+                           .taps = r->depth,
+                           .in_stride = stride,
+                           .out_stride = r->width,
+                           .weight = weight,
+                           .bias = r->bias ? bias : NULL,
+                           .act = r->act,
+                           .state = state,
+                           .spans = list,
+                           .span_count = count};
+    backend->conv1d(exec, &args);
+}
+
+static void run_scan(const as_backend *backend, const as_exec *exec, const record *r, const as_span *list,
+                     int64_t count, float *state, float *out)
+{
+    int64_t w = r->width, s = r->depth;
+    float *x = filled((TOKENS + 1) * w, FILL_NORMAL, 1),
+          *dt = filled((TOKENS + 1) * (w + 1), FILL_POSITIVE, 2);
+    float *b = filled((TOKENS + 1) * (2 * s), FILL_NORMAL, 3), *a = filled(w * s, FILL_POSITIVE, 4);
+    float *d = filled(w, FILL_NORMAL, 5);
+    for (int64_t i = 0; i < w * s; i++) a[i] = -4 * a[i];
+    as_selective_scan_args args = {.x = x,
+                                   .dt = dt,
+                                   .b = b,
+                                   .c = b + s,
+                                   .out = out,
+                                   .width = w,
+                                   .states = s,
+                                   .x_stride = w,
+                                   .dt_stride = w + 1,
+                                   .b_stride = 2 * s,
+                                   .c_stride = 2 * s,
+                                   .out_stride = w,
+                                   .a = a,
+                                   .d = d,
+                                   .state = state,
+                                   .spans = list,
+                                   .span_count = count};
+    backend->selective_scan(exec, &args);
+}
+
+/* One span after the other, token by token. */
+static void run_singly(run_function *run, const as_backend *backend, const as_exec *exec, const record *r,
+                       float *state, float *out)
+{
+    for (int s = 0; s < 2; s++) {
+        for (int64_t i = 0; i < spans[s].count; i++) {
+            as_span one = spans[s];
+            one.first += i;
+            one.count = 1;
+            run(backend, exec, r, &one, 1, state, out);
+        }
+    }
+}
+
+static void check(const char *what, run_function *run, const record *r, int64_t kept)
+{
+    as_exec one = exec_with(1), three = exec_with(3);
+    int64_t states = SLOTS * r->width * kept, outs = (TOKENS + 1) * r->width;
+    float *want = filled(outs, FILL_ZERO, 0), *want_state = filled(states + 1, FILL_NORMAL, 7);
+    run(level_at(0), &one, r, spans, 2, want_state, want);
+    const as_backend *backend;
+    for (int l = 0; (backend = level_at(l)) != NULL; l++) {
+        float *out = filled(outs, FILL_ZERO, 0), *state = filled(states + 1, FILL_NORMAL, 7);
+        float *single = filled(outs, FILL_ZERO, 0), *single_state = filled(states + 1, FILL_NORMAL, 7);
+        run(backend, &three, r, spans, 2, state, out);
+        run_singly(run, backend, &one, r, single_state, single);
+        expect_same_bits(what, backend->level, single, out, outs, r->width);
+        expect_same_bits("state", backend->level, single_state, state, states, r->width);
+        if (l == 0) continue;
+        expect_near(what, backend->level, out, want, 3e-6, (double)r->depth, outs, r->width);
+        expect_near("state", backend->level, state, want_state, 3e-6, 1, states, r->width);
+    }
+}
+
+Test(recurrent, conv1d)
+{
+    for (int i = 0; i < RECORDS; i++) check("conv1d", run_conv, &records[i], records[i].depth - 1);
+}
+
+Test(recurrent, selective_scan)
+{
+    for (int i = 0; i < RECORDS; i++) check("selective_scan", run_scan, &records[i], records[i].depth);
+}
+
+Test(recurrent, conv1d_in_place)
+{
+    as_exec exec = exec_with(2);
+    const as_backend *backend;
+    for (int l = 0; (backend = level_at(l)) != NULL; l++) {
+        float *in = filled(TOKENS * 20, FILL_NORMAL, 1), *out = filled(TOKENS * 20, FILL_ZERO, 1);
+        float *state = filled(20 * 3, FILL_ZERO, 1), *weight = filled(20 * 4, FILL_NORMAL, 2);
+        as_span span = {.count = TOKENS};
+        as_conv1d_args args = {.in = in,
+                               .out = out,
+                               .width = 20,
+                               .taps = 4,
+                               .in_stride = 20,
+                               .out_stride = 20,
+                               .weight = weight,
+                               .act = AS_ACT_SILU,
+                               .state = state,
+                               .spans = &span,
+                               .span_count = 1};
+        backend->conv1d(&exec, &args);
+        args.out = in;
+        args.state = filled(20 * 3, FILL_ZERO, 1);
+        backend->conv1d(&exec, &args);
+        expect_same_bits("conv1d in place", backend->level, in, out, TOKENS * 20, 20);
+    }
+}
+
+Test(recurrent, nan_stays_in_its_channel)
+{
+    static const record r = {20, 4, AS_ACT_SILU, true};
+    as_exec exec = exec_with(2);
+    const as_backend *backend;
+    for (int l = 0; (backend = level_at(l)) != NULL; l++) {
+        float *out = filled((TOKENS + 1) * 20, FILL_ZERO, 0), *state = filled(SLOTS * 20 * 4, FILL_ZERO, 0);
+        state[(2 * 20 + 7) * 4] = NAN;
+        run_scan(backend, &exec, &r, spans, 2, state, out);
+        for (int64_t i = 0; i < TOKENS * 20; i++) cr_assert_eq(isnan(out[i]), i % 20 == 7);
+    }
+}

@@ -1,0 +1,207 @@
+/* reports/compare.h: what is better, the same, worse, and what cannot be told. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "reports/compare.h"
+#include "tests/reports/common.h"
+
+/* One check on each side; %s are the sides' own fields. */
+static json_t *result_of(const char *fields)
+{
+    char text[4096];
+    snprintf(text, sizeof text,
+             "{\"schema\":\"assay.results/"
+             "1\",\"run\":{\"finished\":\"2026-01-01T00:00:00Z\"},\"suites\":[{\"name\":"
+             "\"s\",\"verdict\":\"pass\",\"checks\":[{\"id\":\"s/c\",\"title\":\"t\",\"unit\":\"u\",%s}]}]}",
+             fields);
+    return parse_json(text);
+}
+
+static json_t *compare(const json_t *a, const json_t *b)
+{
+    json_t *out = NULL;
+    as_error err;
+    as_code rc = as_compare(a, b, NULL, &out, &err);
+    cr_assert_eq(rc, AS_OK, "%s", rc == AS_OK ? "" : err.text);
+    return out;
+}
+
+#define PASS(measured)     "\"verdict\":\"pass\",\"measured\":" measured
+#define HIGHER(measured)   PASS(measured) ",\"evidence\":{\"better\":\"higher\"}"
+#define LOWER(measured)    PASS(measured) ",\"evidence\":{\"better\":\"lower\"}"
+#define VERDICT(v)         "\"verdict\":\"" v "\",\"measured\":\"x\",\"why\":\"w\""
+#define BETWEEN(v, lo, hi) "{\"value\":" #v ",\"low\":" #lo ",\"high\":" #hi ",\"n\":64,\"level\":0.95}"
+#define SAMPLES(list)      PASS("10") ",\"evidence\":{\"better\":\"higher\",\"samples\":" list "}"
+
+static const struct {
+    const char *a, *b, *change;
+} pairs[] = {
+    /* verdicts come first */
+    {VERDICT("pass"), VERDICT("fail"), "worse"},
+    {VERDICT("fail"), VERDICT("pass"), "better"},
+    {VERDICT("pass"), VERDICT("warn"), "worse"},
+    {VERDICT("pass"), VERDICT("error"), "worse"},
+    {VERDICT("fail"), VERDICT("fail"), "same"},
+    {VERDICT("pass"), VERDICT("inconclusive"), "inconclusive"},
+    {VERDICT("inconclusive"), VERDICT("fail"), "worse"},
+    {VERDICT("inconclusive"), VERDICT("pass"), "same"},
+    /* exact numbers: ties, within the margin, beyond it */
+    {HIGHER("10"), HIGHER("10"), "same"},
+    {HIGHER("0"), HIGHER("0"), "same"},
+    {HIGHER("10"), HIGHER("10.05"), "same"},
+    {HIGHER("10"), HIGHER("11"), "better"},
+    {HIGHER("10"), HIGHER("9"), "worse"},
+    {LOWER("10"), LOWER("9"), "better"},
+    {LOWER("0"), LOWER("0.001"), "worse"},
+    {LOWER("-10"), LOWER("-9"), "worse"},
+    /* no direction: told, not judged */
+    {PASS("10"), PASS("20"), "same"},
+    {PASS("\"a\""), PASS("\"b\""), "same"},
+    {PASS("10"), PASS("\"ten\""), "same"},
+    {HIGHER("null"), HIGHER("10"), "same"},
+    /* intervals */
+    {HIGHER(BETWEEN(10, 9.9, 10.1)), HIGHER(BETWEEN(9, 8.9, 9.1)), "worse"},
+    {HIGHER(BETWEEN(10, 9.9, 10.1)), HIGHER(BETWEEN(12, 11.9, 12.1)), "better"},
+    {HIGHER(BETWEEN(10, 9, 11)), HIGHER(BETWEEN(9.5, 8.5, 10.5)), "inconclusive"},
+    {HIGHER(BETWEEN(10, 9, 11)), HIGHER(BETWEEN(10, 9, 11)), "same"},
+    {HIGHER(BETWEEN(10, 9.99, 10.01)), HIGHER(BETWEEN(10.02, 10.01, 10.03)), "same"},
+    {HIGHER(BETWEEN(10, 9.9, 10.1)), HIGHER("8"), "worse"},
+    {HIGHER(BETWEEN(10, null, 10.1)), HIGHER(BETWEEN(8, 7.9, null)), "inconclusive"},
+    {LOWER(BETWEEN(10, 9, 11)), LOWER(BETWEEN(20, 19, 21)), "worse"},
+    /* samples: pairs show what the spread between them hides */
+    {SAMPLES("[1,5,9,13,17,21]"), SAMPLES("[1.5,5.6,9.5,13.4,17.5,21.6]"), "better"},
+    {SAMPLES("[1,5,9,13,17,21]"), SAMPLES("[0.5,4.4,8.5,12.6,16.5,20.4]"), "worse"},
+    {SAMPLES("[1,5,9,13,17,21]"), SAMPLES("[21,17.5,13,9,5,1,3]"), "inconclusive"},
+    {SAMPLES("[1,5,9,13,17,21]"), SAMPLES("[1,5,9,13,17,21]"), "same"},
+    {SAMPLES("[1,2]"), SAMPLES("[5,6]"), "same"}, /* too few: the numbers decide */
+    {SAMPLES("[1,2,3,4,null,6]"), SAMPLES("[5,6,7,8,9,10]"), "same"},
+};
+
+Test(compare, decides)
+{
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        json_t *a = result_of(pairs[i].a), *b = result_of(pairs[i].b), *out = compare(a, b);
+        const json_t *row = json_array_get(json_object_get(out, "checks"), 0);
+        const char *change = json_string_value(json_object_get(row, "change"));
+        cr_expect_str_eq(change, pairs[i].change, "case %zu: %s -> %s: %s, expected %s: %s", i, pairs[i].a,
+                         pairs[i].b, change, pairs[i].change, json_string_value(json_object_get(row, "why")));
+        bool worse = strcmp(pairs[i].change, "worse") == 0;
+        cr_expect_eq(as_compare_status(out, AS_INCONCLUSIVE_PASSES), worse, "case %zu", i);
+        bool unsure = strcmp(pairs[i].change, "inconclusive") == 0;
+        cr_expect_eq(as_compare_status(out, AS_INCONCLUSIVE_FAILS), worse || unsure, "case %zu", i);
+        json_decref(out);
+        json_decref(b);
+        json_decref(a);
+    }
+}
+
+static const char *method_of(const char *a_evidence, const char *b_evidence)
+{
+    char a_text[512], b_text[512];
+    snprintf(a_text, sizeof a_text, "\"verdict\":\"pass\",\"measured\":1,\"evidence\":%s", a_evidence);
+    snprintf(b_text, sizeof b_text, "\"verdict\":\"pass\",\"measured\":2,\"evidence\":%s", b_evidence);
+    json_t *a = result_of(a_text), *b = result_of(b_text), *out = compare(a, b);
+    const json_t *row = json_array_get(json_object_get(out, "checks"), 0);
+    static char method[40];
+    snprintf(method, sizeof method, "%s",
+             json_string_value(json_object_get(json_object_get(row, "difference"), "method")));
+    json_decref(out);
+    json_decref(b);
+    json_decref(a);
+    return method;
+}
+
+Test(compare, samples_pair_only_when_they_are_of_the_same_things)
+{
+    cr_expect_str_eq(method_of("{\"samples\":[1,2,3,4,5]}", "{\"samples\":[1,2,3,4,6]}"), "paired samples");
+    cr_expect_str_eq(method_of("{\"samples\":[1,2,3,4,5]}", "{\"samples\":[1,2,3,4,6,7]}"), "samples");
+    cr_expect_str_eq(method_of("{\"samples\":[1,2,3,4,5],\"sample_ids\":[1,2,3,4,5]}",
+                               "{\"samples\":[1,2,3,4,6],\"sample_ids\":[1,2,3,4,6]}"),
+                     "samples");
+    cr_expect_str_eq(method_of("{\"samples\":[1,2,3,4,5]}", "null"), "exact");
+}
+
+Test(compare, a_check_may_set_its_own_margin)
+{
+    json_t *a = result_of(HIGHER("10")), *b = result_of(PASS("9.6") ",\"evidence\":{\"better\":\"higher\","
+                                                                    "\"margin\":0.05}");
+    json_t *out = compare(a, b);
+    cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "same");
+    json_decref(out);
+    json_decref(b);
+    json_decref(a);
+}
+
+Test(compare, what_is_no_longer_measured_is_not_let_pass)
+{
+    json_t *a = load_result("pass"), *b = load_result("interrupted"), *out = compare(a, b);
+    cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "worse");
+    cr_expect_eq(json_array_size(json_object_get(out, "vanished")), 10);
+    json_decref(b);
+    json_decref(out);
+
+    b = load_result("empty");
+    out = compare(a, b);
+    cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "inconclusive");
+    cr_expect_eq(json_array_size(json_object_get(out, "vanished")), 22);
+    json_decref(out);
+    out = compare(b, a);
+    cr_expect_eq(json_array_size(json_object_get(out, "appeared")), 22);
+    cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "inconclusive");
+    json_decref(out);
+    out = compare(b, b);
+    cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "inconclusive",
+                     "nothing was compared");
+    json_decref(out);
+    json_decref(b);
+    json_decref(a);
+}
+
+Test(compare, a_result_is_the_same_as_itself)
+{
+    for (size_t i = 0; i < 2; i++) {
+        json_t *a = load_result(example_names[i]), *out = compare(a, a);
+        cr_expect_str_eq(json_string_value(json_object_get(out, "verdict")), "same", "%s", example_names[i]);
+        json_decref(out);
+        json_decref(a);
+    }
+}
+
+Test(compare, series_pair_by_their_points)
+{
+    json_t *a = load_result("pass"), *b = load_result("fail"), *out = compare(a, b), *row;
+    size_t index, found = 0;
+    json_array_foreach(json_object_get(out, "series"), index, row)
+    {
+        if (strcmp(json_string_value(json_object_get(row, "name")), "kl-by-position") != 0) continue;
+        found++;
+        cr_expect_eq(json_integer_value(json_object_get(row, "points")), 32);
+        double mean = json_real_value(json_object_get(row, "mean"));
+        cr_expect(mean > 3.1 && mean < 3.3, "%g", mean);
+    }
+    cr_expect_eq(found, 1);
+    cr_expect_eq(json_array_size(json_object_get(out, "series")), 7);
+    json_decref(out);
+    json_decref(b);
+    json_decref(a);
+}
+
+Test(compare, its_page_is_well_formed_and_its_document_valid)
+{
+    static const char *const sides[][2] = {
+        {"pass", "fail"}, {"fail", "pass"}, {"pass", "empty"}, {"hostile", "hostile"}, {"empty", "empty"}};
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
+        json_t *a = load_result(sides[i][0]), *b = load_result(sides[i][1]), *out = compare(a, b);
+        as_error err;
+        as_code rc = as_compare_write(out, a, b, scratch_dir(), &err);
+        cr_assert_eq(rc, AS_OK, "%s", rc == AS_OK ? "" : err.text);
+        expect_success("/usr/bin/python3 tests/reports/check_html.py %s/compare.html", scratch_dir());
+        expect_success(
+            "/usr/bin/python3 tests/reports/check_schema.py reports/schema/compare.schema.json %s/compare.json",
+            scratch_dir());
+        json_decref(out);
+        json_decref(b);
+        json_decref(a);
+    }
+}

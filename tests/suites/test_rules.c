@@ -1,0 +1,229 @@
+/* The rules suite: every spoiled repository fails its rule and no other. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "rules_run.h"
+
+#define REPOS "fixtures/repos/"
+
+Test(rules, every_spoiled_repository_fails_exactly_its_rule)
+{
+    as_error err;
+    json_t *expected = NULL, *rule;
+    const char *name;
+    cr_assert_eq(as_json_read(REPOS "expected.json", AS_JSON_LENIENT, 0, &expected, &err), AS_OK, "%s",
+                 err.text);
+    cr_assert(json_object_size(expected) > 30);
+    json_object_foreach(expected, name, rule)
+    {
+        char path[256], wanted[128] = "", found[1024];
+        snprintf(path, sizeof path, REPOS "%s", name);
+        if (json_is_string(rule)) snprintf(wanted, sizeof wanted, "reference/%s", json_string_value(rule));
+        json_t *result = run_rules("reference", path, NULL);
+        cr_assert_str_eq(failures(result, found), wanted, "%s: failed \"%s\", expected \"%s\"", name, found,
+                         wanted);
+        json_decref(result);
+    }
+    json_decref(expected);
+}
+
+Test(rules, code_of_the_repository_is_told_and_not_run)
+{
+    json_t *result = run_rules("reference", REPOS "own-code", NULL);
+    cr_assert_str_eq(verdict_of(result, "reference/remote-code"), "warn");
+    json_decref(result);
+}
+
+/* Evidence may be lost for want of memory, a verdict must not be. */
+Test(rules, survives_failing_allocations)
+{
+    static const char *const repos[] = {REPOS "good", REPOS "wrong-shape", REPOS "index-moves-tensor"};
+    for (size_t i = 0; i < 3; i++) {
+        char expected[1024], found[1024];
+        json_t *result = run_rules("reference", repos[i], NULL);
+        failures(result, expected);
+        json_decref(result);
+        for (uint64_t n = 1, whole = 0; whole < 12; n += n < 100 ? 1 : 41) {
+            as_code rc;
+            cr_assert(n < 100000, "never succeeded");
+            result = try_rules("reference", repos[i], NULL, n, &rc);
+            cr_assert(rc == AS_OK || rc == AS_E_MEMORY, "allocation %d: %s", (int)n, as_code_name(rc));
+            if (rc != AS_OK) continue;
+            whole++;
+            cr_assert(strstr(failures(result, found), expected),
+                      "%s, allocation %d: \"%s\" instead of \"%s\"", repos[i], (int)n, found, expected);
+            json_decref(result);
+        }
+    }
+}
+
+/* The featherless profile on models of real dimensions, whose weights are holes in the file. */
+
+static void set(json_t *config, const char *key, int64_t value)
+{
+    (void)json_object_set_new(config, key, json_integer(value));
+}
+static void deeper(json_t *config)
+{
+    set(config, "num_hidden_layers", 40);
+}
+static void sixty_layers(json_t *config)
+{
+    set(config, "num_hidden_layers", 60);
+}
+static void more_tokens(json_t *config)
+{
+    set(config, "vocab_size", 128258);
+}
+static void wider(json_t *config)
+{
+    set(config, "intermediate_size", 14592);
+}
+static void short_context(json_t *config)
+{
+    set(config, "max_position_embeddings", 4096);
+}
+static void quantized(json_t *config)
+{
+    (void)json_object_set_new(config, "quantization_config",
+                              json_pack("{s:s}", "quant_method", "bitsandbytes"));
+}
+static void other_shape(const char *name, int64_t *shape, int *dims)
+{
+    if (strcmp(name, "model.layers.3.self_attn.k_proj.weight") == 0) shape[0] = *dims == 2 ? 4096 : 0;
+}
+static void drop_tensor(const char *name, int64_t *shape, int *dims)
+{
+    if (strcmp(name, "model.layers.3.mlp.up_proj.weight") == 0 && shape[0]) *dims = -1;
+}
+static void larger_head(const char *name, int64_t *shape, int *dims)
+{
+    if (strcmp(name, "lm_head.weight") == 0 && *dims == 2) shape[0] += 64;
+}
+
+#define LLAMA3   "LlamaForCausalLM", "llama", "meta-llama/Meta-Llama-3-8B-Instruct"
+#define LLAMA31  "LlamaForCausalLM", "llama", "meta-llama/Llama-3.1-8B"
+#define SOLAR    "LlamaForCausalLM", "llama", "upstage/SOLAR-10.7B-v1.0"
+#define QWEN2_72 "Qwen2ForCausalLM", "qwen2", "Qwen/Qwen2-72B-Instruct"
+
+static const struct {
+    const char *name;
+    big_repo big;
+    const char *expected;
+} cases[] = {
+    {"llama 3", {LLAMA3, NULL, NULL, NULL}, ""},
+    {"llama 3.1", {LLAMA31, NULL, NULL, "BF16"}, ""},
+    {"solar", {SOLAR, NULL, NULL, NULL}, ""},
+    {"qwen 2 72b", {QWEN2_72, NULL, NULL, "BF16"}, ""},
+    {"qwen 3 8b", {"Qwen3ForCausalLM", "qwen3", "Qwen/Qwen3-8B", NULL, NULL, NULL}, ""},
+    {"glm 4", {"Glm4ForCausalLM", "glm4", "zai-org/GLM-4-9B-0414", NULL, NULL, "BF16"}, ""},
+    {"nemo",
+     {"MistralForCausalLM", "mistral", "mistralai/Mistral-Nemo-Instruct-2407", NULL, NULL, "BF16"},
+     ""},
+    {"text part of mistral 3.1",
+     {"MistralForCausalLM", "mistral", "mistralai/Mistral-Small-3.1-24B-Base-2503", NULL, NULL, "BF16"},
+     ""},
+    {"unsupported class",
+     {"Gemma2ForCausalLM", "gemma2", "google/gemma-2-2b", NULL, NULL, NULL},
+     "featherless/supported-list"},
+    {"class of no table",
+     {"LlamaForCausalLM", "llama", "meta-llama/Llama-2-70b-hf", NULL, NULL, NULL},
+     "featherless/supported-list"},
+    {"no base", {LLAMA3, wider, NULL, NULL}, "featherless/base-architecture"},
+    {"changed depth", {LLAMA3, deeper, NULL, NULL}, "featherless/depth-upscale"},
+    {"an up-scale whose depth is not stated", {LLAMA3, sixty_layers, NULL, NULL}, ""},
+    {"resized embedding", {LLAMA3, more_tokens, NULL, NULL}, "featherless/embedding-unchanged"},
+    {"padded head", {LLAMA3, NULL, larger_head, NULL}, "featherless/embedding-unchanged"},
+    {"wrong shape", {LLAMA3, NULL, other_shape, NULL}, "featherless/shape-unchanged"},
+    {"missing tensor", {LLAMA3, NULL, drop_tensor, NULL}, "featherless/full-weights"},
+    {"float32", {LLAMA3, NULL, NULL, "F32"}, "featherless/fp16-precision"},
+    {"quantized", {LLAMA3, quantized, NULL, NULL}, "featherless/no-qlora"},
+    {"context below served", {LLAMA31, short_context, NULL, NULL}, "featherless/context-within-native"},
+};
+
+static json_t *run_big(const big_repo *big, as_target *target)
+{
+    char folder[] = "/tmp/assay-big-XXXXXX", command[256];
+    cr_assert_not_null(mkdtemp(folder));
+    make_big_repo(folder, big);
+    json_t *result = run_rules("featherless", folder, target);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    cr_assert_eq(system(command), 0);
+    return result;
+}
+
+Test(rules, featherless_on_models_of_real_dimensions)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char found[1024];
+        json_t *result = run_big(&cases[i].big, NULL);
+        cr_assert_str_eq(failures(result, found), cases[i].expected, "%s: failed \"%s\", expected \"%s\"",
+                         cases[i].name, found, cases[i].expected);
+        json_decref(result);
+    }
+}
+
+Test(rules, featherless_knows_the_examples_of_its_page)
+{
+    json_t *result = run_big(&(big_repo){SOLAR, NULL, NULL, NULL}, NULL);
+    cr_assert_str_eq(verdict_of(result, "featherless/context-example-solar"), "pass");
+    cr_assert_str_eq(verdict_of(result, "featherless/context-example-qwen2-72b"), "skip");
+    cr_assert_str_eq(verdict_of(result, "featherless/depth-upscale"), "pass");
+    json_decref(result);
+    result = run_big(&(big_repo){QWEN2_72, NULL, NULL, NULL}, NULL);
+    cr_assert_str_eq(verdict_of(result, "featherless/context-example-qwen2-72b"), "pass");
+    cr_assert_str_eq(verdict_of(result, "featherless/context-within-native"), "pass");
+    json_decref(result);
+}
+
+Test(rules, precision_is_that_of_the_target)
+{
+    as_target target = {.facts = {.kind = "engine", .precision = "bf16"}};
+    big_repo small = {"Qwen2ForCausalLM", "qwen2", "Qwen/Qwen2.5-0.5B", NULL, NULL, NULL};
+    json_t *result = run_big(&small, &target);
+    cr_assert_str_eq(verdict_of(result, "featherless/serve-fp16-under-5b"), "pass");
+    cr_assert_str_eq(verdict_of(result, "featherless/serve-fp8"), "skip");
+    cr_assert_str_eq(verdict_of(result, "featherless/precision-threshold"), "pass");
+    json_decref(result);
+    target.facts.precision = "fp8-channel";
+    result = run_big(&small, &target);
+    cr_assert_str_eq(verdict_of(result, "featherless/serve-fp16-under-5b"), "fail");
+    json_decref(result);
+    result = run_big(&(big_repo){LLAMA3, NULL, NULL, NULL}, &target);
+    cr_assert_str_eq(verdict_of(result, "featherless/serve-fp8"), "pass");
+    json_decref(result);
+}
+
+Test(rules, without_a_repository_everything_is_skipped)
+{
+    json_t *result = run_rules("featherless", NULL, NULL);
+    cr_assert_str_eq(json_string_value(json_object_get(result, "verdict")), "skip");
+    json_decref(result);
+}
+
+Test(rules, every_rule_of_the_shipped_profiles_is_answered)
+{
+    static const struct {
+        const char *profile;
+        size_t rules;
+    } profiles[] = {{"featherless", 29}, {"reference", 16}}; /* of 37, eight belong to other suites */
+    for (size_t i = 0; i < 2; i++) {
+        json_t *result = run_rules(profiles[i].profile, REPOS "good", NULL);
+        const json_t *checks =
+            json_object_get(json_array_get(json_object_get(result, "suites"), 0), "checks");
+        size_t k;
+        json_t *check;
+        cr_assert_eq(json_array_size(checks), profiles[i].rules);
+        json_array_foreach(checks, k, check)
+        {
+            const char *why = json_string_value(json_object_get(check, "why"));
+            cr_assert_null(strstr(why, "no check"), "%s", why);
+            cr_assert(*why);
+        }
+        json_decref(result);
+    }
+}
