@@ -367,6 +367,7 @@ static as_code merge_long(const bpe *m, as_scratch *scratch, int32_t *ids, size_
 static as_code merge_word(const bpe *m, as_scratch *scratch, as_tokens *out, size_t begin, as_error *err)
 {
     size_t count = out->count - begin;
+    if (count < 2) return AS_OK;
     if (count <= SHORT_WORD) {
         out->count = begin + merge_short(m, out->ids + begin, count);
         return AS_OK;
@@ -468,7 +469,8 @@ static as_code encode_word(const bpe *m, as_scratch *scratch, const char *text, 
         AS_TRY(merge_word(m, scratch, out, begin, err));
     }
     if (size <= AS_WORD_MAX) {
-        as_word_cache_put(scratch->cache, hash, text, size, out->ids + begin, out->count - begin);
+        const int32_t *ids = out->count > begin ? out->ids + begin : NULL;
+        as_word_cache_put(scratch->cache, hash, text, size, ids, out->count - begin);
     }
     return AS_OK;
 }

@@ -248,7 +248,9 @@ as_code as_postprocessor_run(const as_postprocessor *postprocessor, bool add_spe
     if (postprocessor->count == 0) return AS_OK;
     parts now = {0};
     as_code rc = make_parts(&now, 1, err);
-    if (rc == AS_OK) rc = as_tokens_add(&now.items[0], tokens->ids + begin, tokens->count - begin, err);
+    if (rc == AS_OK && tokens->count > begin) {
+        rc = as_tokens_add(&now.items[0], tokens->ids + begin, tokens->count - begin, err);
+    }
     if (rc == AS_OK) rc = apply_all(postprocessor, add_special, &now, err);
     if (rc == AS_OK) {
         tokens->count = begin;

@@ -55,7 +55,7 @@ static inline void as_word_cache_put(as_word_cache *cache, uint64_t hash, const 
     word->size = (uint8_t)size;
     word->count = (uint8_t)count;
     memcpy(word->text, text, size);
-    memcpy(word->ids, ids, count * sizeof *ids);
+    if (count) memcpy(word->ids, ids, count * sizeof *ids);
 }
 
 #endif
