@@ -23,7 +23,7 @@ typedef struct reader {
     const char *text;
     size_t size, at;
     as_buf *out;
-    size_t atom;    /* where in out the last thing that can be repeated begins */
+    size_t atom; /* where in out the last thing that can be repeated begins */
     bool repeatable;
     size_t groups[256]; /* where open groups begin */
     int depth;
@@ -145,7 +145,8 @@ static bool compiles(const char *pattern)
 {
     int code;
     PCRE2_SIZE at;
-    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
+    pcre2_code *re =
+        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
     pcre2_code_free(re);
     return re != NULL;
 }
@@ -190,7 +191,8 @@ static as_code read_property(reader *r, bool in_class, as_error *err)
             negative = !negative;
         } else if (c == ' ' || c == '_' || c == '-') {
             continue;
-        } else if (c < 0 || c >= 0x80 || n + 1 >= sizeof name || (!is_digit(c) && ((c | 32) < 'a' || (c | 32) > 'z'))) {
+        } else if (c < 0 || c >= 0x80 || n + 1 >= sizeof name ||
+                   (!is_digit(c) && ((c | 32) < 'a' || (c | 32) > 'z'))) {
             return refuse(r, "a property that is not known", err);
         } else {
             name[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
@@ -304,7 +306,8 @@ static as_code read_escape(reader *r, bool in_class, as_error *err)
         r->at++;
         return AS_OK;
     }
-    if (c == 'X' || c == 'y' || c == 'Y' || c == 'M' || c == 'C' || c == 'c') return refuse(r, "an escape without counterpart", err);
+    if (c == 'X' || c == 'y' || c == 'Y' || c == 'M' || c == 'C' || c == 'c')
+        return refuse(r, "an escape without counterpart", err);
     if (c == '0' || (in_class && is_digit(c))) {
         uint32_t value = 0;
         for (int n = 0; n < 3 && is_digit(peek(r, 0)) && peek(r, 0) < '8'; n++, r->at++) {
@@ -327,7 +330,7 @@ static as_code read_escape(reader *r, bool in_class, as_error *err)
 /* A class may hold further classes and intersections, which PCRE2 has not. It becomes one bracket expression
  * where that is enough, else a group of look-aheads that agree on one character. */
 typedef struct set {
-    as_buf plain; /* what one bracket expression can hold */
+    as_buf plain;  /* what one bracket expression can hold */
     as_buf nested; /* alternatives beside it, each a pattern for one character */
     as_buf before; /* intersections so far: look-aheads */
     bool negative;
@@ -341,7 +344,8 @@ static as_code read_posix(reader *r, as_buf *plain, bool *taken, as_error *err)
     size_t n = 0, at = r->at + 2;
     bool negative = at < r->size && r->text[at] == '^';
     if (negative) at++;
-    while (at < r->size && n + 1 < sizeof name && r->text[at] >= 'a' && r->text[at] <= 'z') name[n++] = r->text[at++];
+    while (at < r->size && n + 1 < sizeof name && r->text[at] >= 'a' && r->text[at] <= 'z')
+        name[n++] = r->text[at++];
     name[n] = 0;
     *taken = n && at + 1 < r->size && r->text[at] == ':' && r->text[at + 1] == ']';
     if (!*taken) return AS_OK;
@@ -394,7 +398,8 @@ static as_code read_class_item(reader *r, set *s, int depth, as_error *err)
         int letter = peek(r, 1);
         r->at++;
         if (letter == 'W' || letter == 'H') {
-            as_buf_printf(&s->nested, "%s[^%s]", s->nested.size ? "|" : "", letter == 'W' ? WORD : "0-9a-fA-F");
+            as_buf_printf(&s->nested, "%s[^%s]", s->nested.size ? "|" : "",
+                          letter == 'W' ? WORD : "0-9a-fA-F");
             r->at++;
             return AS_OK;
         }
@@ -458,7 +463,8 @@ static as_code read_options(reader *r, as_error *err) /* (?imx-imx) and (?imx-im
 
 static as_code open_group(reader *r, as_error *err)
 {
-    if (r->depth == (int)(sizeof r->groups / sizeof r->groups[0])) return refuse(r, "groups nested too deeply", err);
+    if (r->depth == (int)(sizeof r->groups / sizeof r->groups[0]))
+        return refuse(r, "groups nested too deeply", err);
     size_t begin = r->out->size;
     int kind = peek(r, 1) == '?' ? peek(r, 2) : -1;
     if (kind == '#') {
@@ -583,7 +589,8 @@ static as_code read_item(reader *r, as_error *err)
     return as_buf_check(r->out, "the pattern", err);
 }
 
-as_code as_regex_translate(const char *pattern, size_t size, as_buf *out, as_regex_bounds *bounds, as_error *err)
+as_code as_regex_translate(const char *pattern, size_t size, as_buf *out, as_regex_bounds *bounds,
+                           as_error *err)
 {
     reader r = {.text = pattern, .size = size, .out = out, .bounds = bounds};
     while (r.at < r.size) AS_TRY(read_item(&r, err));
