@@ -49,7 +49,8 @@ static as_code read_list(as_added *added, const json_t *list, as_error *err)
     added->tokens = AS_NEW_ARRAY(as_added_token, count);
     added->name_ids = AS_NEW_ARRAY(int32_t, count);
     added->name_special = AS_NEW_ARRAY(bool, count);
-    if (!added->tokens || !added->name_ids || !added->name_special) return as_fail_memory(err, "the added tokens");
+    if (!added->tokens || !added->name_ids || !added->name_special)
+        return as_fail_memory(err, "the added tokens");
     for (size_t i = 0; i < count; i++) {
         as_added_token *token = &added->tokens[added->count];
         as_code rc = read_token(json_array_get(list, i), token, err);
@@ -107,7 +108,8 @@ static as_code normalize_content(as_added_token *token, const as_normalizer *nor
     return token->normal ? AS_OK : as_fail_memory(err, "the added tokens");
 }
 
-static int by_id(const void *a, const void *b) /* stable for equal ids: contents lie in the order of the file */
+static int by_id(const void *a,
+                 const void *b) /* stable for equal ids: contents lie in the order of the file */
 {
     const as_added_token *x = a, *y = b;
     return (x->id > y->id) - (x->id < y->id);
@@ -126,7 +128,8 @@ static void merge_sort(as_added_token *tokens, size_t count, as_added_token *roo
     }
 }
 
-/* Of the entries with one id the last stands; a normalized form stays from an earlier one, as in the library. */
+/* Of the entries with one id the last stands; a normalized form stays from an earlier one, as in the library.
+ */
 static as_code keep_last(as_added *added, as_error *err)
 {
     as_added_token *room = AS_NEW_ARRAY(as_added_token, added->count);
@@ -224,8 +227,8 @@ void as_added_close(as_added *added)
 
 /* ---- splitting ---- */
 
-static const as_added_token *longest_at(const as_added *added, as_added_set set, const char *text, size_t size,
-                                        size_t *length)
+static const as_added_token *longest_at(const as_added *added, as_added_set set, const char *text,
+                                        size_t size, size_t *length)
 {
     const as_trie *trie = &added->sets[set];
     const as_added_token *found = NULL;
@@ -242,8 +245,8 @@ static const as_added_token *longest_at(const as_added *added, as_added_set set,
 }
 
 /* The leftmost, there longest token from `at` on. */
-static const as_added_token *find_token(const as_added *added, as_added_set set, const char *text, size_t size,
-                                        size_t at, size_t *start, size_t *length)
+static const as_added_token *find_token(const as_added *added, as_added_set set, const char *text,
+                                        size_t size, size_t at, size_t *start, size_t *length)
 {
     for (; at < size; at++) {
         if (added->only[set] >= 0) {
@@ -273,19 +276,21 @@ static bool is_single_word(const char *text, size_t size, size_t start, size_t e
 static size_t spaces_before(const char *text, size_t start)
 {
     int length;
-    while (start && as_unicode_is(as_unicode_before(text, start, &length), AS_U_SPACE)) start -= (size_t)length;
+    while (start && as_unicode_is(as_unicode_before(text, start, &length), AS_U_SPACE))
+        start -= (size_t)length;
     return start;
 }
 
 static size_t spaces_after(const char *text, size_t size, size_t end)
 {
     int length;
-    while (end < size && as_unicode_is(as_unicode_read(text + end, &length), AS_U_SPACE)) end += (size_t)length;
+    while (end < size && as_unicode_is(as_unicode_read(text + end, &length), AS_U_SPACE))
+        end += (size_t)length;
     return end;
 }
 
-as_code as_added_split(const as_added *added, as_added_set set, const char *text, size_t size, as_added_sink *sink,
-                       void *context, as_error *err)
+as_code as_added_split(const as_added *added, as_added_set set, const char *text, size_t size,
+                       as_added_sink *sink, void *context, as_error *err)
 {
     if (added->empty[set]) return size ? sink(context, NULL, 0, size, err) : AS_OK;
     size_t done = 0, at = 0, start, length = 0;
@@ -293,7 +298,8 @@ as_code as_added_split(const as_added *added, as_added_set set, const char *text
         const as_added_token *token = find_token(added, set, text, size, at, &start, &length);
         if (!token) break;
         size_t end = start + length;
-        at = end; /* the search goes on here even where the token takes further spaces: so does the library's */
+        at = end; /* the search goes on here even where the token takes further spaces: so does the library's
+                   */
         if (token->flags & AS_ADDED_SINGLE_WORD && !is_single_word(text, size, start, end)) continue;
         if (token->flags & AS_ADDED_LSTRIP) {
             start = spaces_before(text, start);
@@ -301,7 +307,8 @@ as_code as_added_split(const as_added *added, as_added_set set, const char *text
         }
         if (token->flags & AS_ADDED_RSTRIP) end = spaces_after(text, size, end);
         if (done < start) AS_TRY(sink(context, NULL, done, start, err));
-        if (start < end) AS_TRY(sink(context, token, start, end, err)); /* else the token before it took it all */
+        if (start < end)
+            AS_TRY(sink(context, token, start, end, err)); /* else the token before it took it all */
         done = end;
     }
     return done < size ? sink(context, NULL, done, size, err) : AS_OK;

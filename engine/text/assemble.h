@@ -22,7 +22,7 @@ struct as_tokenizer {
     as_postprocessor *postprocessor;
     as_decoder *decoder;
     as_added added;
-    bool raw; /* the model takes bytes where the pre-tokenizers end in the byte-level alphabet */
+    bool raw;             /* the model takes bytes where the pre-tokenizers end in the byte-level alphabet */
     pthread_mutex_t lock; /* of the list of scratches */
     as_scratch *free_scratches;
 };

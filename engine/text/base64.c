@@ -41,9 +41,10 @@ void as_base64_encode(const void *bytes, size_t size, as_buf *out)
     const unsigned char *at = bytes;
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
-        unsigned bits = (unsigned)at[i] << 16 | (left > 1 ? (unsigned)at[i + 1] << 8 : 0) | (left > 2 ? at[i + 2] : 0u);
-        char four[4] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63], left > 1 ? alphabet[bits >> 6 & 63] : '=',
-                        left > 2 ? alphabet[bits & 63] : '='};
+        unsigned bits =
+            (unsigned)at[i] << 16 | (left > 1 ? (unsigned)at[i + 1] << 8 : 0) | (left > 2 ? at[i + 2] : 0u);
+        char four[4] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63],
+                        left > 1 ? alphabet[bits >> 6 & 63] : '=', left > 2 ? alphabet[bits & 63] : '='};
         as_buf_add(out, four, 4);
     }
 }

@@ -6,7 +6,8 @@
 
 #include "base/buf.h"
 
-/* The bytes (as_free), with a terminator behind them, or NULL for a text that is none or when memory is out. */
+/* The bytes (as_free), with a terminator behind them, or NULL for a text that is none or when memory is out.
+ */
 unsigned char *as_base64_decode(const char *text, size_t length, size_t *size);
 void as_base64_encode(const void *bytes, size_t size, as_buf *out);
 

@@ -13,7 +13,7 @@
 #include "engine/text/unicode.h"
 #include "engine/text/word_cache.h"
 
-enum { SHORT_WORD = 40, NO_MERGE = -1 };
+enum { SHORT_WORD = 40, NO_MERGE = -1, GONE = -1 };
 
 typedef struct merge_slot {
     uint64_t pair; /* left id << 32 | right id */
@@ -27,7 +27,7 @@ typedef struct bpe {
     size_t mask;
     const char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL: none */
     size_t prefix_size, suffix_size;
-    char *names; /* holds both */
+    char *names;    /* holds both */
     char *unk_name; /* set where unk_token names no token: an error once it is needed */
     bool fuse_unk, byte_fallback, ignore_merges;
     int32_t ascii[128];    /* ids of single characters, where neither prefix nor suffix apply */
@@ -38,9 +38,8 @@ typedef struct bpe {
 } bpe;
 
 typedef struct symbol {
-    int32_t id;
+    int32_t id;         /* GONE: joined to one before it */
     int32_t prev, next; /* -1: none */
-    bool gone;
 } symbol;
 
 typedef struct heap_item {
@@ -76,7 +75,8 @@ static void put_merge(bpe *m, int32_t left, int32_t right, int32_t rank, int32_t
     m->merges[at] = (merge_slot){pair, rank, id}; /* of a repeated pair the last stands */
 }
 
-static as_code merge_token(const bpe *m, const char *text, size_t size, size_t rank, int32_t *id, as_error *err)
+static as_code merge_token(const bpe *m, const char *text, size_t size, size_t rank, int32_t *id,
+                           as_error *err)
 {
     *id = as_vocab_find(&m->base.vocab, text, size);
     if (*id >= 0) return AS_OK;
@@ -90,8 +90,9 @@ static as_code add_merge(bpe *m, const as_vocab_merge *merge, size_t rank, as_bu
     AS_TRY(merge_token(m, merge->left, merge->left_size, rank, &left, err));
     AS_TRY(merge_token(m, merge->right, merge->right_size, rank, &right, err));
     if (merge->right_size < m->prefix_size) {
-        return as_fail(err, AS_E_INPUT, "merge %zu: \"%.*s\" is shorter than the prefix of continuing subwords",
-                       rank, (int)merge->right_size, merge->right);
+        return as_fail(err, AS_E_INPUT,
+                       "merge %zu: \"%.*s\" is shorter than the prefix of continuing subwords", rank,
+                       (int)merge->right_size, merge->right);
     }
     as_buf_clear(joined);
     as_buf_add(joined, merge->left, merge->left_size);
@@ -113,9 +114,10 @@ static bool is_byte_token(const char *text, size_t size)
     return size == 6 && memcmp(text, "<0x", 3) == 0 && text[5] == '>';
 }
 
-/* Finds out between which characters a merge can reach across: between the last of its left side and the first
- * of its right side. Elsewhere a long text without pre-tokenizer can be cut, and the parts merged one by one.
- * Not for files whose merges have a side that is no text: a byte, the unknown token, a prefix or suffix. */
+/* Finds out between which characters a merge can reach across: between the last of its left side and the
+ * first of its right side. Elsewhere a long text without pre-tokenizer can be cut, and the parts merged one
+ * by one. Not for files whose merges have a side that is no text: a byte, the unknown token, a prefix or
+ * suffix. */
 static as_code find_crossed(bpe *m, const as_tokenizer_spec *spec, as_error *err)
 {
     if (m->prefix_size || m->suffix_size || m->ignore_merges) return AS_OK;
@@ -176,7 +178,8 @@ static as_code read_settings(bpe *m, const json_t *settings, as_error *err)
     AS_TRY(as_json_get_bool(settings, "byte_fallback", &m->byte_fallback, err));
     AS_TRY(as_json_get_bool(settings, "ignore_merges", &m->ignore_merges, err));
     AS_TRY(as_json_get_number(settings, "dropout", &dropout, err)); /* only for training: not applied */
-    if (!(dropout >= 0 && dropout <= 1)) return as_fail(err, AS_E_INPUT, "\"dropout\" is not between 0 and 1");
+    if (!(dropout >= 0 && dropout <= 1))
+        return as_fail(err, AS_E_INPUT, "\"dropout\" is not between 0 and 1");
     m->prefix_size = prefix ? strlen(prefix) : 0;
     m->suffix_size = suffix ? strlen(suffix) : 0;
     m->names = as_alloc(m->prefix_size + m->suffix_size + 1);
@@ -318,13 +321,13 @@ static void push_pair(const bpe *m, const symbol *symbols, int32_t left, heap_it
 static void merge_at(const bpe *m, symbol *symbols, heap_item top, heap_item *heap, size_t *waiting)
 {
     symbol *left = &symbols[top.at];
-    if (left->gone || left->next < 0) return;
+    if (left->id == GONE || left->next < 0) return;
     symbol *right = &symbols[left->next];
     const merge_slot *now = find_merge(m, left->id, right->id);
     if (!now || now->id != top.id) return; /* an older pair stood here */
     left->id = top.id;
     left->next = right->next;
-    right->gone = true;
+    right->id = GONE;
     if (right->next >= 0) symbols[right->next].prev = top.at;
     push_pair(m, symbols, left->prev, heap, waiting);
     push_pair(m, symbols, top.at, heap, waiting);
@@ -341,7 +344,7 @@ static as_code merge_long(const bpe *m, as_scratch *scratch, int32_t *ids, size_
     symbol *symbols = scratch->symbols.at;
     heap_item *heap = scratch->heap.at;
     for (size_t i = 0; i < n; i++) {
-        symbols[i] = (symbol){ids[i], (int32_t)i - 1, i + 1 < n ? (int32_t)i + 1 : -1, false};
+        symbols[i] = (symbol){ids[i], (int32_t)i - 1, i + 1 < n ? (int32_t)i + 1 : -1};
     }
     for (size_t i = 0; i + 1 < n; i++) {
         const merge_slot *slot = find_merge(m, ids[i], ids[i + 1]);
@@ -358,7 +361,7 @@ static as_code merge_long(const bpe *m, as_scratch *scratch, int32_t *ids, size_
     }
     *count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!symbols[i].gone) ids[(*count)++] = symbols[i].id;
+        if (symbols[i].id != GONE) ids[(*count)++] = symbols[i].id;
     }
     return AS_OK;
 }
@@ -413,13 +416,15 @@ static as_code spell_unknown(spelling *s, const char *text, size_t size, as_erro
     return AS_OK;
 }
 
-static as_code spell_character(spelling *s, const char *text, size_t size, bool first, bool last, as_error *err)
+static as_code spell_character(spelling *s, const char *text, size_t size, bool first, bool last,
+                               as_error *err)
 {
     const bpe *m = s->model;
     char room[512];
     if ((!first && m->prefix_size) || (last && m->suffix_size)) {
         size_t prefix = first ? 0 : m->prefix_size, suffix = last ? m->suffix_size : 0;
-        if (prefix + suffix + 4 > sizeof room) return as_fail(err, AS_E_LIMIT, "the subword prefix is too long");
+        if (prefix + suffix + 4 > sizeof room)
+            return as_fail(err, AS_E_LIMIT, "the subword prefix is too long");
         memcpy(room, m->prefix, prefix);
         memcpy(room + prefix, text, size);
         memcpy(room + prefix + size, m->suffix, suffix);
@@ -475,8 +480,8 @@ static as_code encode_word(const bpe *m, as_scratch *scratch, const char *text, 
     return AS_OK;
 }
 
-/* A long piece, cut where no merge reaches across. Both characters at a cut are known, so that unknown ones do
- * not join over it. */
+/* A long piece, cut where no merge reaches across. Both characters at a cut are known, so that unknown ones
+ * do not join over it. */
 static as_code encode_parts(const bpe *m, as_scratch *scratch, const char *text, size_t size, as_tokens *out,
                             as_error *err)
 {

@@ -12,8 +12,8 @@
 
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
-/* Passes on the valid characters of held and U+FFFD for what can become none; keeps a character that may still
- * be completed, unless this is the end. */
+/* Passes on the valid characters of held and U+FFFD for what can become none; keeps a character that may
+ * still be completed, unless this is the end. */
 static as_code pass_utf8(as_decode_state *state, const as_decode_run *run, bool end)
 {
     as_buf *held = &state->held;
@@ -41,7 +41,8 @@ static as_code pass_utf8(as_decode_state *state, const as_decode_run *run, bool 
     return AS_OK;
 }
 
-/* ---- ByteLevel: all tokens become one, whose bytes may begin a character in one token and end it in another */
+/* ---- ByteLevel: all tokens become one, whose bytes may begin a character in one token and end it in another
+ */
 
 static as_code add_byte_level(const as_decode_step *step, as_decode_state *state, const as_decode_run *run,
                               const char *text, size_t size, bool ends)
@@ -59,10 +60,11 @@ static as_code finish_byte_level(const as_decode_step *step, as_decode_state *st
     return as_decode_next(run, "", 0, true);
 }
 
-const as_decode_kind as_decode_byte_level = {"ByteLevel", NULL, true, NULL, add_byte_level, finish_byte_level};
+const as_decode_kind as_decode_byte_level = {"ByteLevel", NULL,           true,
+                                             NULL,        add_byte_level, finish_byte_level};
 
-/* ---- ByteFallback: "<0x..>" in a row make bytes; a row is text if all of it is, else as many U+FFFD. So a row
- * waits for its end. */
+/* ---- ByteFallback: "<0x..>" in a row make bytes; a row is text if all of it is, else as many U+FFFD. So a
+ * row waits for its end. */
 
 static as_code end_row(as_decode_state *state, const as_decode_run *run)
 {
@@ -98,13 +100,14 @@ static as_code add_byte_fallback(const as_decode_step *step, as_decode_state *st
     return as_decode_next(run, text, size, true);
 }
 
-static as_code finish_byte_fallback(const as_decode_step *step, as_decode_state *state, const as_decode_run *run)
+static as_code finish_byte_fallback(const as_decode_step *step, as_decode_state *state,
+                                    const as_decode_run *run)
 {
     (void)step;
     return end_row(state, run);
 }
 
-const as_decode_kind as_decode_byte_fallback = {"ByteFallback",    NULL, true, NULL, add_byte_fallback,
+const as_decode_kind as_decode_byte_fallback = {"ByteFallback",      NULL, true, NULL, add_byte_fallback,
                                                 finish_byte_fallback};
 
 /* ---- Fuse: all tokens become one ---- */
@@ -133,19 +136,22 @@ static as_code open_strip(as_decode_step *step, const json_t *value, as_error *e
     return as_part_count(value, "stop", &step->stop, err);
 }
 
-/* count: characters cut off on the left, -1 (as size_t) when the left is done; count2: characters that wait. */
+/* count: characters cut off on the left, -1 (as size_t) when the left is done; count2: characters that wait.
+ */
 static as_code add_strip(const as_decode_step *step, as_decode_state *state, const as_decode_run *run,
                          const char *text, size_t size, bool ends)
 {
     char bytes[4];
     size_t length = (size_t)as_utf8_put(step->character, bytes), at = 0, begin;
-    while (state->count < (size_t)step->start && size - at >= length && memcmp(text + at, bytes, length) == 0) {
+    while (state->count < (size_t)step->start && size - at >= length &&
+           memcmp(text + at, bytes, length) == 0) {
         state->count++;
         at += length;
     }
     if (at < size) state->count = SIZE_MAX;
     size_t tail = size, waiting = 0; /* how much of the chunk's end waits */
-    while (waiting < (size_t)step->stop && tail - at >= length && memcmp(text + tail - length, bytes, length) == 0) {
+    while (waiting < (size_t)step->stop && tail - at >= length &&
+           memcmp(text + tail - length, bytes, length) == 0) {
         waiting++;
         tail -= length;
     }
@@ -175,7 +181,8 @@ static as_code open_metaspace(as_decode_step *step, const json_t *value, as_erro
     AS_TRY(as_json_get_bool(value, "add_prefix_space", &add_space, err));
     step->drops_first = strcmp(scheme, "never") != 0;
     if (!add_space && step->drops_first) {
-        return as_fail(err, AS_E_INPUT, "\"add_prefix_space\" is false and \"prepend_scheme\" is \"%.20s\"", scheme);
+        return as_fail(err, AS_E_INPUT, "\"add_prefix_space\" is false and \"prepend_scheme\" is \"%.20s\"",
+                       scheme);
     }
     return AS_OK;
 }
@@ -199,15 +206,15 @@ const as_decode_kind as_decode_metaspace = {"Metaspace", NULL, false, open_metas
 
 static void clean_up(as_buf *text, as_buf *other, bool with_do_not)
 {
-    static const char *const pairs[][2] = {{" .", "."},     {" ?", "?"},     {" !", "!"},   {" ,", ","},
-                                           {" ' ", "'"},    {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"},
-                                           {" 's", "'s"},   {" 've", "'ve"}, {" 're", "'re"}};
+    static const char *const pairs[][2] = {
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         if (pairs[i][0][1] == 'd' && !with_do_not) continue;
         if (!text->size) return;
         as_buf_clear(other);
-        as_decode_replace(text->data, text->size, pairs[i][0], strlen(pairs[i][0]), pairs[i][1], strlen(pairs[i][1]),
-                          other);
+        as_decode_replace(text->data, text->size, pairs[i][0], strlen(pairs[i][0]), pairs[i][1],
+                          strlen(pairs[i][1]), other);
         as_buf swap = *text;
         *text = *other;
         *other = swap;
@@ -239,7 +246,8 @@ static as_code add_wordpiece(const as_decode_step *step, as_decode_state *state,
     return as_decode_next(run, as_buf_text(&state->held), state->held.size, true);
 }
 
-const as_decode_kind as_decode_wordpiece = {"WordPiece", "prefix cleanup", true, open_wordpiece, add_wordpiece, NULL};
+const as_decode_kind as_decode_wordpiece = {"WordPiece",    "prefix cleanup", true,
+                                            open_wordpiece, add_wordpiece,    NULL};
 
 /* ---- BPEDecoder: the suffix becomes a space, but not in the last token, so one token waits ---- */
 
@@ -248,7 +256,8 @@ static as_code open_bpe(as_decode_step *step, const json_t *value, as_error *err
     return as_part_text(value, "suffix", &step->text, &step->size, err);
 }
 
-static as_code pass_last(const as_decode_step *step, as_decode_state *state, const as_decode_run *run, bool end)
+static as_code pass_last(const as_decode_step *step, as_decode_state *state, const as_decode_run *run,
+                         bool end)
 {
     if (!state->any) return AS_OK;
     as_buf_clear(&state->held);
@@ -258,8 +267,8 @@ static as_code pass_last(const as_decode_step *step, as_decode_state *state, con
     return as_decode_next(run, as_buf_text(&state->held), state->held.size, true);
 }
 
-static as_code add_bpe(const as_decode_step *step, as_decode_state *state, const as_decode_run *run, const char *text,
-                       size_t size, bool ends)
+static as_code add_bpe(const as_decode_step *step, as_decode_state *state, const as_decode_run *run,
+                       const char *text, size_t size, bool ends)
 {
     (void)ends;
     AS_TRY(pass_last(step, state, run, false));
@@ -285,8 +294,8 @@ static as_code open_ctc(as_decode_step *step, const json_t *value, as_error *err
     return as_part_bool(value, "cleanup", &step->cleanup, err);
 }
 
-static as_code add_ctc(const as_decode_step *step, as_decode_state *state, const as_decode_run *run, const char *text,
-                       size_t size, bool ends)
+static as_code add_ctc(const as_decode_step *step, as_decode_state *state, const as_decode_run *run,
+                       const char *text, size_t size, bool ends)
 {
     (void)ends;
     as_buf *last = &state->last, *held = &state->held;
@@ -309,7 +318,8 @@ static as_code add_ctc(const as_decode_step *step, as_decode_state *state, const
     return held->size ? as_decode_next(run, held->data, held->size, true) : AS_OK;
 }
 
-const as_decode_kind as_decode_ctc = {"CTC", "pad_token word_delimiter_token cleanup", true, open_ctc, add_ctc, NULL};
+const as_decode_kind as_decode_ctc = {
+    "CTC", "pad_token word_delimiter_token cleanup", true, open_ctc, add_ctc, NULL};
 
 /* ---- Replace: whole tokens ---- */
 
@@ -340,7 +350,8 @@ static as_code add_replace(const as_decode_step *step, as_decode_state *state, c
     return as_decode_next(run, as_buf_text(&state->held), state->held.size, true);
 }
 
-const as_decode_kind as_decode_replace_kind = {"Replace", "pattern content", true, open_replace, add_replace, NULL};
+const as_decode_kind as_decode_replace_kind = {"Replace",    "pattern content", true,
+                                               open_replace, add_replace,       NULL};
 
 /* ---- without a decoder: tokens with spaces between them ---- */
 

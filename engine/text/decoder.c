@@ -22,8 +22,9 @@ struct as_decoding {
 };
 
 static const as_decode_kind *const kinds[] = {
-    &as_decode_bpe,       &as_decode_byte_level,   &as_decode_wordpiece, &as_decode_metaspace, &as_decode_ctc,
-    &as_decode_replace_kind, &as_decode_fuse, &as_decode_strip,     &as_decode_byte_fallback};
+    &as_decode_bpe,       &as_decode_byte_level, &as_decode_wordpiece,
+    &as_decode_metaspace, &as_decode_ctc,        &as_decode_replace_kind,
+    &as_decode_fuse,      &as_decode_strip,      &as_decode_byte_fallback};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static as_code push_step(as_decoder *d, const as_decode_kind *kind, const json_t *value, as_error *err)
@@ -51,7 +52,8 @@ as_code as_decoder_open(const json_t *value, as_decoder_ending ending, as_decode
     if (!d) return as_fail_memory(err, "the decoders");
     as_code rc = as_part_each(value, "decoders", add_step, d, err);
     if (rc == AS_OK && (!value || json_is_null(value))) rc = push_step(d, &as_decode_join, NULL, err);
-    if (rc == AS_OK && ending == AS_DECODER_CLEAN_SPACES) rc = push_step(d, &as_decode_clean_spaces, NULL, err);
+    if (rc == AS_OK && ending == AS_DECODER_CLEAN_SPACES)
+        rc = push_step(d, &as_decode_clean_spaces, NULL, err);
     if (rc != AS_OK) {
         as_decoder_close(d);
         return rc;
@@ -109,7 +111,8 @@ static as_code give(const as_decode_run *run, const char *text, size_t size, boo
 {
     const as_decode_step *step = &run->decoding->decoder->steps[run->at];
     as_decode_state *state = &run->decoding->states[run->at];
-    if (!step->kind->whole || (ends && !state->inside)) return step->kind->add(step, state, run, text, size, ends);
+    if (!step->kind->whole || (ends && !state->inside))
+        return step->kind->add(step, state, run, text, size, ends);
     as_buf_add(&state->work, text, size);
     state->inside = !ends;
     if (!ends) return AS_OK;

@@ -16,7 +16,8 @@ typedef struct as_decoder as_decoder;
  * clean_up_tokenization_spaces. */
 typedef enum { AS_DECODER_PLAIN, AS_DECODER_CLEAN_SPACES } as_decoder_ending;
 
-AS_MUST_USE as_code as_decoder_open(const json_t *value, as_decoder_ending ending, as_decoder **out, as_error *err);
+AS_MUST_USE as_code as_decoder_open(const json_t *value, as_decoder_ending ending, as_decoder **out,
+                                    as_error *err);
 void as_decoder_close(as_decoder *decoder);
 
 /* The state of one text. */
@@ -33,14 +34,14 @@ AS_MUST_USE as_code as_decoding_finish(as_decoding *decoding, as_buf *out, as_er
 typedef struct as_decode_step as_decode_step;
 
 typedef struct as_decode_state { /* of one step */
-    as_buf held;     /* what is not certain yet */
-    as_buf work;     /* scratch */
-    as_buf last;     /* the token before */
-    size_t index;    /* of the token that is coming */
-    size_t count;    /* for the step's own use */
+    as_buf held;                 /* what is not certain yet */
+    as_buf work;                 /* scratch */
+    as_buf last;                 /* the token before */
+    size_t index;                /* of the token that is coming */
+    size_t count;                /* for the step's own use */
     size_t count2;
-    bool inside;     /* a token has begun and not ended */
-    bool any;        /* for the step's own use */
+    bool inside; /* a token has begun and not ended */
+    bool any;    /* for the step's own use */
 } as_decode_state;
 
 typedef struct as_decode_run {
@@ -55,9 +56,10 @@ typedef struct as_decode_kind {
     const char *fields; /* see as_normal_kind */
     bool whole;         /* wants each token in one chunk */
     as_code (*open)(as_decode_step *step, const json_t *value, as_error *err);
-    as_code (*add)(const as_decode_step *step, as_decode_state *state, const as_decode_run *run, const char *text,
-                   size_t size, bool ends);
-    as_code (*finish)(const as_decode_step *step, as_decode_state *state, const as_decode_run *run); /* or NULL */
+    as_code (*add)(const as_decode_step *step, as_decode_state *state, const as_decode_run *run,
+                   const char *text, size_t size, bool ends);
+    as_code (*finish)(const as_decode_step *step, as_decode_state *state,
+                      const as_decode_run *run); /* or NULL */
 } as_decode_kind;
 
 struct as_decode_step {
@@ -74,7 +76,8 @@ struct as_decode_step {
 AS_MUST_USE as_code as_decode_next(const as_decode_run *run, const char *text, size_t size, bool ends);
 struct as_matcher *as_decode_matcher(const as_decode_run *run);
 
-/* Appends text with every `what` replaced, from left to right; an empty `what` stands between all characters. */
+/* Appends text with every `what` replaced, from left to right; an empty `what` stands between all characters.
+ */
 void as_decode_replace(const char *text, size_t size, const char *what, size_t what_size, const char *with,
                        size_t with_size, as_buf *out);
 

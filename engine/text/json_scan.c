@@ -56,7 +56,9 @@ static int hex4(const char *text)
     int value = 0;
     for (int i = 0; i < 4; i++) {
         char c = text[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+        int digit = c >= '0' && c <= '9'                 ? c - '0'
+                    : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                         : -1;
         if (digit < 0) return -1;
         value = value * 16 + digit;
     }
@@ -77,7 +79,8 @@ static size_t unescape_point(const char *at, const char *end, uint32_t *point)
     return 11;
 }
 
-static as_code unescape(as_scan *scan, size_t start, size_t end, const char **out, size_t *size, as_error *err)
+static as_code unescape(as_scan *scan, size_t start, size_t end, const char **out, size_t *size,
+                        as_error *err)
 {
     char *to = as_arena_alloc(scan->arena, end - start);
     if (!to) return as_fail_memory(err, "the vocabulary");
@@ -246,7 +249,8 @@ as_code as_scan_count(as_scan *scan, int64_t max, int64_t *out, as_error *err)
     if (!scan_number(scan, &n)) return fail(scan, "expected a number", err);
     if (n.real || n.overflow || (n.negative && n.digits) || n.digits > (uint64_t)max) {
         return as_fail(err, AS_E_INPUT, "%.*s is not an id from 0 to %lld",
-                       (int)(scan->at - start < 40 ? scan->at - start : 40), scan->text + start, (long long)max);
+                       (int)(scan->at - start < 40 ? scan->at - start : 40), scan->text + start,
+                       (long long)max);
     }
     *out = (int64_t)n.digits;
     return AS_OK;

@@ -22,8 +22,8 @@ typedef struct as_scan {
 char as_scan_peek(as_scan *scan);
 /* Takes one character of punctuation. */
 AS_MUST_USE as_code as_scan_expect(as_scan *scan, char c, as_error *err);
-/* Before each item of a list or object that ends in `close`: takes the comma or the end. *more is false at the
- * end. first is true before the first item and set to false. */
+/* Before each item of a list or object that ends in `close`: takes the comma or the end. *more is false at
+ * the end. first is true before the first item and set to false. */
 AS_MUST_USE as_code as_scan_more(as_scan *scan, char close, bool *first, bool *more, as_error *err);
 /* A string: lies in the text, or in the arena where it has escapes. Not terminated. */
 AS_MUST_USE as_code as_scan_string(as_scan *scan, const char **out, size_t *size, as_error *err);

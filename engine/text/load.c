@@ -36,7 +36,8 @@ const char *as_tokenizer_config_token(const as_tokenizer_config *config, const c
     return content ? content : token_content(json_object_get(config->special, key));
 }
 
-static void set_special(const as_tokenizer *t, const as_tokenizer_config *config, const char *key, int32_t *id)
+static void set_special(const as_tokenizer *t, const as_tokenizer_config *config, const char *key,
+                        int32_t *id)
 {
     const char *content = as_tokenizer_config_token(config, key);
     int32_t found = content ? as_tokenizer_id(t, content, strlen(content)) : -1;
@@ -51,7 +52,8 @@ static int64_t sane_length(const json_t *value)
     return (int64_t)length;
 }
 
-static as_code apply_config(as_tokenizer *t, const as_tokenizer_config *config, const json_t *parts, as_error *err)
+static as_code apply_config(as_tokenizer *t, const as_tokenizer_config *config, const json_t *parts,
+                            as_error *err)
 {
     bool clean = false;
     AS_TRY(as_json_get_bool(config->config, "clean_up_tokenization_spaces", &clean, err));
@@ -78,7 +80,7 @@ static const struct {
     const char *name;
     load_form *load;
 } forms[] = {
-    {"tokenizer.json", as_load_json},      {"tokenizer.model", as_load_sentencepiece},
+    {"tokenizer.json", as_load_json},        {"tokenizer.model", as_load_sentencepiece},
     {"spiece.model", as_load_sentencepiece}, {"vocab.json", as_load_merges},
     {"vocab.txt", as_load_wordpiece},
 };
@@ -120,7 +122,8 @@ as_code as_tokenizer_open(const char *path, as_tokenizer **out, as_error *err)
             AS_TRY(as_path_join(file, path, forms[i].name, err));
             if (as_file_exists(file)) return open_dir(path, i, file, out, err);
         }
-        return as_fail(err, AS_E_NOT_FOUND, "%s: no tokenizer.json, tokenizer.model, vocab.json or vocab.txt", path);
+        return as_fail(err, AS_E_NOT_FOUND, "%s: no tokenizer.json, tokenizer.model, vocab.json or vocab.txt",
+                       path);
     }
     if (!as_file_exists(path)) return as_fail(err, AS_E_NOT_FOUND, "%s: no such file or directory", path);
     const char *base = as_path_base(path);

@@ -1,5 +1,5 @@
-/* The file forms that a tokenizer comes in. Each reader makes a tokenizer from one form; load.c picks the form
- * and reads what lies beside it. */
+/* The file forms that a tokenizer comes in. Each reader makes a tokenizer from one form; load.c picks the
+ * form and reads what lies beside it. */
 #ifndef AS_ENGINE_TEXT_LOAD_H
 #define AS_ENGINE_TEXT_LOAD_H
 
@@ -24,7 +24,8 @@ AS_MUST_USE as_code as_vocab_reader_token(as_vocab_reader *reader, as_vocab_toke
 AS_MUST_USE as_code as_vocab_reader_merge(as_vocab_reader *reader, as_vocab_merge merge, as_error *err);
 
 /* A vocabulary as JSON: {"token": id, ...} or [["token", score], ...]; text lasts as long as the reader. */
-AS_MUST_USE as_code as_vocab_reader_json(as_vocab_reader *reader, const char *text, size_t size, as_error *err);
+AS_MUST_USE as_code as_vocab_reader_json(as_vocab_reader *reader, const char *text, size_t size,
+                                         as_error *err);
 
 /* What tokenizer_config.json and its like say; every string may be absent. */
 typedef struct as_tokenizer_config {
@@ -37,11 +38,12 @@ typedef struct as_tokenizer_config {
 const char *as_tokenizer_config_token(const as_tokenizer_config *config, const char *key);
 
 /* The readers. *parts is the tree of the other parts, for what the configuration changes. */
-AS_MUST_USE as_code as_load_json(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts,
-                                 as_error *err);
+AS_MUST_USE as_code as_load_json(const char *path, as_tokenizer_config *config, as_tokenizer **out,
+                                 json_t **parts, as_error *err);
 AS_MUST_USE as_code as_load_sentencepiece(const char *path, as_tokenizer_config *config, as_tokenizer **out,
                                           json_t **parts, as_error *err);
-AS_MUST_USE as_code as_load_merges(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts,
+AS_MUST_USE as_code as_load_merges(const char *path, as_tokenizer_config *config, as_tokenizer **out,
+                                   json_t **parts,
                                    as_error *err); /* path is vocab.json; merges.txt lies beside it */
 AS_MUST_USE as_code as_load_wordpiece(const char *path, as_tokenizer_config *config, as_tokenizer **out,
                                       json_t **parts, as_error *err);

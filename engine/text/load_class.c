@@ -43,11 +43,13 @@ static as_code add_token(added_list *list, const json_t *token, bool special, bo
     special = flag_of(token, "special", special) || named;
     const char *text = json_string_value(content);
     if (json_object_get(list->names, text)) return AS_OK;
-    json_t *item = json_pack("{s:i,s:O,s:b,s:b,s:b,s:b,s:b}", "id", (int)json_array_size(list->items), "content", content,
-                             "single_word", flag_of(token, "single_word", false), "lstrip",
-                             flag_of(token, "lstrip", false), "rstrip", flag_of(token, "rstrip", false), "normalized",
-                             flag_of(token, "normalized", !special), "special", special);
-    if (!item || json_object_set_new(list->names, text, json_true()) != 0 || json_array_append_new(list->items, item) != 0) {
+    json_t *item =
+        json_pack("{s:i,s:O,s:b,s:b,s:b,s:b,s:b}", "id", (int)json_array_size(list->items), "content",
+                  content, "single_word", flag_of(token, "single_word", false), "lstrip",
+                  flag_of(token, "lstrip", false), "rstrip", flag_of(token, "rstrip", false), "normalized",
+                  flag_of(token, "normalized", !special), "special", special);
+    if (!item || json_object_set_new(list->names, text, json_true()) != 0 ||
+        json_array_append_new(list->items, item) != 0) {
         return as_fail_memory(err, "the special tokens");
     }
     return AS_OK;
@@ -73,7 +75,8 @@ static as_code add_decoder(added_list *list, const json_t *decoder, as_error *er
     if (!items) return as_fail_memory(err, "the special tokens");
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)decoder, key, value) items[count++] = (numbered){strtoll(key, NULL, 10), key, value};
+    json_object_foreach((json_t *)decoder, key, value) items[count++] =
+        (numbered){strtoll(key, NULL, 10), key, value};
     qsort(items, count, sizeof *items, by_number);
     as_code rc = AS_OK;
     for (size_t i = 0; i < count && rc == AS_OK; i++) rc = add_token(list, items[i].value, false, false, err);
@@ -104,7 +107,8 @@ static as_code add_older(added_list *list, const as_tokenizer_config *config, as
     const char *key;
     json_t *value;
     if (items) {
-        json_object_foreach(map, key, value) items[count++] = (numbered){json_integer_value(value), key, value};
+        json_object_foreach(map, key, value) items[count++] =
+            (numbered){json_integer_value(value), key, value};
         qsort(items, count, sizeof *items, by_number);
     }
     for (size_t i = 0; i < count && rc == AS_OK; i++) {
@@ -153,8 +157,8 @@ static as_code add_extras(added_list *list, const as_load_class *class, const as
     }
     for (size_t i = 0; !json_is_array(listed) && i < class->extra_count; i++) {
         const as_load_token *extra = &class->extras[i];
-        json_t *token = json_pack("{s:s%,s:b,s:b}", "content", extra->content, extra->size, "special", extra->special,
-                                  "normalized", 0);
+        json_t *token = json_pack("{s:s%,s:b,s:b}", "content", extra->content, extra->size, "special",
+                                  extra->special, "normalized", 0);
         as_code rc = token ? add_token(list, token, extra->special, false, err)
                            : as_fail_memory(err, "the special tokens");
         json_decref(token);
@@ -163,7 +167,8 @@ static as_code add_extras(added_list *list, const as_load_class *class, const as
     return AS_OK;
 }
 
-static as_code list_added(const as_load_class *class, as_tokenizer_config *config, json_t **out, as_error *err)
+static as_code list_added(const as_load_class *class, as_tokenizer_config *config, json_t **out,
+                          as_error *err)
 {
     added_list list = {json_array(), json_object()};
     const json_t *decoder = json_object_get(config->config, "added_tokens_decoder");
@@ -201,7 +206,8 @@ static as_code put_special(const as_tokenizer *t, json_t *single, json_t *specia
                            as_error *err)
 {
     int32_t id = as_tokenizer_id(t, content, strlen(content));
-    if (id < 0) return as_fail(err, AS_E_INPUT, "the special token \"%.60s\" is not in the vocabulary", content);
+    if (id < 0)
+        return as_fail(err, AS_E_INPUT, "the special token \"%.60s\" is not in the vocabulary", content);
     json_t *piece = json_pack("{s:{s:s,s:i}}", "SpecialToken", "id", content, "type_id", 0);
     json_t *special = json_pack("{s:s,s:[i],s:[s]}", "id", content, "ids", (int)id, "tokens", content);
     if (!piece || !special || json_array_append_new(single, piece) != 0 ||
@@ -211,7 +217,8 @@ static as_code put_special(const as_tokenizer *t, json_t *single, json_t *specia
     return AS_OK;
 }
 
-static as_code build_template(const as_tokenizer *t, const char *first, const char *last, json_t *post, as_error *err)
+static as_code build_template(const as_tokenizer *t, const char *first, const char *last, json_t *post,
+                              as_error *err)
 {
     json_t *single = json_object_get(post, "single"), *specials = json_object_get(post, "special_tokens");
     if (first) AS_TRY(put_special(t, single, specials, first, err));
@@ -231,7 +238,8 @@ static as_code set_template(as_tokenizer *t, const as_load_class *class, const a
         first = bos ? named_content(class, config, BOS) : NULL;
         last = eos ? named_content(class, config, EOS) : NULL;
     }
-    json_t *post = json_pack("{s:s,s:[],s:[],s:{}}", "type", "TemplateProcessing", "single", "pair", "special_tokens");
+    json_t *post =
+        json_pack("{s:s,s:[],s:[],s:{}}", "type", "TemplateProcessing", "single", "pair", "special_tokens");
     as_postprocessor *made = NULL;
     as_code rc = post ? build_template(t, first, last, post, err) : as_fail_memory(err, "the template");
     if (rc == AS_OK) rc = as_postprocessor_open(post, &made, err);
@@ -261,21 +269,23 @@ static as_code parse_parts(const as_load_class *class, json_t **out, as_error *e
 /* The named tokens' ids, where neither file nor configuration sets them again. */
 static void set_ids(as_tokenizer *t, const as_load_class *class, const as_tokenizer_config *config)
 {
-    int32_t *const ids[AS_NAMED_TOKENS] = {&t->info.bos, &t->info.eos, &t->info.unk, NULL, &t->info.pad, NULL, NULL};
+    int32_t *const ids[AS_NAMED_TOKENS] = {&t->info.bos, &t->info.eos, &t->info.unk, NULL,
+                                           &t->info.pad, NULL,         NULL};
     for (int i = 0; i < AS_NAMED_TOKENS; i++) {
         const char *content = named_content(class, config, i);
         if (ids[i] && content) *ids[i] = as_tokenizer_id(t, content, strlen(content));
     }
 }
 
-as_code as_load_assemble(const as_load_class *class, as_tokenizer_config *config, const as_vocab_reader *reader,
-                         as_tokenizer **out, json_t **parts, as_error *err)
+as_code as_load_assemble(const as_load_class *class, as_tokenizer_config *config,
+                         const as_vocab_reader *reader, as_tokenizer **out, json_t **parts, as_error *err)
 {
     json_t *added = NULL, *tree = NULL;
     as_tokenizer *t = NULL;
     as_code rc = list_added(class, config, &added, err);
     if (rc == AS_OK) rc = parse_parts(class, &tree, err);
-    if (rc == AS_OK && json_object_set(tree, "added_tokens", added) != 0) rc = as_fail_memory(err, "the parts");
+    if (rc == AS_OK && json_object_set(tree, "added_tokens", added) != 0)
+        rc = as_fail_memory(err, "the parts");
     as_tokenizer_spec spec = {.tokens = reader->tokens,
                               .token_count = reader->token_count,
                               .merges = reader->merges,

@@ -1,5 +1,5 @@
-/* What transformers adds to a vocabulary that comes without tokenizer.json: the special tokens of the tokenizer
- * class and of the configuration, and a template with them. */
+/* What transformers adds to a vocabulary that comes without tokenizer.json: the special tokens of the
+ * tokenizer class and of the configuration, and a template with them. */
 #ifndef AS_ENGINE_TEXT_LOAD_CLASS_H
 #define AS_ENGINE_TEXT_LOAD_CLASS_H
 
@@ -21,7 +21,8 @@ typedef struct as_load_class {
     size_t extra_count;
     const char *parts; /* JSON of the other parts: fields of an object without its braces */
     size_t parts_size;
-    /* How the template is made: of add_bos_token and add_eos_token, always of these two names, or not at all. */
+    /* How the template is made: of add_bos_token and add_eos_token, always of these two names, or not at all.
+     */
     const char *always_first, *always_last;
 } as_load_class;
 

@@ -6,8 +6,9 @@
 #include "base/utf8.h"
 #include "engine/text/load_class.h"
 
-#define SPLIT_QWEN2                                                                                                \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|" \
+#define SPLIT_QWEN2                                                                                          \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| "                        \
+    "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|"                                                               \
     "\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
 
 /* The first is for a class that is not named here. */
@@ -18,7 +19,11 @@ static const struct merges_class {
     bool roberta; /* puts cls before and sep after the text */
 } merges_classes[] = {
     {"GPT2Tokenizer", "null", NULL, {"<|endoftext|>", "<|endoftext|>", "<|endoftext|>"}, false},
-    {"Qwen2Tokenizer", "{\"type\":\"NFC\"}", SPLIT_QWEN2, {NULL, "<|endoftext|>", "<|endoftext|>", NULL, "<|endoftext|>"}, false},
+    {"Qwen2Tokenizer",
+     "{\"type\":\"NFC\"}",
+     SPLIT_QWEN2,
+     {NULL, "<|endoftext|>", "<|endoftext|>", NULL, "<|endoftext|>"},
+     false},
     {"GPTNeoXTokenizer",
      "{\"type\":\"NFC\"}",
      NULL,
@@ -55,7 +60,8 @@ static as_code read_merges(as_vocab_reader *reader, const char *text, size_t siz
             if (!space || memchr(space + 1, ' ', length - left - 1)) {
                 return as_fail(err, AS_E_INPUT, "line %zu: not two tokens with a space between", line);
             }
-            AS_TRY(as_vocab_reader_merge(reader, (as_vocab_merge){text + at, space + 1, left, length - left - 1}, err));
+            AS_TRY(as_vocab_reader_merge(
+                reader, (as_vocab_merge){text + at, space + 1, left, length - left - 1}, err));
         }
         at = next;
     }
@@ -73,12 +79,15 @@ static void merges_parts(const struct merges_class *class, bool add_space, as_bu
     const char *space = add_space ? "true" : "false";
     as_buf_printf(out, "\"normalizer\":%s,\"pre_tokenizer\":", class->normalizer);
     if (class->split) {
-        as_buf_printf(out, "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},"
-                           "\"behavior\":\"Isolated\",\"invert\":false},",
-                      class->split);
+        as_buf_printf(
+            out,
+            "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},"
+            "\"behavior\":\"Isolated\",\"invert\":false},",
+            class->split);
     }
-    as_buf_printf(out, "{\"type\":\"ByteLevel\",\"add_prefix_space\":%s,\"trim_offsets\":true,\"use_regex\":%s}%s,", space,
-                  class->split ? "false" : "true", class->split ? "]}" : "");
+    as_buf_printf(
+        out, "{\"type\":\"ByteLevel\",\"add_prefix_space\":%s,\"trim_offsets\":true,\"use_regex\":%s}%s,",
+        space, class->split ? "false" : "true", class->split ? "]}" : "");
     as_buf_str(out, "\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,"
                     "\"use_regex\":true},\"model\":{\"type\":\"BPE\"}");
 }
@@ -95,7 +104,8 @@ static as_code assemble_merges(const as_vocab_reader *reader, as_tokenizer_confi
     as_load_class class = {.parts = as_buf_text(&text), .parts_size = text.size};
     memcpy(class.defaults, kind->defaults, sizeof class.defaults);
     if (kind->roberta) {
-        const char *cls = as_tokenizer_config_token(config, "cls_token"), *sep = as_tokenizer_config_token(config, "sep_token");
+        const char *cls = as_tokenizer_config_token(config, "cls_token"),
+                   *sep = as_tokenizer_config_token(config, "sep_token");
         class.always_first = cls ? cls : "<s>";
         class.always_last = sep ? sep : "</s>";
     }
@@ -146,24 +156,31 @@ static as_code read_lines(as_vocab_reader *reader, const char *text, size_t size
     return AS_OK;
 }
 
-static as_code assemble_wordpiece(const as_vocab_reader *reader, as_tokenizer_config *config, as_tokenizer **out,
-                                  json_t **parts, as_error *err)
+static as_code assemble_wordpiece(const as_vocab_reader *reader, as_tokenizer_config *config,
+                                  as_tokenizer **out, json_t **parts, as_error *err)
 {
     static const char *const names[] = {"do_lower_case", "tokenize_chinese_chars"};
     bool flags[2] = {true, true};
     for (int i = 0; i < 2; i++) AS_TRY(as_json_get_bool(config->config, names[i], &flags[i], err));
     const json_t *accents = json_object_get(config->config, "strip_accents");
-    const char *unk = as_tokenizer_config_token(config, "unk_token"), *cls = as_tokenizer_config_token(config, "cls_token"),
+    const char *unk = as_tokenizer_config_token(config, "unk_token"),
+               *cls = as_tokenizer_config_token(config, "cls_token"),
                *sep = as_tokenizer_config_token(config, "sep_token");
     as_buf text;
     as_buf_init(&text, 0);
-    as_buf_printf(&text, "\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":%s,",
-                  flags[1] ? "true" : "false");
-    as_buf_printf(&text, "\"strip_accents\":%s,\"lowercase\":%s},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},",
-                  json_is_true(accents) ? "true" : json_is_false(accents) ? "false" : "null",
+    as_buf_printf(
+        &text, "\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":%s,",
+        flags[1] ? "true" : "false");
+    as_buf_printf(&text,
+                  "\"strip_accents\":%s,\"lowercase\":%s},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},",
+                  json_is_true(accents)    ? "true"
+                  : json_is_false(accents) ? "false"
+                                           : "null",
                   flags[0] ? "true" : "false");
-    as_buf_str(&text, "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},\"model\":{\"type\":"
-                      "\"WordPiece\",\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"unk_token\":");
+    as_buf_str(
+        &text,
+        "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},\"model\":{\"type\":"
+        "\"WordPiece\",\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"unk_token\":");
     as_buf_json_string(&text, unk ? unk : "[UNK]", strlen(unk ? unk : "[UNK]"));
     as_buf_char(&text, '}');
     as_load_class class = {.defaults = {NULL, NULL, "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"},

@@ -1,5 +1,5 @@
-/* tokenizer.json. The vocabulary and the merges, nearly all of it, are read as they stand in the file; the rest
- * becomes a tree. */
+/* tokenizer.json. The vocabulary and the merges, nearly all of it, are read as they stand in the file; the
+ * rest becomes a tree. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -104,8 +104,8 @@ static as_code split_merge(const char *text, size_t size, size_t rank, as_vocab_
 {
     const char *space = memchr(text, ' ', size);
     if (!space || memchr(space + 1, ' ', size - (size_t)(space + 1 - text))) {
-        return as_fail(err, AS_E_INPUT, "merge %zu is \"%.*s\", expected two tokens with a space between", rank,
-                       (int)(size < 60 ? size : 60), text);
+        return as_fail(err, AS_E_INPUT, "merge %zu is \"%.*s\", expected two tokens with a space between",
+                       rank, (int)(size < 60 ? size : 60), text);
     }
     *merge = (as_vocab_merge){text, space + 1, (size_t)(space - text), size - (size_t)(space + 1 - text)};
     return AS_OK;
@@ -192,7 +192,8 @@ static as_code parse_rest(const char *text, size_t size, span a, span b, json_t 
     as_buf_add(&rest, text + at, size - at);
     as_code rc = as_buf_check(&rest, "tokenizer.json", err);
     if (rc == AS_OK) {
-        rc = as_json_parse(as_buf_text(&rest), rest.size, AS_JSON_LENIENT, "without vocabulary and merges", out, err);
+        rc = as_json_parse(as_buf_text(&rest), rest.size, AS_JSON_LENIENT, "without vocabulary and merges",
+                           out, err);
     }
     as_buf_free(&rest);
     return rc;
@@ -208,7 +209,8 @@ static as_code check_version(const json_t *parts, as_error *err)
 
 static as_code read_vocab(as_vocab_reader *reader, const char *text, span vocab, span merges, as_error *err)
 {
-    if (vocab.start == vocab.end || is_null(text, vocab)) return as_fail(err, AS_E_INPUT, "\"vocab\" is missing");
+    if (vocab.start == vocab.end || is_null(text, vocab))
+        return as_fail(err, AS_E_INPUT, "\"vocab\" is missing");
     as_scan scan = {.text = text, .size = vocab.end, .at = vocab.start, .arena = &reader->arena};
     as_code rc = as_scan_peek(&scan) == '[' ? read_scores(reader, &scan, err) : read_map(reader, &scan, err);
     if (rc != AS_OK) return as_wrap(err, "vocab");
@@ -219,8 +221,8 @@ static as_code read_vocab(as_vocab_reader *reader, const char *text, span vocab,
     return rc == AS_OK ? AS_OK : as_wrap(err, "merges");
 }
 
-static as_code load(const char *text, size_t size, as_vocab_reader *reader, as_tokenizer **out, json_t **parts,
-                    as_error *err)
+static as_code load(const char *text, size_t size, as_vocab_reader *reader, as_tokenizer **out,
+                    json_t **parts, as_error *err)
 {
     static const char *const top_names[] = {"model"}, *const model_names[] = {"vocab", "merges"};
     span model = {0, 0}, lists[2] = {{0, 0}, {0, 0}};
@@ -242,7 +244,8 @@ static as_code load(const char *text, size_t size, as_vocab_reader *reader, as_t
     return as_tokenizer_assemble(&spec, *parts, out, err);
 }
 
-as_code as_load_json(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts, as_error *err)
+as_code as_load_json(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts,
+                     as_error *err)
 {
     (void)config; /* the file decides */
     as_map map;

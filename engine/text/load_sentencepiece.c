@@ -1,5 +1,5 @@
-/* tokenizer.model and spiece.model: a SentencePiece model as transformers 5 converts it, by the tokenizer_class
- * of tokenizer_config.json. The file form is sentencepiece_model.proto. */
+/* tokenizer.model and spiece.model: a SentencePiece model as transformers 5 converts it, by the
+ * tokenizer_class of tokenizer_config.json. The file form is sentencepiece_model.proto. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +53,8 @@ static as_code read_piece(spm *m, const as_proto_field *message, as_error *err)
             p.type = (int)field.value;
         }
     }
-    if (!as_utf8_is_valid(p.text, p.size)) return as_fail(err, AS_E_INPUT, "piece %zu is not valid UTF-8", m->count);
+    if (!as_utf8_is_valid(p.text, p.size))
+        return as_fail(err, AS_E_INPUT, "piece %zu is not valid UTF-8", m->count);
     if (m->count == m->room) {
         size_t room = m->room ? m->room * 2 : 1024;
         if (room > INT32_MAX / 2) return as_fail(err, AS_E_LIMIT, "too many pieces");
@@ -126,8 +127,8 @@ static as_code read_model(spm *m, const as_map *map, as_error *err)
     return AS_OK;
 }
 
-/* ---- merges: a SentencePiece BPE model has none; every cut of a piece into two pieces is one, in the order of
- * the ids they make ---- */
+/* ---- merges: a SentencePiece BPE model has none; every cut of a piece into two pieces is one, in the order
+ * of the ids they make ---- */
 
 typedef struct cut {
     int32_t id;
@@ -155,7 +156,8 @@ static as_code add_cuts(spm *m, const as_vocab *vocab, size_t index, cut **cuts,
         if (at >= p->size) break;
         *work += p->size;
         if (*work > MERGE_WORK_MAX) return as_fail(err, AS_E_LIMIT, "the pieces are too long");
-        if (as_vocab_find(vocab, p->text, at) < 0 || as_vocab_find(vocab, p->text + at, p->size - at) < 0) continue;
+        if (as_vocab_find(vocab, p->text, at) < 0 || as_vocab_find(vocab, p->text + at, p->size - at) < 0)
+            continue;
         if (*count == *room) {
             *room = *room ? *room * 2 : 4096;
             cut *more = as_realloc(*cuts, *room * sizeof *more);
@@ -185,7 +187,8 @@ static as_code make_merges(spm *m, as_error *err)
     m->reader.merges = as_alloc(sizeof *m->reader.merges);
     m->reader.merge_room = 1;
     if (rc == AS_OK && !m->reader.merges) rc = as_fail_memory(err, "the merges");
-    for (size_t i = 0; i < count && rc == AS_OK; i++) rc = as_vocab_reader_merge(&m->reader, cuts[i].merge, err);
+    for (size_t i = 0; i < count && rc == AS_OK; i++)
+        rc = as_vocab_reader_merge(&m->reader, cuts[i].merge, err);
     as_free(cuts);
     as_vocab_free(&vocab);
     return rc;
@@ -218,7 +221,8 @@ static as_code t5_vocab(spm *m, const as_tokenizer_config *config, as_error *err
 {
     int64_t extra = 100;
     AS_TRY(as_json_get_int(config->config, "extra_ids", &extra, err));
-    if (extra < 0 || extra > 100000) return as_fail(err, AS_E_INPUT, "\"extra_ids\" is %lld", (long long)extra);
+    if (extra < 0 || extra > 100000)
+        return as_fail(err, AS_E_INPUT, "\"extra_ids\" is %lld", (long long)extra);
     AS_TRY(put_pieces(m, 0, err));
     for (int64_t i = extra - 1; i >= 0; i--) {
         char *name = as_arena_printf(&m->reader.arena, "<extra_id_%lld>", (long long)i);
@@ -247,8 +251,9 @@ static as_code xlmr_vocab(spm *m, const as_tokenizer_config *config, as_error *e
 
 /* ---- classes ---- */
 
-#define DECODER_BYTES                                                                                                  \
-    "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}"
+#define DECODER_BYTES                                                                                        \
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" "                              \
+    "\"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}"
 
 static void put_charsmap(const spm *m, as_buf *out)
 {
@@ -280,8 +285,9 @@ static as_code plain_parts(const spm *m, const as_tokenizer_config *config, as_b
     }
     as_buf_str(out, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\u2581\"}]},");
     as_buf_str(out, "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[");
-    as_buf_str(out, m->byte_fallback ? DECODER_BYTES
-                                     : "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"}");
+    as_buf_str(out, m->byte_fallback
+                        ? DECODER_BYTES
+                        : "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"}");
     as_buf_str(out, "]}");
     put_model(m->model_type != MODEL_UNIGRAM, m->byte_fallback, m->unk_piece, m->unk_id, out);
     return AS_OK;
@@ -293,8 +299,12 @@ static as_code llama_parts(const spm *m, const as_tokenizer_config *config, as_b
     bool legacy = false, add_space = true;
     AS_TRY(as_json_get_bool(config->config, "legacy", &legacy, err));
     AS_TRY(as_json_get_bool(config->config, "add_prefix_space", &add_space, err));
-    as_buf_printf(out, "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"%s\",\"split\":false},",
-                  !add_space ? "never" : legacy ? "always" : "first");
+    as_buf_printf(out,
+                  "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":"
+                  "\"%s\",\"split\":false},",
+                  !add_space ? "never"
+                  : legacy   ? "always"
+                             : "first");
     as_buf_printf(out, "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[%s%s]}", DECODER_BYTES,
                   add_space ? ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}" : "");
     put_model(true, true, NULL, 0, out);
@@ -305,9 +315,11 @@ static as_code gemma_parts(const spm *m, const as_tokenizer_config *config, as_b
 {
     (void)m, (void)err;
     const char *unk = as_tokenizer_config_token(config, "unk_token");
-    as_buf_str(out, "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\u2581\"},"
-                    "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\" \"},\"behavior\":\"MergedWithPrevious\","
-                    "\"invert\":false},\"decoder\":{\"type\":\"Sequence\",\"decoders\":[" DECODER_BYTES "]}");
+    as_buf_str(out,
+               "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\u2581\"},"
+               "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\" "
+               "\"},\"behavior\":\"MergedWithPrevious\","
+               "\"invert\":false},\"decoder\":{\"type\":\"Sequence\",\"decoders\":[" DECODER_BYTES "]}");
     put_model(true, true, unk ? unk : "<unk>", 0, out);
     return AS_OK;
 }
@@ -319,8 +331,10 @@ static as_code words_parts(const spm *m, int unk_id, as_buf *out)
         put_charsmap(m, out);
         as_buf_char(out, ',');
     }
-    as_buf_str(out, "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"},{\"type\":"
-                    "\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"always\",\"split\":true}]},\"decoder\":{\"type\":"
+    as_buf_str(out, "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
+                    "\"WhitespaceSplit\"},{\"type\":"
+                    "\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"always\",\"split\":true}]}"
+                    ",\"decoder\":{\"type\":"
                     "\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"always\",\"split\":true}");
     put_model(false, false, NULL, unk_id, out);
     return AS_OK;
@@ -351,7 +365,13 @@ typedef struct spm_class {
 static const spm_class classes[] = {
     {"", plain_vocab, plain_parts, {NULL}, NULL, NULL, 0},
     {"LlamaTokenizer", plain_vocab, llama_parts, {"<s>", "</s>", "<unk>"}, NULL, NULL, MODEL_BPE},
-    {"GemmaTokenizer", plain_vocab, gemma_parts, {"<bos>", "<eos>", "<unk>", NULL, "<pad>", NULL, "<mask>"}, NULL, NULL, MODEL_BPE},
+    {"GemmaTokenizer",
+     plain_vocab,
+     gemma_parts,
+     {"<bos>", "<eos>", "<unk>", NULL, "<pad>", NULL, "<mask>"},
+     NULL,
+     NULL,
+     MODEL_BPE},
     {"T5Tokenizer", t5_vocab, t5_parts, {NULL, "</s>", "<unk>", NULL, "<pad>"}, NULL, "</s>", MODEL_UNIGRAM},
     {"XLMRobertaTokenizer",
      xlmr_vocab,
@@ -363,11 +383,12 @@ static const spm_class classes[] = {
 };
 
 /* Classes that transformers converts in a way of their own, which is not here. */
-static const char *const refused[] = {"AlbertTokenizer",   "BarthezTokenizer",   "BigBirdTokenizer", "CamembertTokenizer",
-                                      "CodeLlamaTokenizer", "DebertaV2Tokenizer", "FNetTokenizer",    "MBartTokenizer",
-                                      "MBart50Tokenizer",  "NllbTokenizer",      "PegasusTokenizer", "ReformerTokenizer",
-                                      "RemBertTokenizer",  "SeamlessM4TTokenizer", "UdopTokenizer",  "XGLMTokenizer",
-                                      "XLNetTokenizer"};
+static const char *const refused[] = {"AlbertTokenizer",    "BarthezTokenizer",     "BigBirdTokenizer",
+                                      "CamembertTokenizer", "CodeLlamaTokenizer",   "DebertaV2Tokenizer",
+                                      "FNetTokenizer",      "MBartTokenizer",       "MBart50Tokenizer",
+                                      "NllbTokenizer",      "PegasusTokenizer",     "ReformerTokenizer",
+                                      "RemBertTokenizer",   "SeamlessM4TTokenizer", "UdopTokenizer",
+                                      "XGLMTokenizer",      "XLNetTokenizer"};
 
 static as_code find_class(const as_tokenizer_config *config, const spm_class **out, as_error *err)
 {
@@ -375,7 +396,8 @@ static as_code find_class(const as_tokenizer_config *config, const spm_class **o
     const char *name = as_load_class_name(config, room);
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         if (strcmp(refused[i], name) == 0) {
-            return as_fail(err, AS_E_UNSUPPORTED, "a %s is read from tokenizer.json only: save one with transformers", name);
+            return as_fail(err, AS_E_UNSUPPORTED,
+                           "a %s is read from tokenizer.json only: save one with transformers", name);
         }
     }
     *out = &classes[0];
@@ -391,7 +413,8 @@ static as_code convert(spm *m, as_tokenizer_config *config, as_tokenizer **out, 
     AS_TRY(find_class(config, &kind, err));
     if (kind->model_type) m->model_type = kind->model_type;
     if (m->model_type != MODEL_UNIGRAM && m->model_type != MODEL_BPE) {
-        return as_fail(err, AS_E_UNSUPPORTED, "a SentencePiece model of type %lld, expected unigram (1) or bpe (2)",
+        return as_fail(err, AS_E_UNSUPPORTED,
+                       "a SentencePiece model of type %lld, expected unigram (1) or bpe (2)",
                        (long long)m->model_type);
     }
     AS_TRY(kind->vocab(m, config, err));
@@ -417,10 +440,15 @@ static as_code convert(spm *m, as_tokenizer_config *config, as_tokenizer **out, 
     return rc;
 }
 
-as_code as_load_sentencepiece(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts,
-                              as_error *err)
+as_code as_load_sentencepiece(const char *path, as_tokenizer_config *config, as_tokenizer **out,
+                              json_t **parts, as_error *err)
 {
-    spm m = {.model_type = MODEL_UNIGRAM, .bos_id = 1, .eos_id = 2, .unk_piece = "<unk>", .bos_piece = "<s>", .eos_piece = "</s>"};
+    spm m = {.model_type = MODEL_UNIGRAM,
+             .bos_id = 1,
+             .eos_id = 2,
+             .unk_piece = "<unk>",
+             .bos_piece = "<s>",
+             .eos_piece = "</s>"};
     as_map map;
     AS_TRY(as_map_open(path, &map, err));
     as_code rc = read_model(&m, &map, err);

@@ -34,8 +34,8 @@ static as_code find_kind(const as_model_source *source, const as_text_model_kind
             return AS_OK;
         }
     }
-    return as_fail(err, AS_E_UNSUPPORTED, "type \"%.60s\" is not known, expected BPE, Unigram, WordPiece or WordLevel",
-                   type);
+    return as_fail(err, AS_E_UNSUPPORTED,
+                   "type \"%.60s\" is not known, expected BPE, Unigram, WordPiece or WordLevel", type);
 }
 
 static as_code read_vocab(as_text_model *model, const as_tokenizer_spec *spec, as_error *err)

@@ -38,8 +38,8 @@ static int32_t drop_mark(uint32_t c)
     return c >= 0x80 && as_unicode_is(c, AS_U_MARK) ? DROP : KEEP;
 }
 
-static as_code run_strip_accents(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch, as_buf *out,
-                                 as_error *err)
+static as_code run_strip_accents(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch,
+                                 as_buf *out, as_error *err)
 {
     (void)step, (void)scratch;
     return change_each(drop_mark, stretch, out, err);
@@ -49,9 +49,10 @@ const as_normal_kind as_normal_strip_accents = {"StripAccents", NULL, NULL, NULL
 
 static int32_t nmt(uint32_t c)
 {
-    if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F) return DROP;
-    if (c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) || c == 0x2028 ||
-        c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD) {
+    if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F)
+        return DROP;
+    if (c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
+        c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD) {
         return ' ';
     }
     return KEEP;
@@ -68,8 +69,8 @@ const as_normal_kind as_normal_nmt = {"Nmt", NULL, NULL, NULL, run_nmt, 0};
 
 /* ---- Lowercase ---- */
 
-static as_code run_lowercase(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch, as_buf *out,
-                             as_error *err)
+static as_code run_lowercase(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch,
+                             as_buf *out, as_error *err)
 {
     (void)step, (void)scratch;
     as_emitter e = {.out = out, .lead_in = stretch->lead};
@@ -147,8 +148,8 @@ const as_normal_kind as_normal_prepend = {"Prepend", "prepend", open_prepend, NU
 
 /* ---- ByteLevel ---- */
 
-static as_code run_byte_level(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch, as_buf *out,
-                              as_error *err)
+static as_code run_byte_level(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch,
+                              as_buf *out, as_error *err)
 {
     (void)step, (void)scratch;
     size_t lead = 0;
@@ -194,8 +195,8 @@ static int32_t drop_accent(uint32_t c)
 static bool is_chinese(uint32_t c)
 {
     return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
-           (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
-           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
+           (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) ||
+           (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
 static as_code space_chinese(as_stretch *stretch, as_buf *out, as_error *err)

@@ -39,7 +39,8 @@ static as_code decompose(segment *s, as_room *room, uint32_t point, int form, as
     }
     int last = 0;
     int options = UTF8PROC_DECOMPOSE | (form & AS_FORM_COMPAT ? UTF8PROC_COMPAT : 0);
-    s->count += (size_t)utf8proc_decompose_char((int32_t)point, s->points + s->count, DECOMPOSED_MAX, options, &last);
+    s->count +=
+        (size_t)utf8proc_decompose_char((int32_t)point, s->points + s->count, DECOMPOSED_MAX, options, &last);
     return AS_OK;
 }
 
@@ -126,7 +127,8 @@ static as_code run_form(int form, as_scratch *scratch, as_stretch *stretch, as_b
         if (class & touched) break;
     }
     if (at >= stretch->size) return AS_OK;
-    as_emitter e = {.out = out, .lead_in = stretch->lead, .lead_out = safe < stretch->lead ? safe : stretch->lead};
+    as_emitter e = {
+        .out = out, .lead_in = stretch->lead, .lead_out = safe < stretch->lead ? safe : stretch->lead};
     as_buf_add(out, stretch->text, safe);
     for (at = safe; at < stretch->size;) {
         size_t begin = at;
@@ -146,7 +148,8 @@ as_code as_normal_run_nfd(as_scratch *scratch, as_stretch *stretch, as_buf *out,
     return run_form(0, scratch, stretch, out, err);
 }
 
-static as_code run(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch, as_buf *out, as_error *err)
+static as_code run(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch, as_buf *out,
+                   as_error *err)
 {
     return run_form(step->kind->form, scratch, stretch, out, err);
 }

@@ -1,9 +1,9 @@
 /* Normal forms with the lead kept; see normal_lead.h.
  *
  * As in the crate unicode-normalization-alignments and NormalizedString::transform of `tokenizers`: every new
- * character carries a change, 1 if it was added, 0 if it stands for the next old one, -n if it stands for that
- * and n more. Where characters change places their changes go with them, so the account is not always what
- * one would expect. */
+ * character carries a change, 1 if it was added, 0 if it stands for the next old one, -n if it stands for
+ * that and n more. Where characters change places their changes go with them, so the account is not always
+ * what one would expect. */
 #include "engine/text/normal_lead.h"
 
 #include <utf8proc.h>
@@ -71,7 +71,8 @@ static void order(items *list) /* an insertion sort: the segment is short */
 static bool compose_pair(int32_t first, int32_t second, int32_t *out)
 {
     int32_t pair[2] = {first, second};
-    if (!as_unicode_is((uint32_t)first, AS_U_NORM) || !as_unicode_is((uint32_t)second, AS_U_NORM)) return false;
+    if (!as_unicode_is((uint32_t)first, AS_U_NORM) || !as_unicode_is((uint32_t)second, AS_U_NORM))
+        return false;
     if (utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) != 1) return false;
     *out = pair[0];
     return true;
@@ -101,7 +102,8 @@ static void compose(items *list)
             list->at[written++] = now;
             continue;
         }
-        if (has_starter && (last_class < 0 || last_class < class) && compose_pair(starter.point, now.point, &composed)) {
+        if (has_starter && (last_class < 0 || last_class < class) &&
+            compose_pair(starter.point, now.point, &composed)) {
             starter = (item){composed, starter.change + now.change - 1};
             list->at[i].point = -1;
             continue;

@@ -12,7 +12,7 @@ enum { AS_LEAD_SEGMENT_MAX = 2048 }; /* bytes; of a longer segment only the firs
 int as_normal_combining(int32_t point);
 
 /* Writes the normal form of the segment that begins at begin and is size bytes long. */
-AS_MUST_USE as_code as_normal_lead_segment(int form, const as_stretch *in, size_t begin, size_t size, as_emitter *e,
-                                           as_error *err);
+AS_MUST_USE as_code as_normal_lead_segment(int form, const as_stretch *in, size_t begin, size_t size,
+                                           as_emitter *e, as_error *err);
 
 #endif

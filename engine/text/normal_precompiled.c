@@ -62,8 +62,8 @@ static as_code read_map(charsmap *m, const char *text, size_t length, as_error *
     uint32_t trie = 0;
     if (size >= 4) memcpy(&trie, m->blob, 4);
     if (size < 4 || trie > size - 4 || trie % 4) {
-        return as_fail(err, AS_E_INPUT, "\"precompiled_charsmap\" of %zu bytes is cut short: its trie has %u", size,
-                       (unsigned)trie);
+        return as_fail(err, AS_E_INPUT, "\"precompiled_charsmap\" of %zu bytes is cut short: its trie has %u",
+                       size, (unsigned)trie);
     }
     m->units = trie / 4;
     m->replacements = (const char *)m->blob + 4 + trie;
@@ -111,20 +111,22 @@ static bool hangul_joins(uint32_t a, uint32_t b)
     int x = utf8proc_get_property((int32_t)a)->boundclass, y = utf8proc_get_property((int32_t)b)->boundclass;
     bool vowel = y == UTF8PROC_BOUNDCLASS_V, tail = y == UTF8PROC_BOUNDCLASS_T;
     if (x == UTF8PROC_BOUNDCLASS_L) {
-        return vowel || y == UTF8PROC_BOUNDCLASS_L || y == UTF8PROC_BOUNDCLASS_LV || y == UTF8PROC_BOUNDCLASS_LVT;
+        return vowel || y == UTF8PROC_BOUNDCLASS_L || y == UTF8PROC_BOUNDCLASS_LV ||
+               y == UTF8PROC_BOUNDCLASS_LVT;
     }
     if (x == UTF8PROC_BOUNDCLASS_LV || x == UTF8PROC_BOUNDCLASS_V) return vowel || tail;
     return tail && (x == UTF8PROC_BOUNDCLASS_LVT || x == UTF8PROC_BOUNDCLASS_T);
 }
 
-/* The length of the cluster at text. Pairs that alone fill CLUSTER_MAX bytes (flags, most emoji sequences) need
- * no rule: their characters are looked up one by one either way. */
+/* The length of the cluster at text. Pairs that alone fill CLUSTER_MAX bytes (flags, most emoji sequences)
+ * need no rule: their characters are looked up one by one either way. */
 static size_t cluster(const char *text, size_t size)
 {
     int length;
     uint32_t last = as_unicode_read(text, &length);
     uint32_t class = as_unicode_class(last);
-    bool pictograph = utf8proc_get_property((int32_t)last)->boundclass == UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC;
+    bool pictograph =
+        utf8proc_get_property((int32_t)last)->boundclass == UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC;
     size_t at = (size_t)length;
     while (at < size) {
         uint32_t next = as_unicode_read(text + at, &length);
@@ -134,7 +136,8 @@ static size_t cluster(const char *text, size_t size)
                       (is_hangul(last) && is_hangul(next) && hangul_joins(last, next)));
         if (last == '\r') joins = next == '\n';
         if (pictograph && last == 0x200D && !joins) {
-            joins = utf8proc_get_property((int32_t)next)->boundclass == UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC;
+            joins =
+                utf8proc_get_property((int32_t)next)->boundclass == UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC;
         }
         if (!joins) break;
         at += (size_t)length;
@@ -146,12 +149,13 @@ static size_t cluster(const char *text, size_t size)
 
 /* ---- running ---- */
 
-/* Old characters and new ones answer to each other one by one, what is over to the last. What is deleted at the
- * very begin counts for nothing in the library: the next character takes its place. */
-static void emit_replacement(as_emitter *e, const as_stretch *in, size_t source, size_t old_size, const char *with,
-                             size_t size)
+/* Old characters and new ones answer to each other one by one, what is over to the last. What is deleted at
+ * the very begin counts for nothing in the library: the next character takes its place. */
+static void emit_replacement(as_emitter *e, const as_stretch *in, size_t source, size_t old_size,
+                             const char *with, size_t size)
 {
-    size_t head = size ? (size_t)as_unicode_length(with) : 0, first = (size_t)as_unicode_length(in->text + source);
+    size_t head = size ? (size_t)as_unicode_length(with) : 0,
+           first = (size_t)as_unicode_length(in->text + source);
     if (size == 0 && e->out->size == 0 && e->lead_in) e->lead_in += old_size;
     if (first == old_size) head = size; /* one character for all of it */
     as_emit(e, source, with, head);
@@ -172,8 +176,8 @@ static void put_characters(const charsmap *m, as_emitter *e, const as_stretch *i
     }
 }
 
-static as_code run_precompiled(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch, as_buf *out,
-                               as_error *err)
+static as_code run_precompiled(const as_normal_step *step, as_scratch *scratch, as_stretch *stretch,
+                               as_buf *out, as_error *err)
 {
     (void)scratch;
     const charsmap *m = step->data;
@@ -181,11 +185,12 @@ static as_code run_precompiled(const as_normal_step *step, as_scratch *scratch, 
     const char *text = stretch->text;
     for (size_t at = 0; at < stretch->size;) {
         size_t end = at; /* plain ASCII in a row: each character a cluster, none replaced */
-        while (end < stretch->size && (unsigned char)text[end] < 0x80 && !m->ascii[(unsigned char)text[end]] &&
-               text[end] != '\r') {
+        while (end < stretch->size && (unsigned char)text[end] < 0x80 &&
+               !m->ascii[(unsigned char)text[end]] && text[end] != '\r') {
             end++;
         }
-        if (end > at && end < stretch->size && (unsigned char)text[end] >= 0x80) end--; /* a mark may join it */
+        if (end > at && end < stretch->size && (unsigned char)text[end] >= 0x80)
+            end--; /* a mark may join it */
         for (; at < end && at < e.lead_in; at++) as_emit(&e, at, text + at, 1);
         as_buf_add(out, text + at, end - at);
         at = end;
@@ -202,5 +207,5 @@ static as_code run_precompiled(const as_normal_step *step, as_scratch *scratch, 
     return as_emit_end(&e, stretch, err);
 }
 
-const as_normal_kind as_normal_precompiled = {
-    "Precompiled", "precompiled_charsmap", open_precompiled, close_precompiled, run_precompiled, 0};
+const as_normal_kind as_normal_precompiled = {"Precompiled",     "precompiled_charsmap", open_precompiled,
+                                              close_precompiled, run_precompiled,        0};

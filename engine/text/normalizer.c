@@ -15,17 +15,21 @@ struct as_normalizer {
     size_t count, room;
 };
 
-static const as_normal_kind *const kinds[] = { /* without "type", the first that fits */
-    &as_normal_bert,   &as_normal_strip,       &as_normal_strip_accents, &as_normal_nfc,
-    &as_normal_nfd,    &as_normal_nfkc,        &as_normal_nfkd,          &as_normal_lowercase,
-    &as_normal_nmt,    &as_normal_precompiled, &as_normal_replace,       &as_normal_prepend,
-    &as_normal_byte_level};
+static const as_normal_kind *const kinds[] = {/* without "type", the first that fits */
+                                              &as_normal_bert,          &as_normal_strip,
+                                              &as_normal_strip_accents, &as_normal_nfc,
+                                              &as_normal_nfd,           &as_normal_nfkc,
+                                              &as_normal_nfkd,          &as_normal_lowercase,
+                                              &as_normal_nmt,           &as_normal_precompiled,
+                                              &as_normal_replace,       &as_normal_prepend,
+                                              &as_normal_byte_level};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static const as_normal_kind *find_kind(const json_t *value, const char *type)
 {
     for (int i = 0; i < KINDS; i++) {
-        if (type ? strcmp(kinds[i]->type, type) == 0 : as_part_has_fields(value, kinds[i]->fields)) return kinds[i];
+        if (type ? strcmp(kinds[i]->type, type) == 0 : as_part_has_fields(value, kinds[i]->fields))
+            return kinds[i];
     }
     /* BertNormalizer is written with its full name; the library reads the short one as well. */
     return type && strcmp(type, "Bert") == 0 ? &as_normal_bert : NULL;
@@ -151,5 +155,5 @@ static as_code run_replace(const as_normal_step *step, as_scratch *scratch, as_s
     return as_emit_end(&e, stretch, err);
 }
 
-const as_normal_kind as_normal_replace = {
-    "Replace", "pattern content", open_replace, close_replace, run_replace, 0};
+const as_normal_kind as_normal_replace = {"Replace",     "pattern content", open_replace,
+                                          close_replace, run_replace,       0};

@@ -8,8 +8,8 @@
 
 /* A stretch of text on its way through the pipeline.
  *
- * lead is all that is left of the library's bookkeeping of offsets: the number of bytes at its begin that come
- * from the very first character of the whole text. Metaspace with the scheme "first" asks for it. */
+ * lead is all that is left of the library's bookkeeping of offsets: the number of bytes at its begin that
+ * come from the very first character of the whole text. Metaspace with the scheme "first" asks for it. */
 typedef struct as_stretch {
     const char *text;
     size_t size;
@@ -23,8 +23,8 @@ AS_MUST_USE as_code as_normalizer_open(const json_t *value, as_normalizer **out,
 void as_normalizer_close(as_normalizer *normalizer);
 
 /* Changes *stretch to the normalized text, which lies in the scratch until the next run. */
-AS_MUST_USE as_code as_normalizer_run(const as_normalizer *normalizer, as_scratch *scratch, as_stretch *stretch,
-                                      as_error *err);
+AS_MUST_USE as_code as_normalizer_run(const as_normalizer *normalizer, as_scratch *scratch,
+                                      as_stretch *stretch, as_error *err);
 
 /* ---- the parts of a normalizer, for the files that implement them ---- */
 

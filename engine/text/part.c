@@ -45,7 +45,8 @@ static as_code missing(const char *key, const char *expected, const json_t *foun
 {
     char room[64];
     if (!found) return as_fail(err, AS_E_INPUT, "\"%s\" is missing", key);
-    return as_fail(err, AS_E_INPUT, "\"%s\" is %s, expected %s", key, as_json_describe(found, room), expected);
+    return as_fail(err, AS_E_INPUT, "\"%s\" is %s, expected %s", key, as_json_describe(found, room),
+                   expected);
 }
 
 as_code as_part_text(const json_t *value, const char *key, char **out, size_t *size, as_error *err)

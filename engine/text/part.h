@@ -1,5 +1,5 @@
-/* Reading the parts of a tokenizer.json: normalizers, pre-tokenizers, post-processors, decoders. Each is null,
- * one object with a "type", or a Sequence of them. */
+/* Reading the parts of a tokenizer.json: normalizers, pre-tokenizers, post-processors, decoders. Each is
+ * null, one object with a "type", or a Sequence of them. */
 #ifndef AS_ENGINE_TEXT_PART_H
 #define AS_ENGINE_TEXT_PART_H
 
@@ -17,7 +17,8 @@ AS_MUST_USE as_code as_part_each(const json_t *value, const char *list, as_part_
 bool as_part_has_fields(const json_t *value, const char *fields);
 
 /* Fields that must be there. Text is copied (as_free) and may hold NUL; a character is one code point. */
-AS_MUST_USE as_code as_part_text(const json_t *value, const char *key, char **out, size_t *size, as_error *err);
+AS_MUST_USE as_code as_part_text(const json_t *value, const char *key, char **out, size_t *size,
+                                 as_error *err);
 AS_MUST_USE as_code as_part_bool(const json_t *value, const char *key, bool *out, as_error *err);
 AS_MUST_USE as_code as_part_count(const json_t *value, const char *key, int64_t *out, as_error *err);
 AS_MUST_USE as_code as_part_char(const json_t *value, const char *key, uint32_t *out, as_error *err);

@@ -12,10 +12,12 @@
 
 enum { SEQUENCE_A = -1, SEQUENCE_B = -2, PROCESSORS_MAX = 256, PIECES_MAX = 4096 };
 
-typedef struct template {
+typedef struct template
+{
     int32_t *pieces; /* SEQUENCE_A, SEQUENCE_B, or an index into specials */
     size_t count;
-} template;
+}
+template;
 
 typedef struct processor {
     enum { TEMPLATE, BERT, ROBERTA } kind;
@@ -37,7 +39,8 @@ static as_code read_id(const json_t *value, const char *what, int32_t *id, as_er
     json_int_t n = json_integer_value(value);
     if (!json_is_integer(value) || n < 0 || n > INT32_MAX) {
         char room[64];
-        return as_fail(err, AS_E_INPUT, "%s: the id is %s, expected a token id", what, as_json_describe(value, room));
+        return as_fail(err, AS_E_INPUT, "%s: the id is %s, expected a token id", what,
+                       as_json_describe(value, room));
     }
     *id = (int32_t)n;
     return AS_OK;
@@ -62,7 +65,8 @@ static as_code read_specials(processor *p, const json_t *map, as_error *err)
     json_object_foreach((json_t *)map, key, value)
     {
         const json_t *ids = json_object_get(value, "ids");
-        if (!json_is_array(ids)) return as_fail(err, AS_E_INPUT, "special token \"%.60s\" has no list of ids", key);
+        if (!json_is_array(ids))
+            return as_fail(err, AS_E_INPUT, "special token \"%.60s\" has no list of ids", key);
         as_tokens *special = &p->specials[p->special_count++];
         for (size_t i = 0; i < json_array_size(ids); i++) {
             int32_t id;
@@ -75,7 +79,8 @@ static as_code read_specials(processor *p, const json_t *map, as_error *err)
 
 static as_code read_piece(const json_t *piece, const json_t *map, int32_t *out, as_error *err)
 {
-    const json_t *sequence = json_object_get(piece, "Sequence"), *special = json_object_get(piece, "SpecialToken");
+    const json_t *sequence = json_object_get(piece, "Sequence"),
+                 *special = json_object_get(piece, "SpecialToken");
     const char *id = json_string_value(json_object_get(sequence ? sequence : special, "id"));
     if (!id) return as_fail(err, AS_E_INPUT, "a piece that is neither Sequence nor SpecialToken");
     if (sequence) {
@@ -96,7 +101,8 @@ static as_code read_piece(const json_t *piece, const json_t *map, int32_t *out, 
     return as_fail(err, AS_E_INPUT, "the special token \"%.60s\" is not among \"special_tokens\"", id);
 }
 
-static as_code read_template(template *t, const json_t *owner, const char *key, const json_t *map, as_error *err)
+static as_code read_template(template *t, const json_t *owner, const char *key, const json_t *map,
+                             as_error *err)
 {
     const json_t *list = json_object_get(owner, key);
     if (!json_is_array(list)) return as_fail(err, AS_E_INPUT, "\"%s\" is not a list", key);
@@ -189,11 +195,12 @@ static as_code make_parts(parts *p, size_t count, as_error *err)
     return AS_OK;
 }
 
-static as_code apply_template(const processor *p, bool add_special, const parts *in, parts *out, as_error *err)
+static as_code apply_template(const processor *p, bool add_special, const parts *in, parts *out,
+                              as_error *err)
 {
     if (in->count != 1 && in->count != 2) {
-        return as_fail(err, AS_E_UNSUPPORTED, "post-processor: a template on the %zu pieces that another one left",
-                       in->count);
+        return as_fail(err, AS_E_UNSUPPORTED,
+                       "post-processor: a template on the %zu pieces that another one left", in->count);
     }
     const template *t = in->count == 1 ? &p->single : &p->pair;
     AS_TRY(make_parts(out, t->count, err));

@@ -13,8 +13,9 @@ struct as_pretokenizer {
 };
 
 static const as_split_kind *const kinds[] = {
-    &as_split_byte_level,  &as_split_split,  &as_split_metaspace, &as_split_whitespace, &as_split_whitespace_split,
-    &as_split_punctuation, &as_split_digits, &as_split_delimiter, &as_split_scripts,    &as_split_fixed_length};
+    &as_split_byte_level,       &as_split_split,       &as_split_metaspace, &as_split_whitespace,
+    &as_split_whitespace_split, &as_split_punctuation, &as_split_digits,    &as_split_delimiter,
+    &as_split_scripts,          &as_split_fixed_length};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static as_code push_step(as_pretokenizer *p, const as_split_kind *kind, const json_t *value, as_error *err)
@@ -142,7 +143,8 @@ as_code as_splitter_end(as_splitter *s, as_error *err)
 
 as_code as_split_read_behavior(const json_t *value, as_split_behavior *out, as_error *err)
 {
-    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext",
+                                        "Contiguous"};
     const char *name = NULL;
     AS_TRY(as_json_get_string(value, "behavior", &name, err));
     for (int i = 0; name && i < (int)(sizeof names / sizeof names[0]); i++) {

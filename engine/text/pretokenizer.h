@@ -29,8 +29,9 @@ typedef struct as_pretokenizer_run_args {
     bool raw;
 } as_pretokenizer_run_args;
 
-AS_MUST_USE as_code as_pretokenizer_run(const as_pretokenizer *pretokenizer, const as_pretokenizer_run_args *args,
-                                        const as_stretch *stretch, as_error *err);
+AS_MUST_USE as_code as_pretokenizer_run(const as_pretokenizer *pretokenizer,
+                                        const as_pretokenizer_run_args *args, const as_stretch *stretch,
+                                        as_error *err);
 
 /* ---- the steps, for the files that implement them ---- */
 
@@ -43,11 +44,18 @@ typedef struct as_pipe { /* one run */
 typedef struct as_split_kind {
     const char *type;
     as_code (*open)(as_split_step *step, const json_t *value, as_error *err); /* NULL: nothing to read */
-    as_code (*run)(const as_split_step *step, const as_pipe *pipe, int at, const as_stretch *in, as_error *err);
+    as_code (*run)(const as_split_step *step, const as_pipe *pipe, int at, const as_stretch *in,
+                   as_error *err);
     bool ends_in_bytes;
 } as_split_kind;
 
-typedef enum { AS_SPLIT_REMOVED, AS_SPLIT_ISOLATED, AS_SPLIT_PREVIOUS, AS_SPLIT_NEXT, AS_SPLIT_CONTIGUOUS } as_split_behavior;
+typedef enum {
+    AS_SPLIT_REMOVED,
+    AS_SPLIT_ISOLATED,
+    AS_SPLIT_PREVIOUS,
+    AS_SPLIT_NEXT,
+    AS_SPLIT_CONTIGUOUS
+} as_split_behavior;
 typedef enum { AS_PREPEND_FIRST, AS_PREPEND_NEVER, AS_PREPEND_ALWAYS } as_prepend_scheme;
 
 struct as_split_step {

@@ -5,7 +5,8 @@
 
 static as_code cut_short(const as_proto *proto, as_error *err)
 {
-    return as_fail(err, AS_E_INPUT, "not a SentencePiece model: the message ends or breaks at byte %zu of %zu", proto->at,
+    return as_fail(err, AS_E_INPUT,
+                   "not a SentencePiece model: the message ends or breaks at byte %zu of %zu", proto->at,
                    proto->size);
 }
 

@@ -73,8 +73,8 @@ static as_code compile(as_regex *regex, const char *pattern, size_t size, as_err
         pcre2_set_newline(context, PCRE2_NEWLINE_LF);
         pcre2_set_bsr(context, PCRE2_BSR_UNICODE);
         regex->code = pcre2_compile((PCRE2_SPTR)as_buf_text(&text), text.size,
-                                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at,
-                                    context);
+                                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code,
+                                    &at, context);
         if (!regex->code) {
             PCRE2_UCHAR why[128] = "";
             pcre2_get_error_message(code, why, sizeof why);
@@ -95,7 +95,8 @@ static as_code compile(as_regex *regex, const char *pattern, size_t size, as_err
 as_code as_regex_open(const char *pattern, size_t size, as_regex_form form, as_regex **out, as_error *err)
 {
     if (size > PATTERN_MAX) {
-        return as_fail(err, AS_E_LIMIT, "a pattern of %zu bytes, at most %d are taken", size, (int)PATTERN_MAX);
+        return as_fail(err, AS_E_LIMIT, "a pattern of %zu bytes, at most %d are taken", size,
+                       (int)PATTERN_MAX);
     }
     as_regex *regex = AS_NEW(as_regex);
     if (!regex) return as_fail_memory(err, "the pattern");
@@ -214,7 +215,8 @@ as_code as_finder_start(as_finder *finder, const as_regex *regex, as_matcher *ma
                         size_t size, as_buf *room, as_error *err)
 {
     /* Characters that back references compare must stay what they are. */
-    *finder = (as_finder){.regex = regex, .matcher = matcher, .text = text, .size = size, .last_end = SIZE_MAX};
+    *finder =
+        (as_finder){.regex = regex, .matcher = matcher, .text = text, .size = size, .last_end = SIZE_MAX};
     return regex->code && !regex->bounds.back_references ? prepare(finder, room, err) : AS_OK;
 }
 
@@ -223,8 +225,8 @@ static as_code search(as_finder *finder, bool *found, size_t *start, size_t *end
     const as_regex *regex = finder->regex;
     *found = false;
     if (!regex->code) {
-        const char *hit = memmem(finder->text + finder->at, finder->size - finder->at, regex->literal,
-                                 regex->literal_size);
+        const char *hit =
+            memmem(finder->text + finder->at, finder->size - finder->at, regex->literal, regex->literal_size);
         if (!hit) return AS_OK;
         *found = true;
         *start = (size_t)(hit - finder->text);
@@ -238,8 +240,8 @@ static as_code search(as_finder *finder, bool *found, size_t *start, size_t *end
         rc = pcre2_jit_match(regex->code, subject, finder->size, finder->at, 0, m->data, m->context);
     }
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
-        rc = pcre2_match(regex->code, subject, finder->size, finder->at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, m->data,
-                         m->context);
+        rc = pcre2_match(regex->code, subject, finder->size, finder->at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+                         m->data, m->context);
     }
     if (rc == PCRE2_ERROR_NOMATCH) return AS_OK;
     if (rc == PCRE2_ERROR_NOMEMORY) return as_fail_memory(err, "the matching of a pattern");

@@ -25,8 +25,8 @@ void as_regex_close(as_regex *regex);
 AS_MUST_USE as_code as_matcher_new(as_matcher **out);
 void as_matcher_free(as_matcher *matcher);
 
-/* All matches from left to right, as rust-onig's find_iter gives them: an empty match is passed over where the
- * match before it ended. */
+/* All matches from left to right, as rust-onig's find_iter gives them: an empty match is passed over where
+ * the match before it ended. */
 typedef struct as_finder {
     const as_regex *regex;
     as_matcher *matcher;

@@ -18,17 +18,17 @@ typedef struct as_room {
 } as_room;
 
 typedef struct as_scratch {
-    as_buf clean;                  /* the text with invalid UTF-8 replaced */
-    as_buf normal[2];              /* normalizers write from one to the other */
-    as_buf stages[AS_STAGES_MAX];  /* text that a pre-tokenizer has rewritten */
+    as_buf clean;                   /* the text with invalid UTF-8 replaced */
+    as_buf normal[2];               /* normalizers write from one to the other */
+    as_buf stages[AS_STAGES_MAX];   /* text that a pre-tokenizer has rewritten */
     as_buf subjects[AS_STAGES_MAX]; /* text as a matcher sees it */
-    as_buf letters[AS_STAGES_MAX]; /* pieces in the byte-level alphabet */
-    as_room points;                /* code points of normal forms */
-    as_room symbols, heap;         /* of a word that is being merged */
-    as_room lattice;               /* of a Unigram sentence */
-    struct as_word_cache *cache;   /* of the BPE model */
-    struct as_matcher *matcher;    /* of the regex engine */
-    struct as_scratch *next;       /* in the tokenizer's list */
+    as_buf letters[AS_STAGES_MAX];  /* pieces in the byte-level alphabet */
+    as_room points;                 /* code points of normal forms */
+    as_room symbols, heap;          /* of a word that is being merged */
+    as_room lattice;                /* of a Unigram sentence */
+    struct as_word_cache *cache;    /* of the BPE model */
+    struct as_matcher *matcher;     /* of the regex engine */
+    struct as_scratch *next;        /* in the tokenizer's list */
 } as_scratch;
 
 AS_MUST_USE as_code as_scratch_new(as_scratch **out, as_error *err);

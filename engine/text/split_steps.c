@@ -16,7 +16,8 @@ static as_code split_by_regex(const as_split_step *step, const as_pipe *pipe, in
     as_splitter s = {.pipe = pipe, .at = at, .in = in, .behavior = step->behavior, .invert = step->invert};
     as_scratch *scratch = pipe->args->scratch;
     as_finder finder;
-    AS_TRY(as_finder_start(&finder, step->regex, scratch->matcher, in->text, in->size, &scratch->subjects[at], err));
+    AS_TRY(as_finder_start(&finder, step->regex, scratch->matcher, in->text, in->size, &scratch->subjects[at],
+                           err));
     size_t done = 0, start, end;
     for (bool found = true;;) {
         AS_TRY(as_finder_next(&finder, &found, &start, &end, err));
@@ -41,7 +42,8 @@ const as_split_kind as_split_split = {"Split", open_split, split_by_regex, false
 
 /* ---- ByteLevel ---- */
 
-static const char gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char gpt2[] =
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 static as_code open_byte_level(as_split_step *step, const json_t *value, as_error *err)
 {
@@ -82,7 +84,8 @@ static as_code run_byte_level(const as_split_step *step, const as_pipe *pipe, in
     }
     if (!step->regex) return hand_on_letters(pipe, at, &text, err);
     as_finder finder;
-    AS_TRY(as_finder_start(&finder, step->regex, scratch->matcher, text.text, text.size, &scratch->subjects[at], err));
+    AS_TRY(as_finder_start(&finder, step->regex, scratch->matcher, text.text, text.size,
+                           &scratch->subjects[at], err));
     for (;;) { /* the pattern matches at every place: there are no gaps */
         bool found;
         size_t start, end;
@@ -110,21 +113,24 @@ static as_code open_metaspace(as_split_step *step, const json_t *value, as_error
     AS_TRY(as_json_get_bool(value, "split", &step->split, err));
     int i = 0;
     while (i < 3 && strcmp(names[i], scheme) != 0) i++;
-    if (i == 3) return as_fail(err, AS_E_INPUT, "\"prepend_scheme\" is \"%.40s\", which is not known", scheme);
+    if (i == 3)
+        return as_fail(err, AS_E_INPUT, "\"prepend_scheme\" is \"%.40s\", which is not known", scheme);
     step->scheme = (as_prepend_scheme)i;
     if (!add_space && step->scheme != AS_PREPEND_NEVER) {
-        return as_fail(err, AS_E_INPUT, "\"add_prefix_space\" is false and \"prepend_scheme\" is \"%s\"", scheme);
+        return as_fail(err, AS_E_INPUT, "\"add_prefix_space\" is false and \"prepend_scheme\" is \"%s\"",
+                       scheme);
     }
     return AS_OK;
 }
 
 /* The text with its spaces replaced and one put in front where the scheme asks for it. */
-static as_code mark_spaces(const as_split_step *step, const as_stretch *in, const char *mark, size_t mark_size,
-                           as_buf *room, as_stretch *out, as_error *err)
+static as_code mark_spaces(const as_split_step *step, const as_stretch *in, const char *mark,
+                           size_t mark_size, as_buf *room, as_stretch *out, as_error *err)
 {
     as_buf_clear(room);
     bool begins = *in->text == ' ' || (in->size >= mark_size && memcmp(in->text, mark, mark_size) == 0);
-    bool prepend = !begins && (step->scheme == AS_PREPEND_ALWAYS || (step->scheme == AS_PREPEND_FIRST && in->lead));
+    bool prepend =
+        !begins && (step->scheme == AS_PREPEND_ALWAYS || (step->scheme == AS_PREPEND_FIRST && in->lead));
     size_t lead = in->lead;
     if (prepend) {
         as_buf_add(room, mark, mark_size);
@@ -197,8 +203,8 @@ static bool is_space(const as_split_step *step, uint32_t point)
     return as_unicode_is(point, AS_U_SPACE);
 }
 
-static as_code run_whitespace_split(const as_split_step *step, const as_pipe *pipe, int at, const as_stretch *in,
-                                    as_error *err)
+static as_code run_whitespace_split(const as_split_step *step, const as_pipe *pipe, int at,
+                                    const as_stretch *in, as_error *err)
 {
     return split_by_char(step, pipe, at, in, is_space, AS_SPLIT_REMOVED, err);
 }
@@ -235,7 +241,8 @@ static as_code open_digits(as_split_step *step, const json_t *value, as_error *e
     return as_part_bool(value, "individual_digits", &step->individual, err);
 }
 
-static as_code run_digits(const as_split_step *step, const as_pipe *pipe, int at, const as_stretch *in, as_error *err)
+static as_code run_digits(const as_split_step *step, const as_pipe *pipe, int at, const as_stretch *in,
+                          as_error *err)
 {
     as_split_behavior behavior = step->individual ? AS_SPLIT_ISOLATED : AS_SPLIT_CONTIGUOUS;
     return split_by_char(step, pipe, at, in, is_numeric, behavior, err);
@@ -290,7 +297,8 @@ const as_split_kind as_split_whitespace = {"Whitespace", NULL, run_whitespace, f
 
 /* A piece begins where the script changes. Characters of any script before the first of a certain one are
  * lost: so they are in the library. */
-static as_code run_scripts(const as_split_step *step, const as_pipe *pipe, int at, const as_stretch *in, as_error *err)
+static as_code run_scripts(const as_split_step *step, const as_pipe *pipe, int at, const as_stretch *in,
+                           as_error *err)
 {
     (void)step;
     as_splitter s = {.pipe = pipe, .at = at, .in = in, .behavior = AS_SPLIT_ISOLATED};
@@ -329,7 +337,8 @@ static as_code run_fixed_length(const as_split_step *step, const as_pipe *pipe, 
     as_splitter s = {.pipe = pipe, .at = at, .in = in, .behavior = AS_SPLIT_ISOLATED};
     for (size_t i = 0; i < in->size;) {
         size_t start = i;
-        for (int64_t n = 0; n < step->length && i < in->size; n++) i += (size_t)as_unicode_length(in->text + i);
+        for (int64_t n = 0; n < step->length && i < in->size; n++)
+            i += (size_t)as_unicode_length(in->text + i);
         AS_TRY(as_splitter_add(&s, start, i, true, err));
     }
     return as_splitter_end(&s, err);

@@ -51,8 +51,8 @@ static as_code open_parts(as_tokenizer *t, const as_tokenizer_spec *spec, const 
     if (rc != AS_OK) return as_wrap(err, "model");
     t->raw = t->model->encode_bytes && as_pretokenizer_ends_in_bytes(t->pretokenizer);
     AS_TRY(as_scratch_new(&t->free_scratches, err));
-    return as_added_open(json_object_get(parts, "added_tokens"), t->model, t->normalizer, t->free_scratches, &t->added,
-                         err);
+    return as_added_open(json_object_get(parts, "added_tokens"), t->model, t->normalizer, t->free_scratches,
+                         &t->added, err);
 }
 
 static as_code describe(as_tokenizer *t, as_error *err)
@@ -79,7 +79,8 @@ static as_code describe(as_tokenizer *t, as_error *err)
     return rc == AS_E_MEMORY ? rc : AS_OK; /* post-processors that contradict each other fail on every text */
 }
 
-as_code as_tokenizer_assemble(const as_tokenizer_spec *spec, const json_t *parts, as_tokenizer **out, as_error *err)
+as_code as_tokenizer_assemble(const as_tokenizer_spec *spec, const json_t *parts, as_tokenizer **out,
+                              as_error *err)
 {
     as_unicode_prepare();
     as_tokenizer *t = AS_NEW(as_tokenizer);
@@ -181,7 +182,8 @@ static as_stretch part_of(const as_stretch *whole, size_t start, size_t end)
     return (as_stretch){whole->text + start, end - start, lead < end - start ? lead : end - start};
 }
 
-static as_code add_normal_part(void *context, const as_added_token *token, size_t start, size_t end, as_error *err)
+static as_code add_normal_part(void *context, const as_added_token *token, size_t start, size_t end,
+                               as_error *err)
 {
     encoding *e = context;
     if (token) return as_tokens_add(e->out, &token->id, 1, err);
@@ -189,14 +191,16 @@ static as_code add_normal_part(void *context, const as_added_token *token, size_
     return as_pretokenizer_run(e->tokenizer->pretokenizer, &e->pipe, &part, err);
 }
 
-static as_code add_raw_part(void *context, const as_added_token *token, size_t start, size_t end, as_error *err)
+static as_code add_raw_part(void *context, const as_added_token *token, size_t start, size_t end,
+                            as_error *err)
 {
     encoding *e = context;
     if (token) return as_tokens_add(e->out, &token->id, 1, err);
     as_stretch whole = e->now, part = part_of(&whole, start, end);
     AS_TRY(as_normalizer_run(e->tokenizer->normalizer, e->scratch, &part, err));
     e->now = part;
-    as_code rc = as_added_split(&e->tokenizer->added, AS_ADDED_NORMAL, part.text, part.size, add_normal_part, e, err);
+    as_code rc =
+        as_added_split(&e->tokenizer->added, AS_ADDED_NORMAL, part.text, part.size, add_normal_part, e, err);
     e->now = whole;
     return rc;
 }
@@ -255,8 +259,8 @@ struct as_token_stream {
     bool skip_special;
 };
 
-as_code as_token_stream_open(const as_tokenizer *tokenizer, const as_decode_options *options, as_token_stream **out,
-                             as_error *err)
+as_code as_token_stream_open(const as_tokenizer *tokenizer, const as_decode_options *options,
+                             as_token_stream **out, as_error *err)
 {
     as_token_stream *s = AS_NEW(as_token_stream);
     if (!s) return as_fail_memory(err, "decoding");
@@ -280,7 +284,8 @@ static const char *decoded_text(const as_tokenizer *tokenizer, int32_t id, size_
     return token->normal ? token->normal : token->content;
 }
 
-as_code as_token_stream_add(as_token_stream *stream, const int32_t *ids, size_t count, as_buf *out, as_error *err)
+as_code as_token_stream_add(as_token_stream *stream, const int32_t *ids, size_t count, as_buf *out,
+                            as_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         size_t size;

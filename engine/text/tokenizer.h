@@ -62,7 +62,8 @@ AS_MUST_USE as_code as_tokenizer_build(const as_tokenizer_spec *spec, as_tokeniz
 
 /* Options: zero is the default, and so is a null pointer. */
 typedef struct as_encode_options {
-    bool no_special; /* leave out what the post-processor adds; special tokens written in the text still count */
+    bool no_special; /* leave out what the post-processor adds; special tokens written in the text still count
+                      */
 } as_encode_options;
 
 typedef struct as_decode_options {
@@ -78,13 +79,13 @@ AS_MUST_USE as_code as_tokenizer_decode(const as_tokenizer *tokenizer, const int
                                         const as_decode_options *options, as_buf *out, as_error *err);
 
 /* Decoding as ids arrive. Each call appends what is certain by then, whole characters only; the pieces
- * together are exactly what as_tokenizer_decode gives for all the ids. as_token_stream_finish appends what was
- * held back and makes the stream ready for the next text. One stream, one thread. */
+ * together are exactly what as_tokenizer_decode gives for all the ids. as_token_stream_finish appends what
+ * was held back and makes the stream ready for the next text. One stream, one thread. */
 typedef struct as_token_stream as_token_stream;
 AS_MUST_USE as_code as_token_stream_open(const as_tokenizer *tokenizer, const as_decode_options *options,
                                          as_token_stream **out, as_error *err);
-AS_MUST_USE as_code as_token_stream_add(as_token_stream *stream, const int32_t *ids, size_t count, as_buf *out,
-                                        as_error *err);
+AS_MUST_USE as_code as_token_stream_add(as_token_stream *stream, const int32_t *ids, size_t count,
+                                        as_buf *out, as_error *err);
 AS_MUST_USE as_code as_token_stream_finish(as_token_stream *stream, as_buf *out, as_error *err);
 void as_token_stream_close(as_token_stream *stream); /* NULL is allowed */
 
@@ -96,14 +97,14 @@ bool as_tokenizer_is_special(const as_tokenizer *tokenizer, int32_t id);
 
 /* What else is known. Strings are lent until close. */
 typedef struct as_tokenizer_info {
-    const char *source;       /* the file it was read from: "tokenizer.json", "tokenizer.model", ... */
-    const char *model;        /* "BPE", "Unigram", "WordPiece" or "WordLevel" */
-    const char *class_name;   /* tokenizer_class of tokenizer_config.json, or "" */
-    int64_t size;             /* distinct tokens, added ones included */
-    int32_t max_id;           /* the largest id in use, -1 for none */
+    const char *source;         /* the file it was read from: "tokenizer.json", "tokenizer.model", ... */
+    const char *model;          /* "BPE", "Unigram", "WordPiece" or "WordLevel" */
+    const char *class_name;     /* tokenizer_class of tokenizer_config.json, or "" */
+    int64_t size;               /* distinct tokens, added ones included */
+    int32_t max_id;             /* the largest id in use, -1 for none */
     int32_t bos, eos, unk, pad; /* of tokenizer_config.json and its like, or of the model; -1: none */
-    int64_t max_length;       /* model_max_length, 0 where it is absent or absurdly large */
-    bool adds_special;        /* encoding "" with special tokens gives any */
+    int64_t max_length;         /* model_max_length, 0 where it is absent or absurdly large */
+    bool adds_special;          /* encoding "" with special tokens gives any */
 } as_tokenizer_info;
 
 const as_tokenizer_info *as_tokenizer_get_info(const as_tokenizer *tokenizer);

@@ -10,7 +10,7 @@
 
 typedef struct as_trie_key {
     const char *text;
-    size_t size; /* above 0 */
+    size_t size;   /* above 0 */
     int32_t value; /* 0 or more; of equal keys the last stands */
 } as_trie_key;
 

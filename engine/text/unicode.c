@@ -79,7 +79,9 @@ uint32_t as_unicode_stand_in(uint32_t codepoint, uint32_t low, uint32_t high)
     for (uint32_t distance = 1;; distance++) {
         bool below = codepoint >= low + distance, above = codepoint + distance < high;
         if (!below && !above) return codepoint;
-        if (below && (as_unicode_class(codepoint - distance) & (same | AS_U_NEWER)) == wanted) return codepoint - distance;
-        if (above && (as_unicode_class(codepoint + distance) & (same | AS_U_NEWER)) == wanted) return codepoint + distance;
+        if (below && (as_unicode_class(codepoint - distance) & (same | AS_U_NEWER)) == wanted)
+            return codepoint - distance;
+        if (above && (as_unicode_class(codepoint + distance) & (same | AS_U_NEWER)) == wanted)
+            return codepoint + distance;
     }
 }

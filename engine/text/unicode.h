@@ -1,7 +1,7 @@
 /* Character classes as `tokenizers` has them.
  *
  * The library's parts follow different Unicode versions; the table (unicode_data.c, made by
- * fixtures/make_unicode.py) holds what each of them answers. Constant after as_unicode_prepare. */
+ * fixtures/make_character_classes.py) holds what each of them answers. Constant after as_unicode_prepare. */
 #ifndef AS_ENGINE_TEXT_UNICODE_H
 #define AS_ENGINE_TEXT_UNICODE_H
 
@@ -9,10 +9,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum { /* general category, the low five bits of a class; order of make_unicode.py */
-    AS_UC_LU, AS_UC_LL, AS_UC_LT, AS_UC_LM, AS_UC_LO, AS_UC_MN, AS_UC_MC, AS_UC_ME, AS_UC_ND, AS_UC_NL,
-    AS_UC_NO, AS_UC_PC, AS_UC_PD, AS_UC_PS, AS_UC_PE, AS_UC_PI, AS_UC_PF, AS_UC_PO, AS_UC_SM, AS_UC_SC,
-    AS_UC_SK, AS_UC_SO, AS_UC_ZS, AS_UC_ZL, AS_UC_ZP, AS_UC_CC, AS_UC_CF, AS_UC_CS, AS_UC_CO, AS_UC_CN
+typedef enum { /* general category, the low five bits of a class; order of make_character_classes.py */
+               AS_UC_LU,
+               AS_UC_LL,
+               AS_UC_LT,
+               AS_UC_LM,
+               AS_UC_LO,
+               AS_UC_MN,
+               AS_UC_MC,
+               AS_UC_ME,
+               AS_UC_ND,
+               AS_UC_NL,
+               AS_UC_NO,
+               AS_UC_PC,
+               AS_UC_PD,
+               AS_UC_PS,
+               AS_UC_PE,
+               AS_UC_PI,
+               AS_UC_PF,
+               AS_UC_PO,
+               AS_UC_SM,
+               AS_UC_SC,
+               AS_UC_SK,
+               AS_UC_SO,
+               AS_UC_ZS,
+               AS_UC_ZL,
+               AS_UC_ZP,
+               AS_UC_CC,
+               AS_UC_CF,
+               AS_UC_CS,
+               AS_UC_CO,
+               AS_UC_CN
 } as_unicode_category;
 
 enum {
@@ -30,9 +57,9 @@ enum {
     AS_U_NFC_MAYBE = 1 << 16,  /* NFC may change or move it */
     AS_U_NFKC_MAYBE = 1 << 17, /* NFKC may change or move it */
     AS_U_ALPHABETIC = 1 << 18,
-    AS_U_HAN = 1 << 19,        /* of the script Han */
-    AS_U_LOWER = 1 << 20,      /* the property Lowercase */
-    AS_U_NEWER = 1 << 21,      /* new, or of other properties, since Unicode 14 */
+    AS_U_HAN = 1 << 19,   /* of the script Han */
+    AS_U_LOWER = 1 << 20, /* the property Lowercase */
+    AS_U_NEWER = 1 << 21, /* new, or of other properties, since Unicode 14 */
     AS_U_CATEGORY = 31
 };
 
@@ -58,8 +85,8 @@ int as_unicode_to_lower(uint32_t codepoint, uint32_t out[static 2]);
 /* Script number for the UnicodeScripts pre-tokenizer: 0 is any script, else equal or not. */
 int as_unicode_script(uint32_t codepoint);
 
-/* For matchers of Unicode 14: the nearest character from low to high - 1 that has the properties of this newer
- * one and its length in UTF-8; the character itself if there is none. Slow. */
+/* For matchers of Unicode 14: the nearest character from low to high - 1 that has the properties of this
+ * newer one and its length in UTF-8; the character itself if there is none. Slow. */
 uint32_t as_unicode_stand_in(uint32_t codepoint, uint32_t low, uint32_t high);
 
 /* A valid UTF-8 sequence at text: its character; *length is 1 to 4. No checks: text was validated. */

@@ -110,7 +110,8 @@ static as_code find_paths(const unigram *m, const char *text, size_t size, path 
             double score = m->unknown_score + here;
             if (target->start < 0 || score > target->score) {
                 if (m->base.unk < 0) {
-                    return as_fail(err, AS_E_INPUT, "the text has an unknown character and the model no \"unk_id\"");
+                    return as_fail(err, AS_E_INPUT,
+                                   "the text has an unknown character and the model no \"unk_id\"");
                 }
                 offer(target, score, m->base.unk, start);
             }

@@ -83,7 +83,8 @@ static uint32_t *slot_of(const as_vocab *vocab, const char *text, size_t size)
         uint32_t index = vocab->slots[at];
         if (!index) return &vocab->slots[at];
         const as_vocab_entry *entry = &vocab->entries[index - 1];
-        if (entry->size == size && memcmp(vocab->bytes + entry->offset, text, size) == 0) return &vocab->slots[at];
+        if (entry->size == size && memcmp(vocab->bytes + entry->offset, text, size) == 0)
+            return &vocab->slots[at];
     }
 }
 
@@ -112,8 +113,8 @@ static as_code index_ids(as_vocab *vocab, as_error *err)
     for (size_t i = 1; i < vocab->count; i++) {
         const as_vocab_entry *a = &vocab->entries[vocab->by_id[i - 1]], *b = &vocab->entries[vocab->by_id[i]];
         if (a->id == b->id) {
-            return as_fail(err, AS_E_INPUT, "id %d is given to two tokens, \"%.60s\" and \"%.60s\"", (int)a->id,
-                           vocab->bytes + a->offset, vocab->bytes + b->offset);
+            return as_fail(err, AS_E_INPUT, "id %d is given to two tokens, \"%.60s\" and \"%.60s\"",
+                           (int)a->id, vocab->bytes + a->offset, vocab->bytes + b->offset);
         }
     }
     return AS_OK;

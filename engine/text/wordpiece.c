@@ -11,7 +11,8 @@
 typedef struct wordpiece {
     as_text_model base;
     as_trie trie;
-    uint32_t inside; /* the node of the prefix, from which tokens inside a word go on; AS_TRIE_NONE: there are none */
+    uint32_t inside; /* the node of the prefix, from which tokens inside a word go on; AS_TRIE_NONE: there are
+                        none */
     bool plain;      /* no prefix: inside is the root */
     int64_t longest; /* characters; a longer word is unknown */
     char *unk_name;
@@ -36,7 +37,8 @@ static as_code open_wordpiece(as_text_model *model, const as_model_source *sourc
     size_t count = 0;
     for (size_t i = 0; i < model->vocab.count; i++) {
         const as_vocab_entry *entry = &model->vocab.entries[i];
-        if (entry->size) keys[count++] = (as_trie_key){model->vocab.bytes + entry->offset, entry->size, entry->id};
+        if (entry->size)
+            keys[count++] = (as_trie_key){model->vocab.bytes + entry->offset, entry->size, entry->id};
     }
     as_code rc = as_trie_build(&m->trie, keys, count, err);
     as_free(keys);
@@ -59,7 +61,8 @@ static void close_wordpiece(as_text_model *model)
 static as_code unknown(const wordpiece *m, as_tokens *out, as_error *err)
 {
     if (m->base.unk >= 0) return as_tokens_add(out, &m->base.unk, 1, err);
-    return as_fail(err, AS_E_INPUT, "the unknown token \"%s\" is needed but not in the vocabulary", m->unk_name);
+    return as_fail(err, AS_E_INPUT, "the unknown token \"%s\" is needed but not in the vocabulary",
+                   m->unk_name);
 }
 
 /* The longest token at text from the given node on; returns its length, 0 for none. */
@@ -82,7 +85,8 @@ static as_code encode(const as_text_model *model, as_scratch *scratch, const cha
 {
     const wordpiece *m = (const wordpiece *)model;
     (void)scratch;
-    if ((int64_t)size > m->longest && (int64_t)as_utf8_length(text, size) > m->longest) return unknown(m, out, err);
+    if ((int64_t)size > m->longest && (int64_t)as_utf8_length(text, size) > m->longest)
+        return unknown(m, out, err);
     size_t begin = out->count;
     for (size_t at = 0; at < size;) {
         int32_t id = -1;

@@ -50,7 +50,8 @@ static void match(const char *pattern, size_t size, const char *text, size_t tex
     as_unicode_prepare();
     as_buf_init(&room, 0);
     if (!as_utf8_is_valid(text, text_size)) text_size = as_utf8_valid_prefix(text, text_size);
-    if (as_regex_open(pattern, size, AS_REGEX_PATTERN, &regex, &err) == AS_OK && as_matcher_new(&matcher) == AS_OK) {
+    if (as_regex_open(pattern, size, AS_REGEX_PATTERN, &regex, &err) == AS_OK &&
+        as_matcher_new(&matcher) == AS_OK) {
         as_finder finder;
         bool found = true;
         size_t start, end, last = 0;
@@ -81,7 +82,8 @@ static void use(const as_tokenizer *t, const char *text, size_t size)
             if (as_token_stream_add(stream, &tokens.ids[i], 1, &parts, &err) != AS_OK) abort();
         }
         if (as_token_stream_finish(stream, &parts, &err) != AS_OK) abort();
-        if (parts.size != whole.size || memcmp(as_buf_text(&parts), as_buf_text(&whole), whole.size) != 0) abort();
+        if (parts.size != whole.size || memcmp(as_buf_text(&parts), as_buf_text(&whole), whole.size) != 0)
+            abort();
     }
     as_token_stream_close(stream);
     as_tokens_free(&tokens);
@@ -115,7 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const names[] = {"tokenizer.json", "tokenizer.model", "tokenizer.model", "vocab.json"};
     put(names[kind], file, first);
     if (kind == 3) put("merges.txt", nul ? nul + 1 : file, nul ? file_size - first - 1 : 0);
-    if (kind == 1) put("tokenizer_config.json", "{\"tokenizer_class\":\"LlamaTokenizer\",\"add_bos_token\":true}", 57);
+    if (kind == 1)
+        put("tokenizer_config.json", "{\"tokenizer_class\":\"LlamaTokenizer\",\"add_bos_token\":true}", 57);
     as_tokenizer *t = NULL;
     as_error err;
     if (as_tokenizer_open(dir, &t, &err) == AS_OK) use(t, text, text_size);

@@ -55,9 +55,10 @@ static inline long first_difference(const as_tokens *tokens, const json_t *expec
 static inline void check_ids(const as_tokens *tokens, const json_t *expected, const char *what, size_t index)
 {
     long at = first_difference(tokens, expected);
-    cr_assert(at < 0, "%s, text %zu: at %ld: %lld expected, %d found; %zu ids expected, %zu found", what, index, at,
-              (long long)json_integer_value(json_array_get(expected, (size_t)at)),
-              (size_t)at < tokens->count ? (int)tokens->ids[at] : -1, json_array_size(expected), tokens->count);
+    cr_assert(at < 0, "%s, text %zu: at %ld: %lld expected, %d found; %zu ids expected, %zu found", what,
+              index, at, (long long)json_integer_value(json_array_get(expected, (size_t)at)),
+              (size_t)at < tokens->count ? (int)tokens->ids[at] : -1, json_array_size(expected),
+              tokens->count);
 }
 
 #endif

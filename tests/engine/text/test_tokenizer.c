@@ -24,12 +24,14 @@ Test(tokenizer, look_ups_and_info)
     cr_assert_str_eq(info->model, "BPE");
     cr_assert(info->size == 14 && info->max_id == 13);
     cr_assert(info->unk == 0 && info->bos == -1 && info->eos == -1 && info->adds_special);
-    cr_assert(as_tokenizer_id(t, "ll", 2) == 10 && as_tokenizer_id(t, "<s>", 3) == 12 && as_tokenizer_id(t, "xx", 2) == -1);
+    cr_assert(as_tokenizer_id(t, "ll", 2) == 10 && as_tokenizer_id(t, "<s>", 3) == 12 &&
+              as_tokenizer_id(t, "xx", 2) == -1);
     cr_assert_str_eq(as_tokenizer_token(t, 11, &size), "_he");
     cr_assert(size == 3);
     cr_assert_str_eq(as_tokenizer_token(t, 13, NULL), "Word");
     cr_assert(!as_tokenizer_token(t, 14, NULL) && !as_tokenizer_token(t, -1, NULL));
-    cr_assert(as_tokenizer_is_special(t, 12) && !as_tokenizer_is_special(t, 13) && !as_tokenizer_is_special(t, 99));
+    cr_assert(as_tokenizer_is_special(t, 12) && !as_tokenizer_is_special(t, 13) &&
+              !as_tokenizer_is_special(t, 99));
     as_tokenizer_close(t);
     t = must_open("fixtures/tokenizers/dirs/llama_legacy/tokenizer.model");
     info = as_tokenizer_get_info(t);
@@ -63,7 +65,8 @@ Test(tokenizer, appends)
 {
     as_error err;
     as_tokenizer *t = NULL;
-    const char *text = "{\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0},"
+    const char *text = "{\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},\"model\":{\"type\":\"WordLevel\","
+                       "\"vocab\":{\"a\":0},"
                        "\"unk_token\":\"?\"}}";
     cr_assert(open_text(text, strlen(text), &t, &err) == AS_OK, "%s", err.text);
     as_tokens tokens = {0};
@@ -90,7 +93,8 @@ Test(tokenizer, invalid_utf8_becomes_the_replacement_character)
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         encode(t, pairs[i][0], strlen(pairs[i][0]), NULL, &bad);
         encode(t, pairs[i][1], strlen(pairs[i][1]), NULL, &good);
-        cr_assert(bad.count == good.count && memcmp(bad.ids, good.ids, bad.count * sizeof *bad.ids) == 0, "pair %zu", i);
+        cr_assert(bad.count == good.count && memcmp(bad.ids, good.ids, bad.count * sizeof *bad.ids) == 0,
+                  "pair %zu", i);
     }
     as_tokens_free(&bad);
     as_tokens_free(&good);
@@ -111,7 +115,8 @@ Test(tokenizer, streams_give_whole_characters)
     cr_assert(as_token_stream_open(t, NULL, &stream, &err) == AS_OK);
     for (size_t i = 0; i < tokens.count; i++) {
         cr_assert(as_token_stream_add(stream, &tokens.ids[i], 1, &out, &err) == AS_OK);
-        cr_assert(strncmp(as_buf_text(&out), text, out.size) == 0 && ((unsigned char)text[out.size] & 0xC0) != 0x80);
+        cr_assert(strncmp(as_buf_text(&out), text, out.size) == 0 &&
+                  ((unsigned char)text[out.size] & 0xC0) != 0x80);
     }
     cr_assert_str_eq(as_buf_text(&out), text);
     as_buf_clear(&out);
@@ -142,8 +147,8 @@ static void *encode_all(void *context)
         for (size_t i = 0; i < json_array_size(w->texts); i++) {
             const json_t *text = json_array_get(w->texts, i);
             tokens.count = 0;
-            as_code rc = as_tokenizer_encode(w->tokenizer, json_string_value(text), json_string_length(text), NULL,
-                                             &tokens, &err);
+            as_code rc = as_tokenizer_encode(w->tokenizer, json_string_value(text), json_string_length(text),
+                                             NULL, &tokens, &err);
             w->hash = w->hash * 31 + (uint64_t)rc;
             for (size_t j = 0; j < tokens.count; j++) w->hash = w->hash * 31 + (uint64_t)tokens.ids[j];
         }
@@ -189,7 +194,8 @@ static void long_text(const char *path, const char *unit, size_t size, const cha
 /* One word of megabytes: quadratic work would not end within the test's time. */
 Test(tokenizer, long_words, .timeout = 240)
 {
-    static const char *const dirs[] = {LLAMA, QWEN, "fixtures/tokenizers/dirs/xlmr", "fixtures/tokenizers/dirs/bert"};
+    static const char *const dirs[] = {LLAMA, QWEN, "fixtures/tokenizers/dirs/xlmr",
+                                       "fixtures/tokenizers/dirs/bert"};
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
         long_text(dirs[i], "ab", 3 << 20, "");
         long_text(dirs[i], " ", 3 << 20, "x");
@@ -204,8 +210,10 @@ Test(tokenizer, endless_pattern)
     as_error err;
     as_tokenizer *t = NULL;
     as_tokens tokens = {0};
-    const char *text = "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a|aa)+[0-9]\"},\"behavior\":\"Isolated\","
-                       "\"invert\":false},\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0},\"unk_token\":\"a\"}}";
+    const char *text =
+        "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a|aa)+[0-9]\"},\"behavior\":"
+        "\"Isolated\","
+        "\"invert\":false},\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0},\"unk_token\":\"a\"}}";
     cr_assert(open_text(text, strlen(text), &t, &err) == AS_OK, "%s", err.text);
     char word[2001];
     memset(word, 'a', sizeof word);
@@ -220,7 +228,8 @@ Test(tokenizer, endless_pattern)
 
 Test(tokenizer, from_plain_data)
 {
-    static const as_vocab_token tokens[] = {{"a", 1, 0, 0}, {"b", 1, 1, 0}, {"c", 1, 2, 0}, {"bc", 2, 3, 0}, {"abc", 3, 7, 0}};
+    static const as_vocab_token tokens[] = {
+        {"a", 1, 0, 0}, {"b", 1, 1, 0}, {"c", 1, 2, 0}, {"bc", 2, 3, 0}, {"abc", 3, 7, 0}};
     static const as_vocab_merge merges[] = {{"b", "c", 1, 1}, {"a", "bc", 1, 2}};
     const char *parts = "{\"model\":{\"type\":\"BPE\"},\"decoder\":{\"type\":\"Fuse\"}}";
     as_tokenizer_spec spec = {"made", parts, strlen(parts), tokens, 5, merges, 2};

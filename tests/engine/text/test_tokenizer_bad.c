@@ -21,9 +21,10 @@ Test(tokenizer_bad, every_file_is_refused_with_its_reason)
         as_code rc = as_tokenizer_open(path, &t, &err);
         cr_assert(rc != AS_OK, "%s was taken", name);
         cr_assert(t == NULL, "%s: the out-parameter was touched", name);
-        cr_assert(rc == AS_E_INPUT || rc == AS_E_LIMIT || rc == AS_E_UNSUPPORTED, "%s: %s", name, as_code_name(rc));
-        cr_assert(strstr(err.text, json_string_value(phrase)), "%s: \"%s\" expected in the message \"%s\"", name,
-                  json_string_value(phrase), err.text);
+        cr_assert(rc == AS_E_INPUT || rc == AS_E_LIMIT || rc == AS_E_UNSUPPORTED, "%s: %s", name,
+                  as_code_name(rc));
+        cr_assert(strstr(err.text, json_string_value(phrase)), "%s: \"%s\" expected in the message \"%s\"",
+                  name, json_string_value(phrase), err.text);
     }
     json_decref(messages);
 }
@@ -43,8 +44,9 @@ Test(tokenizer_bad, cut_files)
     as_buf text;
     as_error err;
     as_buf_init(&text, 0);
-    const char *whole = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"\\u00e9\":1,\"a\\u00e9\":2},\"merges\":[\"a "
-                        "\\u00e9\"]},\"decoder\":{\"type\":\"Fuse\"},\"added_tokens\":[]}";
+    const char *whole =
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"\\u00e9\":1,\"a\\u00e9\":2},\"merges\":[\"a "
+        "\\u00e9\"]},\"decoder\":{\"type\":\"Fuse\"},\"added_tokens\":[]}";
     for (size_t size = 0; size <= strlen(whole); size++) {
         as_tokenizer *t = NULL;
         as_code rc = open_text(whole, size, &t, &err);
@@ -69,7 +71,8 @@ static void starve(const char *path)
         if (rc == AS_OK) rc = as_tokenizer_encode(t, text, strlen(text), NULL, &tokens, &err);
         if (rc == AS_OK) rc = as_tokenizer_decode(t, tokens.ids, tokens.count, NULL, &out, &err);
         as_alloc_fail_after(0);
-        cr_assert(rc == AS_OK || rc == AS_E_MEMORY, "%s, allocation %llu: %s", path, (unsigned long long)n, err.text);
+        cr_assert(rc == AS_OK || rc == AS_E_MEMORY, "%s, allocation %llu: %s", path, (unsigned long long)n,
+                  err.text);
         as_buf_free(&out);
         as_tokens_free(&tokens);
         as_tokenizer_close(t);
@@ -79,7 +82,8 @@ static void starve(const char *path)
 
 Test(tokenizer_bad, memory_runs_out, .timeout = 300)
 {
-    static const char *const dirs[] = {"llama_legacy", "llama_plain", "no_class_unigram", "xlmr", "qwen2", "bert"};
+    static const char *const dirs[] = {"llama_legacy", "llama_plain", "no_class_unigram",
+                                       "xlmr",         "qwen2",       "bert"};
     char path[256];
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
         snprintf(path, sizeof path, "fixtures/tokenizers/dirs/%s", dirs[i]);

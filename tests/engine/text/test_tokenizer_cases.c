@@ -12,16 +12,18 @@ static void encode_text(const as_tokenizer *t, size_t index, bool special, as_to
     as_encode_options options = {.no_special = !special};
     as_error err;
     out->count = 0;
-    as_code rc = as_tokenizer_encode(t, json_string_value(text), json_string_length(text), &options, out, &err);
+    as_code rc =
+        as_tokenizer_encode(t, json_string_value(text), json_string_length(text), &options, out, &err);
     cr_assert(rc == AS_OK, "%s, text %zu: %s", what, index, err.text);
 }
 
-static void check_text(const as_buf *out, const json_t *expected, const char *what, size_t index, const char *how)
+static void check_text(const as_buf *out, const json_t *expected, const char *what, size_t index,
+                       const char *how)
 {
     cr_assert(out->size == json_string_length(expected) &&
                   memcmp(as_buf_text(out), json_string_value(expected), out->size) == 0,
-              "%s, text %zu, %s: \"%s\" expected, \"%s\" found", what, index, how, json_string_value(expected),
-              as_buf_text(out));
+              "%s, text %zu, %s: \"%s\" expected, \"%s\" found", what, index, how,
+              json_string_value(expected), as_buf_text(out));
 }
 
 /* Decodes at once, and as a stream in steps of one to four ids. */
@@ -32,7 +34,8 @@ static void check_decoding(const as_tokenizer *t, const as_tokens *tokens, bool 
     as_error err;
     as_decode_options options = {.skip_special = skip};
     as_buf_init(&out, 0);
-    cr_assert(as_tokenizer_decode(t, tokens->ids, tokens->count, &options, &out, &err) == AS_OK, "%s", err.text);
+    cr_assert(as_tokenizer_decode(t, tokens->ids, tokens->count, &options, &out, &err) == AS_OK, "%s",
+              err.text);
     check_text(&out, expected, what, index, "decoded");
     as_token_stream *stream;
     as_buf_clear(&out);
@@ -41,7 +44,8 @@ static void check_decoding(const as_tokenizer *t, const as_tokens *tokens, bool 
         as_buf_clear(&out);
         for (size_t at = 0, step = 1; at < tokens->count; at += step, step = step % 4 + 1) {
             if (step > tokens->count - at) step = tokens->count - at;
-            cr_assert(as_token_stream_add(stream, tokens->ids + at, step, &out, &err) == AS_OK, "%s", err.text);
+            cr_assert(as_token_stream_add(stream, tokens->ids + at, step, &out, &err) == AS_OK, "%s",
+                      err.text);
         }
         cr_assert(as_token_stream_finish(stream, &out, &err) == AS_OK, "%s", err.text);
         check_text(&out, expected, what, index, "streamed");

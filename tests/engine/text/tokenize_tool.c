@@ -46,13 +46,14 @@ static int encode(const as_tokenizer *t, size_t size, int special)
     return 0;
 }
 
-static as_code stream(const as_tokenizer *t, const as_tokens *tokens, const as_decode_options *options, as_buf *out,
-                      as_error *err)
+static as_code stream(const as_tokenizer *t, const as_tokens *tokens, const as_decode_options *options,
+                      as_buf *out, as_error *err)
 {
     as_token_stream *s;
     AS_TRY(as_token_stream_open(t, options, &s, err));
     as_code rc = AS_OK;
-    for (size_t i = 0; i < tokens->count && rc == AS_OK; i++) rc = as_token_stream_add(s, tokens->ids + i, 1, out, err);
+    for (size_t i = 0; i < tokens->count && rc == AS_OK; i++)
+        rc = as_token_stream_add(s, tokens->ids + i, 1, out, err);
     if (rc == AS_OK) rc = as_token_stream_finish(s, out, err);
     as_token_stream_close(s);
     return rc;
@@ -97,7 +98,8 @@ static double processor_seconds(void)
 }
 
 /* Encodes the text in parts of at most `part` bytes, cut between characters. */
-static as_code encode_parts(const as_tokenizer *t, const as_buf *text, size_t part, as_tokens *tokens, as_error *err)
+static as_code encode_parts(const as_tokenizer *t, const as_buf *text, size_t part, as_tokens *tokens,
+                            as_error *err)
 {
     tokens->count = 0;
     for (size_t at = 0; at < text->size;) {
@@ -136,7 +138,8 @@ static int measure(const char *path, const char *file, int rounds)
 
 int main(int argc, char **argv)
 {
-    if (argc >= 4 && strcmp(argv[1], "--time") == 0) return measure(argv[2], argv[3], argc > 4 ? atoi(argv[4]) : 3);
+    if (argc >= 4 && strcmp(argv[1], "--time") == 0)
+        return measure(argv[2], argv[3], argc > 4 ? atoi(argv[4]) : 3);
     if (argc != 2) return 2;
     as_tokenizer *t;
     as_error err;
