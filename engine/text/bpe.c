@@ -13,7 +13,7 @@
 #include "engine/text/unicode.h"
 #include "engine/text/word_cache.h"
 
-enum { SHORT_WORD = 40, NO_MERGE = -1 };
+enum { SHORT_WORD = 40, NO_MERGE = -1, GONE = -1 };
 
 typedef struct merge_slot {
     uint64_t pair; /* left id << 32 | right id */
@@ -38,9 +38,8 @@ typedef struct bpe {
 } bpe;
 
 typedef struct symbol {
-    int32_t id;
+    int32_t id;         /* GONE: joined to one before it */
     int32_t prev, next; /* -1: none */
-    bool gone;
 } symbol;
 
 typedef struct heap_item {
@@ -322,13 +321,13 @@ static void push_pair(const bpe *m, const symbol *symbols, int32_t left, heap_it
 static void merge_at(const bpe *m, symbol *symbols, heap_item top, heap_item *heap, size_t *waiting)
 {
     symbol *left = &symbols[top.at];
-    if (left->gone || left->next < 0) return;
+    if (left->id == GONE || left->next < 0) return;
     symbol *right = &symbols[left->next];
     const merge_slot *now = find_merge(m, left->id, right->id);
     if (!now || now->id != top.id) return; /* an older pair stood here */
     left->id = top.id;
     left->next = right->next;
-    right->gone = true;
+    right->id = GONE;
     if (right->next >= 0) symbols[right->next].prev = top.at;
     push_pair(m, symbols, left->prev, heap, waiting);
     push_pair(m, symbols, top.at, heap, waiting);
@@ -345,7 +344,7 @@ static as_code merge_long(const bpe *m, as_scratch *scratch, int32_t *ids, size_
     symbol *symbols = scratch->symbols.at;
     heap_item *heap = scratch->heap.at;
     for (size_t i = 0; i < n; i++) {
-        symbols[i] = (symbol){ids[i], (int32_t)i - 1, i + 1 < n ? (int32_t)i + 1 : -1, false};
+        symbols[i] = (symbol){ids[i], (int32_t)i - 1, i + 1 < n ? (int32_t)i + 1 : -1};
     }
     for (size_t i = 0; i + 1 < n; i++) {
         const merge_slot *slot = find_merge(m, ids[i], ids[i + 1]);
@@ -362,7 +361,7 @@ static as_code merge_long(const bpe *m, as_scratch *scratch, int32_t *ids, size_
     }
     *count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!symbols[i].gone) ids[(*count)++] = symbols[i].id;
+        if (symbols[i].id != GONE) ids[(*count)++] = symbols[i].id;
     }
     return AS_OK;
 }

@@ -1,7 +1,7 @@
 /* Character classes as `tokenizers` has them.
  *
  * The library's parts follow different Unicode versions; the table (unicode_data.c, made by
- * fixtures/make_unicode.py) holds what each of them answers. Constant after as_unicode_prepare. */
+ * fixtures/make_character_classes.py) holds what each of them answers. Constant after as_unicode_prepare. */
 #ifndef AS_ENGINE_TEXT_UNICODE_H
 #define AS_ENGINE_TEXT_UNICODE_H
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum { /* general category, the low five bits of a class; order of make_unicode.py */
+typedef enum { /* general category, the low five bits of a class; order of make_character_classes.py */
                AS_UC_LU,
                AS_UC_LL,
                AS_UC_LT,

@@ -1,4 +1,4 @@
-/* Made by fixtures/make_unicode.py: do not edit. See unicode.h. */
+/* Made by fixtures/make_character_classes.py: do not edit. See unicode.h. */
 #include "engine/text/unicode_data.h"
 
 /* clang-format off */
