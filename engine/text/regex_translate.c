@@ -424,6 +424,8 @@ static as_code read_class(reader *r, int depth, as_buf *out, as_error *err)
     }
     while (rc == AS_OK && peek(r, 0) != ']') {
         rc = peek(r, 0) < 0 ? refuse(r, "a class without end", err) : read_class_item(r, &s, depth, err);
+        if (rc == AS_OK) rc = as_buf_check(&s.plain, "the pattern", err);
+        if (rc == AS_OK) rc = as_buf_check(&s.nested, "the pattern", err);
     }
     r->at++;
     if (rc == AS_OK && s.before.size == 0 && s.nested.size == 0) {
