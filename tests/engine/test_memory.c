@@ -78,6 +78,11 @@ static void check(const char *path, as_model_options options)
                  (long long)succeeded, (unsigned long long)made);
 }
 
+Test(memory, a_model_with_a_tokenizer)
+{
+    check("fixtures/models/llama-chat", (as_model_options){.threads = 1});
+}
+
 Test(memory, other_kinds_of_blocks)
 {
     static const char *const paths[] = {"fixtures/models/mixtral-experts", "fixtures/models/mamba-biases",
