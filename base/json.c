@@ -122,9 +122,9 @@ static as_code normalise(scanner *s, const char *name, as_error *err)
     return AS_OK;
 }
 
-/* jansson reports a failed allocation as a syntax error or not at all: its lexer goes on without the character
- * that it could not store, and may then find an assertion broken. So a failed request is noted and made once
- * more, and what was parsed is given up afterwards. */
+/* jansson reports a failed allocation as a syntax error or not at all: its lexer goes on without the
+ * character that it could not store, and may then find an assertion broken. So a failed request is noted and
+ * made once more, and what was parsed is given up afterwards. */
 static _Thread_local bool out_of_memory;
 
 static void *allocate(size_t size)

@@ -36,8 +36,8 @@ typedef struct as_weight_file {
     int64_t tensor_count;
     const as_tensor *tensors; /* in the header's order */
     const json_t *metadata;   /* __metadata__ or NULL */
-    bool loaded; /* part of the model: the index names it; without one model.safetensors alone where it exists,
-                    else every file */
+    bool loaded; /* part of the model: the index names it; without one model.safetensors alone where it
+                    exists, else every file */
     bool has_problem;
     as_error problem;
 } as_weight_file;

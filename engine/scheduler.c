@@ -173,13 +173,14 @@ static as_code check_request(const as_scheduler *s, const as_request *q, as_erro
                        (long long)q->stop_count, MOST_STOPS);
     }
     AS_TRY(check_sampling(&q->sampling, err));
-    int64_t completion = q->max_tokens ? q->max_tokens : 1;
-    if (q->count > s->context || completion > s->context - q->count) {
+    int64_t completion = q->max_tokens ? q->max_tokens : 1, together;
+    if (__builtin_add_overflow(q->count, completion, &together)) together = INT64_MAX;
+    if (together > s->context) {
         return as_fail(err, AS_E_LIMIT,
                        "the context length is %lld tokens: a prompt of %lld and a completion of %lld "
                        "together are %lld",
                        (long long)s->context, (long long)q->count, (long long)completion,
-                       (long long)(q->count + completion));
+                       (long long)together);
     }
     return AS_OK;
 }

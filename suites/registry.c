@@ -5,7 +5,8 @@
 
 extern const as_suite as_rules_suite, as_context_suite, as_drift_suite, as_speed_suite;
 
-const as_suite *const as_suites[] = {&as_rules_suite, &as_context_suite, &as_drift_suite, &as_speed_suite, NULL};
+const as_suite *const as_suites[] = {&as_rules_suite, &as_context_suite, &as_drift_suite, &as_speed_suite,
+                                     NULL};
 
 const as_suite *as_suite_find(const char *name)
 {

@@ -122,7 +122,8 @@ struct aj_node {
     bool checked;      /* output that waits for no parent */
     bool extended;     /* a loop whose body uses `loop` */
     bool python_scope; /* the loop's slots stay as they are at its end */
-    bool foldable;     /* made of constants only: jinja2 computes it when it compiles */
+    bool foldable;     /* may be constant: jinja2 computes it when it compiles */
+    bool unoptimized;  /* only when it is printed, as whether to escape is not known yet */
     int line, height;
     aj_str *name;
     aj_value value;

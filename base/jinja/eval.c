@@ -370,7 +370,7 @@ static bool is_folded(const aj_node *node)
     case AJ_N_LIST:
     case AJ_N_DICT:
     case AJ_N_SLICE: return false;
-    default: return node->foldable;
+    default: return node->foldable && !node->unoptimized;
     }
 }
 

@@ -539,7 +539,9 @@ static bool walk_kind(resolver *r, aj_node *node, frame *f)
 static bool walk(resolver *r, aj_node *node, frame *f)
 {
     AJ_TRY(walk_kind(r, node, f));
-    node->foldable = !r->is_volatile && aj_fold_marks(node);
+    bool escapes = node->kind == AJ_N_FILTER || node->kind == AJ_N_TEST || node->kind == AJ_N_DATA;
+    node->foldable = !(r->is_volatile && escapes) && aj_fold_marks(node);
+    node->unoptimized = r->is_volatile;
     return true;
 }
 

@@ -190,54 +190,53 @@ static bool put_float_spec(aj_vm *vm, double x, const spec *s, aj_value v)
     return put_number_spec(vm, s, negative, "", text.str, whole, 3);
 }
 
+static bool put_char_spec(aj_vm *vm, aj_value v, const spec *s)
+{
+    int64_t c;
+    if (s->sign) return aj_fail(vm, AJ_X_VALUE, "Sign not allowed with integer format specifier 'c'");
+    if (s->alternate) return aj_fail(vm, AJ_X_VALUE, "Alternate form (#) not allowed with 'c'");
+    AJ_TRY(aj_to_index(vm, v, &c));
+    if (c < 0 || c > 0x10FFFF) return aj_fail(vm, AJ_X_OVERFLOW, "%%c arg not in range(0x110000)");
+    size_t mark = aj_mark(vm);
+    aj_value text;
+    AJ_TRY(aj_put_codepoint(vm, (uint32_t)c) && aj_str_cut(vm, mark, &text));
+    spec as_text = *s;
+    as_text.type = 0;
+    if (!s->align || s->align == '=') as_text.align = '>';
+    return put_str_spec(vm, text.str, &as_text, v);
+}
+
+static bool check_int_spec(aj_vm *vm, aj_value v, const spec *s, int base)
+{
+    if (s->type && !strchr("bcdoxXn", s->type)) return bad_type(vm, s, v);
+    if (s->precision >= 0)
+        return aj_fail(vm, AJ_X_VALUE, "Precision not allowed in integer format specifier");
+    if (s->no_negative_zero) return aj_fail(vm, AJ_X_VALUE, "Negative zero coercion (z) not allowed");
+    bool grouped = s->grouping && (s->type == 'n' || s->type == 'c' || (s->grouping == ',' && base != 10));
+    return !grouped || aj_fail(vm, AJ_X_VALUE, "Cannot specify '%c' with '%c'.", s->grouping, s->type);
+}
+
 static bool put_int_spec(aj_vm *vm, aj_value v, const spec *s)
 {
     if (s->type && strchr("eEfFgG%", s->type)) {
         double x;
         return aj_to_double(vm, v, &x) && put_float_spec(vm, x, s, v);
     }
-    if (s->type && !strchr("bcdoxXn", s->type)) return bad_type(vm, s, v);
-    if (s->precision >= 0)
-        return aj_fail(vm, AJ_X_VALUE, "Precision not allowed in integer format specifier");
-    if (s->no_negative_zero) return aj_fail(vm, AJ_X_VALUE, "Negative zero coercion (z) not allowed");
     char lower = (char)(s->type | 32);
     int base = lower == 'b' ? 2 : lower == 'o' ? 8 : lower == 'x' ? 16 : 10;
-    if (s->grouping && (s->type == 'n' || s->type == 'c' || (s->grouping == ',' && base != 10))) {
-        return aj_fail(vm, AJ_X_VALUE, "Cannot specify '%c' with '%c'.", s->grouping, s->type);
-    }
+    AJ_TRY(check_int_spec(vm, v, s, base));
+    if (s->type == 'c') return put_char_spec(vm, v, s);
     size_t mark = aj_mark(vm);
-    if (s->type == 'c') {
-        int64_t c;
-        AJ_TRY(aj_to_index(vm, v, &c));
-        if (s->sign) return aj_fail(vm, AJ_X_VALUE, "Sign not allowed with integer format specifier 'c'");
-        if (s->alternate) return aj_fail(vm, AJ_X_VALUE, "Alternate form (#) not allowed with 'c'");
-        if (c < 0 || c > 0x10FFFF) return aj_fail(vm, AJ_X_OVERFLOW, "%%c arg not in range(0x110000)");
-        AJ_TRY(aj_put_codepoint(vm, (uint32_t)c));
-    } else {
-        AJ_TRY(aj_int_text(vm, v, base));
-    }
     aj_value text;
-    AJ_TRY(aj_str_cut(vm, mark, &text));
-    bool negative = text.str->data[0] == '-' && s->type != 'c';
+    AJ_TRY(aj_int_text(vm, v, base) && aj_str_cut(vm, mark, &text));
+    bool negative = text.str->data[0] == '-';
     aj_str number = {.data = text.str->data + negative, .size = text.str->size - negative, .length = -1};
     if (s->type == 'X') {
-        mark = aj_mark(vm);
         AJ_TRY(aj_put_upper(vm, number.data, number.size) && aj_str_cut(vm, mark, &text));
         number = *text.str;
     }
-    const char *prefix = !s->alternate || base == 10 ? ""
-                         : base == 2                 ? "0b"
-                         : base == 8                 ? "0o"
-                         : s->type == 'X'            ? "0X"
-                                                     : "0x";
-    if (s->type == 'c') {
-        aj_str plain = number;
-        spec as_text = *s;
-        as_text.type = 0;
-        if (!as_text.align) as_text.align = as_text.zero ? '>' : '>';
-        if (as_text.align == '=') as_text.align = '>';
-        return put_str_spec(vm, &plain, &as_text, v);
-    }
+    static const char *const prefixes[] = {[2] = "0b", [8] = "0o", [10] = "", [16] = "0x"};
+    const char *prefix = !s->alternate ? "" : s->type == 'X' ? "0X" : prefixes[base];
     return put_number_spec(vm, s, negative, prefix, &number, number.size, base == 10 ? 3 : 4);
 }
 
@@ -338,50 +337,73 @@ static bool put_escaped_field(formatter *f, aj_value v, const aj_str *text)
 
 static bool put_all(formatter *f, const char *s, size_t size, int depth);
 
-/* The field {name!c:spec} without its braces. */
-static bool put_field(formatter *f, const char *s, size_t size, int depth)
+/* Where the parts of a field {name!c:spec} without its braces lie. */
+typedef struct field {
+    size_t name, spec; /* the name's size; where the specification begins */
+    char conversion;
+} field;
+
+static bool read_field(formatter *f, const char *s, size_t size, field *out)
 {
-    size_t name = 0;
-    for (bool inside = false; name < size && (inside || (s[name] != ':' && s[name] != '!')); name++) {
-        if (s[name] == '[') inside = true;
-        if (s[name] == ']') inside = false;
-        if (s[name] == '{') return aj_fail(f->vm, AJ_X_VALUE, "unexpected '{' in field name");
+    size_t at = 0;
+    for (bool inside = false; at < size && (inside || (s[at] != ':' && s[at] != '!')); at++) {
+        if (s[at] == '{') return aj_fail(f->vm, AJ_X_VALUE, "unexpected '{' in field name");
+        inside = s[at] == '[' || (inside && s[at] != ']');
     }
-    size_t at = name;
-    char conversion = 0;
+    *out = (field){.name = at};
     if (at < size && s[at] == '!') {
         if (at + 1 >= size) return aj_fail(f->vm, AJ_X_VALUE, "unmatched '{' in format spec");
-        conversion = s[at + 1];
+        out->conversion = s[at + 1];
         at += 2;
-        if (at < size && s[at] != ':')
+        if (at < size && s[at] != ':') {
             return aj_fail(f->vm, AJ_X_VALUE, "expected ':' after conversion specifier");
+        }
     }
-    if (at < size) at++;
+    out->spec = at < size ? at + 1 : at;
+    return true;
+}
+
+/* The value a field names; {} takes the next one. */
+static bool named_value(formatter *f, const char *name, size_t size, aj_value *out)
+{
     char room[24];
     int64_t number;
-    if (name == 0) {
-        if (f->automatic < 0)
-            return aj_fail(f->vm, AJ_X_VALUE, "cannot switch from manual to automatic numbering");
-        name = (size_t)snprintf(room, sizeof room, "%lld", (long long)f->automatic++);
-        size_t spec_size = size - at;
-        const char *spec_text = s + at;
-        s = room;
-        aj_value v, text;
-        AJ_TRY(field_value(f, s, name, &v) && convert(f, conversion, &v));
-        size_t mark = aj_mark(f->vm);
-        AJ_TRY(put_all(f, spec_text, spec_size, depth - 1) && aj_str_cut(f->vm, mark, &text));
-        return f->escape ? put_escaped_field(f, v, text.str) : put_formatted(f, v, text.str);
+    if (size == 0) {
+        if (f->automatic < 0) {
+            return aj_fail(f->vm, AJ_X_VALUE, "cannot switch from manual to automatic field numbering");
+        }
+        size = (size_t)snprintf(room, sizeof room, "%lld", (long long)f->automatic++);
+        return field_value(f, room, size, out);
     }
-    if (is_number(s, name, &number)) {
-        if (f->automatic > 0)
-            return aj_fail(f->vm, AJ_X_VALUE, "cannot switch from automatic to manual numbering");
+    if (is_number(name, size, &number)) {
+        if (f->automatic > 0) {
+            return aj_fail(f->vm, AJ_X_VALUE, "cannot switch from automatic to manual field numbering");
+        }
         f->automatic = -1;
     }
-    aj_value v, text;
-    AJ_TRY(field_value(f, s, name, &v) && convert(f, conversion, &v));
+    return field_value(f, name, size, out);
+}
+
+static bool put_field(formatter *f, const char *s, size_t size, int depth)
+{
+    field parts = {0};
+    aj_value v, spec_text;
+    AJ_TRY(read_field(f, s, size, &parts));
+    AJ_TRY(named_value(f, s, parts.name, &v) && convert(f, parts.conversion, &v));
     size_t mark = aj_mark(f->vm);
-    AJ_TRY(put_all(f, s + at, size - at, depth - 1) && aj_str_cut(f->vm, mark, &text));
-    return f->escape ? put_escaped_field(f, v, text.str) : put_formatted(f, v, text.str);
+    AJ_TRY(put_all(f, s + parts.spec, size - parts.spec, depth - 1) && aj_str_cut(f->vm, mark, &spec_text));
+    return f->escape ? put_escaped_field(f, v, spec_text.str) : put_formatted(f, v, spec_text.str);
+}
+
+/* Where the field that begins at `from` ends; size if it does not. */
+static size_t field_end(const char *s, size_t size, size_t from)
+{
+    int nested = 1;
+    for (; from < size; from++) {
+        nested += s[from] == '{' ? 1 : s[from] == '}' ? -1 : 0;
+        if (nested == 0) break;
+    }
+    return from;
 }
 
 /* Text with fields; depth is how deep fields may nest. */
@@ -400,15 +422,7 @@ static bool put_all(formatter *f, const char *s, size_t size, int depth)
             AJ_TRY(aj_put(f->vm, &c, 1));
             continue;
         }
-        size_t from = at + 1, end = from;
-        int nested = 1;
-        for (bool inside = false; end < size; end++) {
-            if (s[end] == '[') inside = true;
-            if (s[end] == ']') inside = false;
-            (void)inside;
-            nested += s[end] == '{' ? 1 : s[end] == '}' ? -1 : 0;
-            if (nested == 0) break;
-        }
+        size_t from = at + 1, end = field_end(s, size, from);
         if (end >= size) {
             return aj_fail(f->vm, AJ_X_VALUE,
                            from < size ? "expected '}' before end of string"

@@ -14,11 +14,20 @@ static const char http_pattern[] =
 static const char email_pattern[] = "^\\S+@\\w[\\w.-]*\\.\\w+$";
 static const char scheme_pattern[] = "^[\\w.+-]{2,}:/{0,2}\\z";
 
-/* How much backtracking one word may cause. */
-enum { MATCH_LIMIT = 200000 };
+/* How much one word may cost: backtracking, and its memory in KiB. */
+enum { MATCH_LIMIT = 100000, HEAP_LIMIT = 8192 };
+
+/* PCRE2's working memory, from our heap. */
+typedef struct matcher {
+    pcre2_general_context *general;
+    pcre2_compile_context *compile;
+    pcre2_match_context *match;
+    pcre2_match_data *data;
+} matcher;
 
 typedef struct linker {
     aj_vm *vm;
+    matcher m;
     pcre2_code *http, *email;
     aj_value attributes; /* rel and target */
     aj_value limit;      /* AJ_NONE: whole addresses */
@@ -37,39 +46,44 @@ static void pcre_free(void *at, void *context)
     as_free(at);
 }
 
-static bool compile(aj_vm *vm, const char *pattern, pcre2_code **out)
+static bool matcher_open(aj_vm *vm, matcher *m)
+{
+    *m = (matcher){.general = pcre2_general_context_create(pcre_alloc, pcre_free, NULL)};
+    if (m->general) m->compile = pcre2_compile_context_create(m->general);
+    if (m->compile) m->match = pcre2_match_context_create(m->general);
+    if (m->match) m->data = pcre2_match_data_create(1, m->general);
+    if (!m->data) return aj_fail(vm, AJ_X_MEMORY, "out of memory");
+    pcre2_set_match_limit(m->match, MATCH_LIMIT);
+    pcre2_set_heap_limit(m->match, HEAP_LIMIT);
+    return true;
+}
+
+static void matcher_close(matcher *m)
+{
+    pcre2_match_data_free(m->data);
+    pcre2_match_context_free(m->match);
+    pcre2_compile_context_free(m->compile);
+    pcre2_general_context_free(m->general);
+}
+
+static bool compile(linker *l, const char *pattern, pcre2_code **out)
 {
     int code;
     PCRE2_SIZE offset;
-    pcre2_general_context *general = pcre2_general_context_create(pcre_alloc, pcre_free, NULL);
-    pcre2_compile_context *context = general ? pcre2_compile_context_create(general) : NULL;
-    *out = NULL;
-    if (context) {
-        *out = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                             PCRE2_UTF | PCRE2_UCP | PCRE2_CASELESS, &code, &offset, context);
-    }
-    pcre2_compile_context_free(context);
-    pcre2_general_context_free(general);
-    return *out || aj_fail(vm, AJ_X_MEMORY, "out of memory");
+    AJ_TRY(aj_step(l->vm, 500));
+    *out = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP | PCRE2_CASELESS,
+                         &code, &offset, l->m.compile);
+    return *out || aj_fail(l->vm, AJ_X_MEMORY, "out of memory");
 }
 
-static bool matches(aj_vm *vm, const pcre2_code *code, const char *text, size_t size, bool *out)
+static bool matches(linker *l, const pcre2_code *code, const char *text, size_t size, bool *out)
 {
-    pcre2_general_context *general = pcre2_general_context_create(pcre_alloc, pcre_free, NULL);
-    pcre2_match_context *context = general ? pcre2_match_context_create(general) : NULL;
-    pcre2_match_data *data = context ? pcre2_match_data_create(1, general) : NULL;
-    int rc = PCRE2_ERROR_NOMEMORY;
-    if (data) {
-        pcre2_set_match_limit(context, MATCH_LIMIT);
-        rc = pcre2_match(code, (PCRE2_SPTR)text, size, 0, PCRE2_NO_UTF_CHECK, data, context);
-    }
-    pcre2_match_data_free(data);
-    pcre2_match_context_free(context);
-    pcre2_general_context_free(general);
+    AJ_TRY(aj_step(l->vm, 50 + size));
+    int rc = pcre2_match(code, (PCRE2_SPTR)text, size, 0, PCRE2_NO_UTF_CHECK, l->m.data, l->m.match);
     *out = rc >= 0;
-    if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH) return aj_step(vm, 20 + size / 8);
-    if (rc == PCRE2_ERROR_NOMEMORY) return aj_fail(vm, AJ_X_MEMORY, "out of memory");
-    return aj_fail(vm, AJ_X_LIMIT, "urlize: a word takes too long to examine");
+    if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH) return true;
+    if (rc == PCRE2_ERROR_NOMEMORY) return aj_fail(l->vm, AJ_X_MEMORY, "out of memory");
+    return aj_fail(l->vm, AJ_X_LIMIT, "urlize: a word takes too long to examine");
 }
 
 static bool begins(const char *s, size_t size, const char *word)
@@ -185,14 +199,14 @@ static bool put_other(linker *l, const char *s, size_t size)
 static bool put_middle(linker *l, const char *s, size_t size)
 {
     bool found = false;
-    AJ_TRY(matches(l->vm, l->http, s, size, &found));
+    AJ_TRY(matches(l, l->http, s, size, &found));
     if (found) return put_web_link(l, s, size);
     if (begins(s, size, "mailto:")) {
-        AJ_TRY(matches(l->vm, l->email, s + 7, size - 7, &found));
+        AJ_TRY(matches(l, l->email, s + 7, size - 7, &found));
         if (found) return put_link(l, "", s, size, 7);
     }
     if (memchr(s, '@', size) && !begins(s, size, "www.") && s[0] != '@' && !memchr(s, ':', size)) {
-        AJ_TRY(matches(l->vm, l->email, s, size, &found));
+        AJ_TRY(matches(l, l->email, s, size, &found));
         if (found) return put_link(l, "mailto:", s, size, 0);
     }
     return put_other(l, s, size);
@@ -263,17 +277,18 @@ static bool read_attributes(aj_vm *vm, const aj_args *args, aj_value *out)
     return aj_str_cut(vm, mark, out);
 }
 
-static bool read_schemes(aj_vm *vm, aj_value schemes, aj_list **out)
+static bool read_schemes(linker *l, aj_value schemes)
 {
+    aj_vm *vm = l->vm;
     pcre2_code *code;
     bool valid = true, ok = true;
-    AJ_TRY(aj_list_new(vm, 0, out));
+    AJ_TRY(aj_list_new(vm, 0, &l->schemes));
     if (!aj_given(schemes) || schemes.kind == AJ_NONE) return true;
-    AJ_TRY(aj_collect(vm, schemes, out) && compile(vm, scheme_pattern, &code));
-    for (int64_t i = 0; ok && valid && i < (*out)->count; i++) {
-        aj_value v = (*out)->items[i];
+    AJ_TRY(aj_collect(vm, schemes, &l->schemes) && compile(l, scheme_pattern, &code));
+    for (int64_t i = 0; ok && valid && i < l->schemes->count; i++) {
+        aj_value v = l->schemes->items[i];
         valid = aj_is_str(v);
-        ok = !valid || matches(vm, code, v.str->data, v.str->size, &valid);
+        ok = !valid || matches(l, code, v.str->data, v.str->size, &valid);
     }
     pcre2_code_free(code);
     if (ok && !valid) return aj_fail(vm, AJ_X_OTHER, "not a valid URI scheme prefix");
@@ -284,13 +299,14 @@ bool aj_filter_urlize(aj_vm *vm, aj_value self, const aj_args *args, aj_value *o
 {
     linker l = {.vm = vm, .limit = aj_given(args->pos[0]) ? args->pos[0] : aj_none()};
     aj_value text;
-    AJ_TRY(read_attributes(vm, args, &l.attributes) && read_schemes(vm, args->pos[4], &l.schemes));
-    AJ_TRY(aj_escape(vm, self, &text));
+    AJ_TRY(read_attributes(vm, args, &l.attributes) && aj_escape(vm, self, &text));
     size_t mark = aj_mark(vm);
-    bool ok =
-        compile(vm, http_pattern, &l.http) && compile(vm, email_pattern, &l.email) && put_words(&l, text.str);
+    bool ok = matcher_open(vm, &l.m) && read_schemes(&l, args->pos[4]) &&
+              compile(&l, http_pattern, &l.http) && compile(&l, email_pattern, &l.email) &&
+              put_words(&l, text.str);
     pcre2_code_free(l.http);
     pcre2_code_free(l.email);
+    matcher_close(&l.m);
     if (!ok || !aj_str_cut(vm, mark, out)) return false;
     out->str->markup = aj_autoescape(vm);
     return true;

@@ -144,14 +144,15 @@ void as_facts_sentence(const as_facts *f, bool short_one, as_rng *rng, as_buf *o
         as_filler_sentence(as_rng_u32(rng), as_rng_u32(rng), out);
 }
 
-int64_t as_facts_reach(const as_suite_context *context)
+int64_t as_facts_reach(const as_suite_context *context, bool chat)
 {
     char path[AS_PATH_MAX];
     json_t *file;
     if (!find_file(context, "reach.json", path)) return 0;
     if (as_json_read(path, AS_JSON_LENIENT, FILE_MAX, &file, NULL) != AS_OK) return 0;
-    int64_t reach = 0;
-    if (as_json_get_int(file, "reach", &reach, NULL) != AS_OK) reach = 0;
+    const json_t *reach = json_object_get(file, "reach");
+    if (json_is_object(reach)) reach = json_object_get(reach, chat ? "chat" : "plain");
+    int64_t tokens = json_integer_value(reach);
     json_decref(file);
-    return reach;
+    return tokens > 0 ? tokens : 0;
 }

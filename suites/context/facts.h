@@ -26,8 +26,8 @@ void as_facts_value(const as_facts *facts, const json_t *words, as_rng *rng, as_
 /* A sentence of filler (short: one of the short ones). */
 void as_facts_sentence(const as_facts *facts, bool short_one, as_rng *rng, as_buf *out);
 
-/* Tokens over which the model is known to recall: reach.json of the repository or of the text's folder
- * ({"reach": tokens}); 0 where nothing says. */
-int64_t as_facts_reach(const as_suite_context *context);
+/* Tokens over which the model is known to recall: reach.json of the repository or of the text's folder,
+ * {"reach": {"plain": tokens, "chat": tokens}} or {"reach": tokens}; 0 where nothing says. */
+int64_t as_facts_reach(const as_suite_context *context, bool chat);
 
 #endif

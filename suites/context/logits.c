@@ -13,6 +13,7 @@ double as_row_log_probability(const float *logits, int64_t vocab, int32_t token)
         double x = (double)logits[i] - max;
         if (!(x < -40)) sum += exp(x);
     }
+    if (!(sum > 0)) return NAN;
     double value = (double)logits[token] - max - log(sum);
     return isfinite(value) ? value : NAN;
 }

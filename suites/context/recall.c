@@ -301,9 +301,9 @@ as_code as_context_check_recall(as_context_run *run, as_error *err)
                             "this needs the model's tokenizer, and the model brings none");
     }
     AS_TRY(as_facts_load(c, &r.facts, err));
-    r.reach = run->options.recall_reach ? run->options.recall_reach : as_facts_reach(c);
     /* A model with lists of its own was trained on the plain form. */
     r.chat = can & AS_CAN_TEMPLATE && !r.facts.own;
+    r.reach = run->options.recall_reach ? run->options.recall_reach : as_facts_reach(c, r.chat);
     r.depths = run->options.recall_depths;
     if (!r.by_logits && r.depths > DEPTHS_BY_REQUEST) r.depths = DEPTHS_BY_REQUEST;
     as_code rc = AS_OK;

@@ -31,7 +31,8 @@ void golden_list(char ***names, size_t *count)
 static const as_weight_file *golden_file(const golden *g)
 {
     for (int64_t i = 0; i < g->repository->weight_count; i++) {
-        if (strcmp(g->repository->weights[i].name, "golden.safetensors") == 0) return &g->repository->weights[i];
+        if (strcmp(g->repository->weights[i].name, "golden.safetensors") == 0)
+            return &g->repository->weights[i];
     }
     cr_assert_fail("%s has no golden.safetensors", g->name);
     return NULL;
@@ -44,7 +45,8 @@ static const void *find(const golden *g, const char *name, int64_t *elements)
         if (strcmp(file->tensors[i].name, name) != 0) continue;
         const void *data;
         as_error err;
-        cr_assert_eq(as_repository_data(g->repository, &file->tensors[i], &data, &err), AS_OK, "%s", err.text);
+        cr_assert_eq(as_repository_data(g->repository, &file->tensors[i], &data, &err), AS_OK, "%s",
+                     err.text);
         *elements = file->tensors[i].elements;
         return data;
     }
@@ -89,7 +91,8 @@ as_model *golden_model(const golden *g, const char *dtype, const char *level)
     return model;
 }
 
-static as_code store(void *context, int64_t feed, int64_t first, int64_t rows, const float *logits, as_error *err)
+static as_code store(void *context, int64_t feed, int64_t first, int64_t rows, const float *logits,
+                     as_error *err)
 {
     (void)feed, (void)err;
     float *const *out = context;

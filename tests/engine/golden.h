@@ -31,6 +31,7 @@ const float *golden_stage(const golden *g, const char *stage, int64_t *elements)
 as_model *golden_model(const golden *g, const char *dtype, const char *level);
 
 /* Logits of all tokens in one sequence. chunk and threads 0: the defaults. Freed with as_free. */
-float *golden_compute(const as_model *model, const int32_t *tokens, int64_t count, int64_t chunk, int threads);
+float *golden_compute(const as_model *model, const int32_t *tokens, int64_t count, int64_t chunk,
+                      int threads);
 
 #endif

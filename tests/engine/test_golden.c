@@ -50,9 +50,11 @@ static void compare_stage(void *context, const char *stage, int64_t rows, int64_
     cr_assert_eq(elements, rows * width, "%s: stage %s has %lld values, expected %lld", t->g->name, stage,
                  (long long)(rows * width), (long long)elements);
     double off = relative(values, expected, elements, &where);
-    cr_assert(off <= tolerance, "%s: stage %s is the first to differ: %.3g of its deviation at row %lld, element "
-              "%lld: %.9g, expected %.9g", t->g->name, stage, off, (long long)(where / width),
-              (long long)(where % width), (double)values[where], (double)expected[where]);
+    cr_assert(off <= tolerance,
+              "%s: stage %s is the first to differ: %.3g of its deviation at row %lld, element "
+              "%lld: %.9g, expected %.9g",
+              t->g->name, stage, off, (long long)(where / width), (long long)(where % width),
+              (double)values[where], (double)expected[where]);
     t->compared++;
 }
 
@@ -69,8 +71,9 @@ static as_code compare_logits(void *context, int64_t feed, int64_t first, int64_
         worst = difference;
         where = i;
     }
-    cr_assert(worst <= tolerance * scale, "%s: logits differ by %.3g of their deviation at row %lld, token %lld",
-              g->name, worst / scale, (long long)(first + where / g->vocab), (long long)(where % g->vocab));
+    cr_assert(worst <= tolerance * scale,
+              "%s: logits differ by %.3g of their deviation at row %lld, token %lld", g->name, worst / scale,
+              (long long)(first + where / g->vocab), (long long)(where % g->vocab));
     return AS_OK;
 }
 
@@ -87,7 +90,8 @@ static void check_stages(const golden *g, const as_model *model)
     as_feed feed = {.sequence = sequence, .tokens = g->tokens, .count = g->count, .want = AS_LOGITS_ALL};
     as_code rc = as_session_forward(session, &feed, 1, compare_logits, &t, &err);
     cr_assert_eq(rc, AS_OK, "%s", err.text);
-    cr_assert_geq(t.compared, 2 + 2 * (int)as_model_facts(model)->layers, "%s: %d stages", g->name, t.compared);
+    cr_assert_geq(t.compared, 2 + 2 * (int)as_model_facts(model)->layers, "%s: %d stages", g->name,
+                  t.compared);
     as_session_close(session);
 }
 
@@ -106,7 +110,10 @@ static void check_greedy(const golden *g, const as_model *model)
 {
     as_session_options options = {.threads = 1, .cache_tokens = g->count + g->greedy_count};
     as_scheduler_options serving = {.context = g->count + g->greedy_count};
-    as_request request = {.tokens = g->tokens, .count = g->count, .max_tokens = g->greedy_count, .ignore_eos = true,
+    as_request request = {.tokens = g->tokens,
+                          .count = g->count,
+                          .max_tokens = g->greedy_count,
+                          .ignore_eos = true,
                           .logprobs = -1};
     as_session *session;
     as_scheduler *scheduler;
@@ -120,8 +127,8 @@ static void check_greedy(const golden *g, const as_model *model)
     while (busy) cr_assert_eq(as_scheduler_step(scheduler, collect, &c, &busy, &err), AS_OK, "%s", err.text);
     cr_assert_eq(c.count, g->greedy_count);
     for (int64_t i = 0; i < c.count; i++) {
-        cr_assert_eq(c.tokens[i], g->greedy[i], "%s: token %lld of the continuation is %d, expected %d", g->name,
-                     (long long)i, c.tokens[i], g->greedy[i]);
+        cr_assert_eq(c.tokens[i], g->greedy[i], "%s: token %lld of the continuation is %d, expected %d",
+                     g->name, (long long)i, c.tokens[i], g->greedy[i]);
     }
     as_scheduler_close(scheduler);
     as_session_close(session);

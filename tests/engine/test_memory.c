@@ -74,8 +74,8 @@ static void check(const char *path, as_model_options options)
         step = 1 + (int64_t)(n / 400); /* the first ones all, later ones thinner */
     }
     /* Copying JSON asks again, and a quantized tensor's row maxima can be done without. */
-    cr_assert_lt(2 * succeeded, (int64_t)made, "%s: %lld of %llu failures went unnoticed", path, (long long)succeeded,
-                 (unsigned long long)made);
+    cr_assert_lt(2 * succeeded, (int64_t)made, "%s: %lld of %llu failures went unnoticed", path,
+                 (long long)succeeded, (unsigned long long)made);
 }
 
 Test(memory, other_kinds_of_blocks)

@@ -165,6 +165,146 @@ static void bench_matmuls(const bench *b)
     }
 }
 
+/* Attention of n rows whose last stands at position context - 1; flops and bytes of the visible keys alone.
+ */
+typedef struct attention_bench {
+    as_kv_layer cache;
+    as_span span;
+    float *q, *out;
+    int64_t heads;
+} attention_bench;
+
+static void attention_call(const bench *b, void *context, int turn)
+{
+    (void)turn;
+    attention_bench *a = context;
+    as_attention_args args = {.cache = &a->cache,
+                              .q = a->q,
+                              .out = a->out,
+                              .q_stride = a->heads * a->cache.k_width,
+                              .out_stride = a->heads * a->cache.v_width,
+                              .heads = a->heads,
+                              .scale = 0.125f,
+                              .spans = &a->span,
+                              .span_count = 1};
+    b->backend->attention(&b->exec, &args);
+}
+
+static void bench_attention(const bench *b, as_dtype type, int64_t heads, int64_t kv_heads, int64_t width,
+                            int64_t n, int64_t context)
+{
+    char name[64];
+    snprintf(name, sizeof name, "attention %s %ld/%ldx%ld n=%ld of %ld", as_dtype_name(type), (long)heads,
+             (long)kv_heads, (long)width, (long)n, (long)context);
+    if (!wanted(b, name)) return;
+    int64_t count = (context + AS_PAGE_TOKENS - 1) / AS_PAGE_TOKENS;
+    attention_bench a = {.heads = heads};
+    size_t bytes = (size_t)(count * AS_PAGE_TOKENS * kv_heads * width * as_dtype_bytes(type));
+    a.cache = (as_kv_layer){type, kv_heads, width, width, pages(bytes), pages(bytes)};
+    int32_t *table = pages((size_t)count * sizeof *table);
+    for (int64_t i = 0; i < count; i++) table[i] = (int32_t)(count - 1 - i);
+    float *k = random_floats(context * kv_heads * width, 11);
+    as_span all = {.count = context, .pages = table};
+    as_kv_store_args store = {&a.cache, k, k, kv_heads * width, kv_heads * width, &all, 1};
+    b->backend->kv_store(&b->exec, &store);
+    as_free_pages(k, (size_t)(context * kv_heads * width) * sizeof *k);
+    a.span = (as_span){.count = n, .position = context - n, .pages = table};
+    a.q = random_floats(n * heads * width, 12);
+    a.out = random_floats(n * heads * width, 13);
+    timing t = time_calls(b, attention_call, &a);
+    double keys = (double)n * ((double)context - (double)(n - 1) / 2);
+    print_row(name, t, 4.0 * keys * (double)(heads * width), 2.0 * (double)bytes);
+    as_free_pages(a.cache.k, bytes);
+    as_free_pages(a.cache.v, bytes);
+}
+
+static void bench_attentions(const bench *b)
+{
+    static const int64_t contexts[] = {512, 4096, 32768};
+    static const as_dtype types[] = {AS_F16, AS_F32, AS_E4M3};
+    for (int t = 0; t < 3; t++) {
+        for (int c = 0; c < 3; c++) {
+            bench_attention(b, types[t], 32, 4, 64, 1, contexts[c]);
+            bench_attention(b, types[t], 32, 4, 64, 512, contexts[c]);
+            bench_attention(b, types[t], 32, 8, 128, 1, contexts[c]);
+            bench_attention(b, types[t], 32, 8, 128, 512, contexts[c]);
+            bench_attention(b, types[t], 16, 16, 128, 1, contexts[c]);
+        }
+    }
+}
+
+/* Operations on rows, in bytes of float32 read and written. */
+typedef struct row_bench {
+    float *a, *b, *c;
+    int64_t n, width;
+} row_bench;
+
+static void norm_call(const bench *b, void *context, int turn)
+{
+    (void)turn;
+    row_bench *r = context;
+    as_norm_args args = {.in = r->a,
+                         .out = r->c,
+                         .n = r->n,
+                         .groups = 1,
+                         .width = r->width,
+                         .in_stride = r->width,
+                         .out_stride = r->width,
+                         .weight = r->b,
+                         .eps = 1e-5f};
+    b->backend->norm(&b->exec, &args);
+}
+
+static void gate_call(const bench *b, void *context, int turn)
+{
+    (void)turn;
+    row_bench *r = context;
+    as_gate_args args = {AS_ACT_SILU, r->a, r->b, r->c, r->n, r->width, r->width, r->width, r->width};
+    b->backend->gate(&b->exec, &args);
+}
+
+static void rope_call(const bench *b, void *context, int turn)
+{
+    (void)turn;
+    row_bench *r = context;
+    as_rope_args args = {AS_ROPE_HALF, r->c, r->n, r->width / 64, 64, r->width, 0, 64, r->a, r->b};
+    b->backend->rope(&b->exec, &args);
+}
+
+static void quantize_call(const bench *b, void *context, int turn)
+{
+    (void)turn;
+    row_bench *r = context;
+    as_quantize_rows_args args = {AS_QUANT_TOKEN, r->a, r->c, r->n, r->width, r->width, r->width, 0, r->b};
+    b->backend->quantize_rows(&b->exec, &args);
+}
+
+static void bench_rows(const bench *b)
+{
+    static const struct {
+        const char *name;
+        call_function *call;
+        double floats; /* moved per element */
+    } ops[] = {{"norm", norm_call, 2},
+               {"gate", gate_call, 3},
+               {"rope", rope_call, 2},
+               {"quantize_rows", quantize_call, 2}};
+    static const int64_t sizes[][2] = {{1, 2048}, {1, 5632}, {512, 2048}, {512, 5632}};
+    for (int o = 0; o < 4; o++) {
+        for (int i = 0; i < 4; i++) {
+            char name[64];
+            row_bench r = {.n = sizes[i][0], .width = sizes[i][1]};
+            snprintf(name, sizeof name, "%s %ldx%ld", ops[o].name, (long)r.n, (long)r.width);
+            if (!wanted(b, name)) continue;
+            r.a = random_floats(r.n * r.width, 1);
+            r.b = random_floats(r.n * r.width, 2);
+            r.c = random_floats(r.n * r.width, 3);
+            timing t = time_calls(b, ops[o].call, &r);
+            print_row(name, t, 0, 4 * ops[o].floats * (double)(r.n * r.width));
+        }
+    }
+}
+
 static void print_probe(const as_probe *p)
 {
     printf("probe: %d threads; read %.2f GB/s over %ld MB (%d streams, %ld ahead; worst pattern %.2f);\n"
@@ -196,6 +336,8 @@ int main(int argc, char **argv)
     printf("level %s\n", b.backend->level);
     print_probe(&b.probe);
     bench_matmuls(&b);
+    bench_attentions(&b);
+    bench_rows(&b);
     as_pool_close(b.exec.pool);
     return 0;
 }

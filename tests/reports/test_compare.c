@@ -197,9 +197,9 @@ Test(compare, its_page_is_well_formed_and_its_document_valid)
         as_code rc = as_compare_write(out, a, b, scratch_dir(), &err);
         cr_assert_eq(rc, AS_OK, "%s", rc == AS_OK ? "" : err.text);
         expect_success("/usr/bin/python3 tests/reports/check_html.py %s/compare.html", scratch_dir());
-        expect_success(
-            "/usr/bin/python3 tests/reports/check_schema.py reports/schema/compare.schema.json %s/compare.json",
-            scratch_dir());
+        expect_success("/usr/bin/python3 tests/reports/check_schema.py reports/schema/compare.schema.json "
+                       "%s/compare.json",
+                       scratch_dir());
         json_decref(out);
         json_decref(b);
         json_decref(a);

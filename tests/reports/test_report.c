@@ -229,7 +229,8 @@ Test(schema, refuses_what_breaks_the_form)
     expect_success("/usr/bin/python3 tests/reports/check_schema.py " SCHEMA " %s/good.json", scratch_dir());
     for (size_t i = 0; i < sizeof spoilers / sizeof spoilers[0]; i++) {
         expect_success("jq '%s' " DATA "pass.json > %s/bad.json", spoilers[i], scratch_dir());
-        int status = status_of("/usr/bin/python3 tests/reports/check_schema.py " SCHEMA " %s/bad.json", scratch_dir());
+        int status =
+            status_of("/usr/bin/python3 tests/reports/check_schema.py " SCHEMA " %s/bad.json", scratch_dir());
         cr_expect_eq(status, 1, "%s was accepted", spoilers[i]);
     }
 }

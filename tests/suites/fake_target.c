@@ -190,6 +190,7 @@ static double log_sum(const float *logits, int64_t n)
 static void emit(fake_target *f, fake_request *q, as_event_sink *sink, void *context)
 {
     float *logits = AS_NEW_ARRAY(float, f->base.facts.vocab);
+    f->visible = q->count;
     row(f, q->tokens, q->count - 1, 0, logits);
     int64_t best = 0, second = -1;
     for (int64_t t = 1; t < f->base.facts.vocab; t++) {
@@ -306,6 +307,7 @@ static as_code score(as_target *target, const as_score *s, as_error *err)
 {
     fake_target *f = self(target);
     f->scored++;
+    f->visible = s->count;
     int64_t chunk = s->chunk ? s->chunk : 512;
     float *logits = AS_NEW_ARRAY(float, f->base.facts.vocab);
     as_code rc = AS_OK;

@@ -47,7 +47,7 @@ struct fake_target {
     int64_t window;
     double noise;        /* of the logits: what a precision costs */
     fake_logits *logits; /* NULL: the copying model */
-    void *script;        /* for `logits` */
+    int64_t visible;     /* for `logits`: tokens that may be read */
     int64_t *now_ns;     /* the clock, shared by the variants; NULL: the real one */
     int64_t own_now;
     int64_t prefill_ns, step_ns, slow_ns; /* a prompt token; a decoding step; a slow poll */

@@ -195,7 +195,7 @@ Test(context, forgetting_fails_within_reach_and_is_reported_beyond)
 static void rising(const fake_target *f, const int32_t *tokens, int64_t index, float *out)
 {
     for (int64_t t = 0; t < f->base.facts.vocab; t++) out[t] = 0;
-    out[tokens[index + 1]] += index < 1024 ? 5 : 2 + (float)(index % 3) / 10;
+    if (index + 1 < f->visible) out[tokens[index + 1]] += index < 1024 ? 5 : 2 + (float)(index % 3) / 10;
 }
 
 Test(context, a_rise_of_perplexity_fails)

@@ -137,7 +137,7 @@ Test(drift, gates_fail_and_small_models_only_warn)
         "{'id': 'p', 'drift': {" SMALL
         ", 'formats': ['fp8-channel'], 'gates': {'kl_mean': {'value': 1e-6}}}}",
         "{'id': 'p', 'drift': {" SMALL ", 'formats': ['fp8-channel'], 'fp8_from_parameters': 5000000000, "
-                                       "'gates': {'kl_mean': {'value': 1e-6}}},"
+        "'gates': {'kl_mean': {'value': 1e-6}}},"
         "'rules': [{'id': 'quantize-before-load', 'suite': 'drift'}, {'id': 'p/fp8-quality', 'suite': "
         "'drift'},"
         " {'id': 'fp8-memory', 'suite': 'drift'},"

@@ -367,7 +367,7 @@ static inline vf vf_round_e4m3(vf v)
 }
 
 /* rows[i][j] becomes rows[j][i]. */
-static inline void vf_transpose(vf r[8])
+static inline __attribute__((always_inline)) void vf_transpose(vf r[8])
 {
     __m256 t[8];
 #pragma GCC unroll 4

@@ -349,7 +349,7 @@ static inline vf vf_round_e4m3(vf v)
 }
 
 /* rows[i][j] becomes rows[j][i]. */
-static inline void vf_transpose(vf r[16])
+static inline __attribute__((always_inline)) void vf_transpose(vf r[16])
 {
     __m512 t[16];
 #pragma GCC unroll 8

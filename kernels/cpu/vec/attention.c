@@ -132,7 +132,8 @@ static void finish(const query_tile *t, const sums *whole)
     int64_t width = a->cache->v_width;
     for (int64_t i = 0; i < t->queries; i++) {
         int64_t head = t->head + i % t->heads, row = t->span->first + t->row + i / t->heads;
-        float denominator = vf_sum(vf_load(whole->total + i * LANES)), shrink = 1;
+        float denominator = vf_sum(vf_load(whole->total + i * LANES));
+        float shrink = whole->largest[i] == -INFINITY ? NAN : 1; /* no score but -infinity or NaN */
         if (a->sinks) {
             float sink = a->sinks[head], now = sink > whole->largest[i] ? sink : whole->largest[i];
             float base = now == -INFINITY ? 0 : now;

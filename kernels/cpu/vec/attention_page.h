@@ -15,7 +15,7 @@
 enum {
     PAGE = AS_PAGE_TOKENS,
     PAGE_VECTORS = PAGE / LANES,
-    MAX_QUERIES = 96, /* at a time */
+    MAX_QUERIES = 192, /* at a time */
 };
 
 /* The running sums of MAX_QUERIES queries: largest score so far, sum of exponentials (spread over lanes) and
@@ -25,6 +25,19 @@ typedef struct sums {
     float *total;   /* [queries, LANES] */
     float *out;     /* [queries, v_pad] */
 } sums;
+
+/* Memory that will be needed soon, fetched bit by bit so that it arrives while there is other work. */
+typedef struct soon {
+    const unsigned char *at, *end;
+} soon;
+
+AS_INLINE void fetch_soon(soon *s, int lines)
+{
+    if (s->at >= s->end) return;
+#pragma GCC unroll 8
+    for (int i = 0; i < lines; i++) _mm_prefetch((const char *)s->at + i * 64, _MM_HINT_T1);
+    s->at += lines * 64;
+}
 
 /* Queries that share a key/value head: heads head..head+heads-1 of rows row..row+rows-1 of one span. Query i
  * is head i % heads of row i / heads. */
@@ -39,6 +52,7 @@ typedef struct query_tile {
     float *scores;          /* [queries, PAGE] */
     float *fade;            /* [queries]: by what earlier sums shrink */
     bool values_finite;
+    soon keys_soon, values_soon; /* the same of the next page */
 } query_tile;
 
 static inline int64_t position_of(const query_tile *t, int64_t row)
@@ -52,6 +66,7 @@ typedef struct update {
     const float *a, *b, *fade;
     float *c;
     int64_t a_stride, b_stride, c_stride, depth;
+    soon *soon;
 } update;
 
 AS_INLINE void update_tile(int rows, int vectors, const update *u)
@@ -66,7 +81,9 @@ AS_INLINE void update_tile(int rows, int vectors, const update *u)
         }
     }
     const float *a = u->a, *b = u->b;
+    soon ahead = *u->soon;
     for (int64_t d = 0; d < u->depth; d++, b += u->b_stride) {
+        fetch_soon(&ahead, 1);
         vf across[UPDATE_VECTORS];
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) across[v] = vf_load(b + v * LANES);
@@ -82,6 +99,7 @@ AS_INLINE void update_tile(int rows, int vectors, const update *u)
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) vf_store(u->c + r * u->c_stride + v * LANES, acc[r][v]);
     }
+    *u->soon = ahead;
 }
 
 /* One pass over `vectors` vectors of columns, at most UPDATE_ROWS rows. */
@@ -122,76 +140,97 @@ static inline int64_t page_row(const query_tile *t, int64_t page)
     return ((int64_t)t->span->pages[page] * t->args->cache->kv_heads + t->kv_head) * PAGE;
 }
 
-static inline void prefetch_span(const unsigned char *from, int64_t bytes)
+/* LANES keys by up to LANES numbers, transposed; the keys of slots outside first..end-1 are zero. */
+AS_INLINE void widen_square(as_dtype type, const unsigned char *k, int64_t stride, int count, int64_t slot,
+                            int64_t first, int64_t end, float *to)
 {
-    for (int64_t at = 0; at < bytes; at += 64) _mm_prefetch((const char *)from + at, _MM_HINT_T1);
+    vf square[LANES];
+#pragma GCC unroll 16
+    for (int s = 0; s < LANES; s++) {
+        const unsigned char *at = k + s * stride;
+        if (count == LANES && slot >= first && slot + LANES <= end) {
+            square[s] = vf_load_as(type, at);
+        } else {
+            bool seen = slot + s >= first && slot + s < end;
+            square[s] = seen ? vf_load_part_as(type, at, count) : vf_zero();
+        }
+    }
+    vf_transpose(square);
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) {
+        if (i < count) vf_store(to + i * PAGE, square[i]);
+    }
 }
 
-/* Keys of slots first..end-1 transposed; zero in the other slots of their vectors. `next` is the same head's
- * part of the page to come, or NULL. */
-AS_INLINE void widen_keys(as_dtype type, const query_tile *t, const unsigned char *k,
-                          const unsigned char *next, int64_t first, int64_t end)
+/* Keys of slots first..end-1 transposed; zero in the other slots of their vectors. */
+AS_INLINE void widen_keys(as_dtype type, query_tile *t, const unsigned char *k, int64_t first, int64_t end)
 {
-    int64_t width = t->args->cache->k_width, size = as_dtype_bytes(type);
+    int64_t width = t->args->cache->k_width, size = as_dtype_bytes(type), stride = width * size;
     for (int64_t slot = 0; slot < end; slot += LANES) {
-        if (next) prefetch_span(next + slot * width * size, LANES * width * size);
+        bool whole = slot >= first && slot + LANES <= end;
         for (int64_t d = 0; d < width; d += LANES) {
-            int count = (int)as_min_i64(LANES, width - d);
-            vf square[LANES];
-#pragma GCC unroll 16
-            for (int64_t s = 0; s < LANES; s++) {
-                const unsigned char *at = k + ((slot + s) * width + d) * size;
-                bool seen = slot + s >= first && slot + s < end;
-                square[s] = !seen            ? vf_zero()
-                            : count == LANES ? vf_load_as(type, at)
-                                             : vf_load_part_as(type, at, count);
+            const unsigned char *at = k + slot * stride + d * size;
+            int64_t count = as_min_i64(LANES, width - d);
+            float *to = t->keys + d * PAGE + slot;
+            fetch_soon(&t->keys_soon, LANES == 16 ? 4 : 1);
+            if (whole && count == LANES) {
+                widen_square(type, at, stride, LANES, 0, 0, LANES, to);
+            } else {
+                widen_square(type, at, stride, (int)count, slot, first, end, to);
             }
-            vf_transpose(square);
-            for (int i = 0; i < count; i++) vf_store(t->keys + (d + i) * PAGE + slot, square[i]);
         }
     }
 }
 
 /* Values of slots first..end-1; zero before. Returns whether all are finite. */
-AS_INLINE bool widen_values(as_dtype type, const query_tile *t, const unsigned char *v,
-                            const unsigned char *next, int64_t first, int64_t end)
+AS_INLINE bool widen_values(as_dtype type, query_tile *t, const unsigned char *v, int64_t first, int64_t end)
 {
-    int64_t width = t->args->cache->v_width, size = as_dtype_bytes(type);
-    vm odd = vm_none();
-    memset(t->values, 0, (size_t)(first * t->v_pad) * sizeof(float));
+    int64_t width = t->args->cache->v_width, size = as_dtype_bytes(type), v_pad = t->v_pad;
+    float *to = t->values;
+    vf nothing = vf_zero(); /* stays zero while values are finite */
+    memset(to, 0, (size_t)(first * v_pad) * sizeof *to);
     for (int64_t slot = first; slot < end; slot++) {
-        if (next) prefetch_span(next + slot * width * size, width * size);
-        for (int64_t c = 0; c < width; c += LANES) {
-            const unsigned char *at = v + (slot * width + c) * size;
-            int64_t count = as_min_i64(LANES, width - c);
-            vf value = count == LANES ? vf_load_as(type, at) : vf_load_part_as(type, at, (int)count);
-            odd = vm_or(odd, vf_not_finite(value));
-            vf_store(t->values + slot * t->v_pad + c, value);
+        const unsigned char *from = v + slot * width * size;
+        float *row = to + slot * v_pad;
+        int64_t c = 0;
+        fetch_soon(&t->keys_soon, 1);
+        for (; c + LANES <= width; c += LANES) {
+            vf value = vf_load_as(type, from + c * size);
+            nothing = vf_fma(value, vf_zero(), nothing);
+            vf_store(row + c, value);
         }
+        if (c == width) continue;
+        vf value = vf_load_part_as(type, from + c * size, (int)(width - c));
+        nothing = vf_fma(value, vf_zero(), nothing);
+        vf_store(row + c, value);
     }
-    return !vm_any(odd);
+    return !vm_any(vf_is_nan(nothing));
 }
 
-AS_INLINE void load_page_as(as_dtype type, query_tile *t, int64_t page, int64_t next, int64_t first,
-                            int64_t end)
+AS_INLINE void load_page_as(as_dtype type, query_tile *t, int64_t page, int64_t first, int64_t end)
 {
     const as_kv_layer *cache = t->args->cache;
     int64_t size = as_dtype_bytes(type), row = page_row(t, page);
-    int64_t ahead = next >= 0 ? page_row(t, next) : -1;
-    widen_keys(type, t, cache->k + row * cache->k_width * size,
-               ahead < 0 ? NULL : cache->k + ahead * cache->k_width * size, first, end);
-    t->values_finite = widen_values(type, t, cache->v + row * cache->v_width * size,
-                                    ahead < 0 ? NULL : cache->v + ahead * cache->v_width * size, first, end);
+    widen_keys(type, t, cache->k + row * cache->k_width * size, first, end);
+    t->values_finite = widen_values(type, t, cache->v + row * cache->v_width * size, first, end);
 }
 
 /* Brings slots first..end-1 of the page into keys and values; `next` is the page after it, or -1. */
 static void load_page(query_tile *t, int64_t page, int64_t next, int64_t first, int64_t end)
 {
-    switch (t->args->cache->dtype) {
-    case AS_F16: load_page_as(AS_F16, t, page, next, first, end); return;
-    case AS_BF16: load_page_as(AS_BF16, t, page, next, first, end); return;
-    case AS_E4M3: load_page_as(AS_E4M3, t, page, next, first, end); return;
-    default: load_page_as(AS_F32, t, page, next, first, end); return;
+    const as_kv_layer *cache = t->args->cache;
+    t->keys_soon = t->values_soon = (soon){NULL, NULL};
+    if (next >= 0) {
+        int64_t bytes = as_dtype_bytes(cache->dtype), row = page_row(t, next);
+        int64_t k = cache->k_width * bytes, v = cache->v_width * bytes;
+        t->keys_soon = (soon){cache->k + row * k, cache->k + (row + PAGE) * k};
+        t->values_soon = (soon){cache->v + row * v, cache->v + (row + PAGE) * v};
+    }
+    switch (cache->dtype) {
+    case AS_F16: load_page_as(AS_F16, t, page, first, end); return;
+    case AS_BF16: load_page_as(AS_BF16, t, page, first, end); return;
+    case AS_E4M3: load_page_as(AS_E4M3, t, page, first, end); return;
+    default: load_page_as(AS_F32, t, page, first, end); return;
     }
 }
 
@@ -228,24 +267,26 @@ static inline float exp_of(float x)
     return room[0];
 }
 
-/* Scores of slots first..end-1 become exponentials, 0 elsewhere; the query's sums so far fade by *fade. */
-static void soften(const scorer *how, float *scores, int64_t first, int64_t end, float *largest, float *total,
-                   float *fade)
+/* The vectors from..until-1 of scores become exponentials, those outside slots first..end-1 zero; the query's
+ * sums so far fade by *fade. */
+AS_INLINE void soften_vectors(const scorer *how, bool whole, int from, int until, int64_t first, int64_t end,
+                              float *scores, float *largest, float *total, float *fade)
 {
     vf most = vf_set(-INFINITY), score[PAGE_VECTORS];
-    int from = (int)(first / LANES), until = (int)as_ceil_div(end, LANES);
+#pragma GCC unroll 8
     for (int v = from; v < until; v++) {
         score[v] = score_of(how, vf_load(scores + v * LANES), v);
-        score[v] = vf_select(slots_within(v, first, end), score[v], vf_set(-INFINITY));
+        if (!whole) score[v] = vf_select(slots_within(v, first, end), score[v], vf_set(-INFINITY));
         most = vf_max(score[v], most); /* passes over NaN, which the sum below keeps */
     }
     float now = vf_largest(most);
     if (now < *largest) now = *largest;
-    float base = now == -INFINITY ? 0 : now;
-    float shrink = now == *largest ? 1 : exp_of(*largest - base);
-    vf sum = vf_zero();
-    for (int v = 0; v < PAGE_VECTORS; v++) {
-        vf p = v >= from && v < until ? vf_exp(vf_sub(score[v], vf_set(base))) : vf_zero();
+    float base = now == -INFINITY ? 0 : now, shrink = now == *largest ? 1 : exp_of(*largest - base);
+    vf sum = vf_zero(), down = vf_set(base);
+#pragma GCC unroll 8
+    for (int v = from; v < until; v++) {
+        vf p = vf_exp_down(vf_sub(score[v], down));
+        if (!whole) p = vf_select(slots_within(v, first, end), p, vf_zero());
         vf_store(scores + v * LANES, p);
         sum = vf_add(sum, p);
     }
@@ -254,8 +295,22 @@ static void soften(const scorer *how, float *scores, int64_t first, int64_t end,
     *fade = shrink;
 }
 
+static void soften(const scorer *how, int64_t first, int64_t end, float *scores, float *largest, float *total,
+                   float *fade)
+{
+    if (first == 0 && end == PAGE && how->softcap <= 0 && how->alibi == 0) {
+        scorer plain = {.scale = how->scale};
+        soften_vectors(&plain, true, 0, PAGE_VECTORS, 0, PAGE, scores, largest, total, fade);
+        return;
+    }
+    int from = (int)(first / LANES), until = (int)as_ceil_div(end, LANES);
+    memset(scores, 0, (size_t)(from * LANES) * sizeof *scores);
+    memset(scores + until * LANES, 0, (size_t)(PAGE - until * LANES) * sizeof *scores);
+    soften_vectors(how, false, from, until, first, end, scores, largest, total, fade);
+}
+
 /* Adds p v over slots first..end-1 of one query. */
-static void add_values(const query_tile *t, int64_t query, int64_t first, int64_t end, float *out)
+static void add_values(query_tile *t, int64_t query, int64_t first, int64_t end, float *out)
 {
     update u = {.a = t->scores + query * PAGE + first,
                 .b = t->values + first * t->v_pad,
@@ -264,46 +319,58 @@ static void add_values(const query_tile *t, int64_t query, int64_t first, int64_
                 .a_stride = PAGE,
                 .b_stride = t->v_pad,
                 .c_stride = t->v_pad,
-                .depth = end - first};
+                .depth = end - first,
+                .soon = &t->values_soon};
     update_all(1, t->v_pad / LANES, &u);
 }
 
-/* Takes the page into the sums of all queries of the tile. Slots first..end-1 are loaded. */
-static void attend_page(query_tile *t, int64_t page, int64_t first, int64_t end, const sums *into)
+/* Takes the page into the sums of queries from..until-1. */
+static void attend_queries(query_tile *t, int64_t page, int64_t first, int64_t end, int64_t from,
+                           int64_t until, const sums *into)
 {
     const as_attention_args *a = t->args;
-    update products = {.a = t->q,
+    int64_t k_width = a->cache->k_width;
+    update products = {.a = t->q + from * k_width,
                        .b = t->keys,
-                       .c = t->scores,
-                       .a_stride = a->cache->k_width,
+                       .c = t->scores + from * PAGE,
+                       .a_stride = k_width,
                        .b_stride = PAGE,
                        .c_stride = PAGE,
-                       .depth = a->cache->k_width};
-    update_all(t->queries, as_ceil_div(end, LANES), &products);
-    for (int64_t i = 0; i < t->queries; i++) {
+                       .depth = k_width,
+                       .soon = &t->keys_soon};
+    update_all(until - from, as_ceil_div(end, LANES), &products);
+    for (int64_t i = from; i < until; i++) {
         int64_t head = t->head + i % t->heads, position = position_of(t, i / t->heads);
         int64_t low = as_first_visible(position, a->window, a->chunk) - page * PAGE;
-        int64_t from = as_max_i64(first, low), until = as_min_i64(end, position + 1 - page * PAGE);
-        scorer s = {a->scale, a->softcap, a->alibi ? a->alibi[head] : 0, page * PAGE, position};
-        t->fade[i] = 1;
-        if (from >= until) {
-            memset(t->scores + i * PAGE, 0, PAGE * sizeof(float));
-            continue;
-        }
-        soften(&s, t->scores + i * PAGE, from, until, &into->largest[i], into->total + i * LANES,
+        int64_t begin = as_max_i64(first, low), stop = as_min_i64(end, position + 1 - page * PAGE);
+        scorer how = {a->scale, a->softcap, a->alibi ? a->alibi[head] : 0, page * PAGE, position};
+        soften(&how, begin, stop, t->scores + i * PAGE, &into->largest[i], into->total + i * LANES,
                &t->fade[i]);
-        if (!t->values_finite) add_values(t, i, from, until, into->out);
+        if (!t->values_finite) add_values(t, i, begin, stop, into->out);
     }
     if (!t->values_finite) return; /* done above: 0 times infinity must not be added */
-    update values = {.a = t->scores,
+    update values = {.a = t->scores + from * PAGE,
                      .b = t->values,
-                     .fade = t->fade,
-                     .c = into->out,
+                     .fade = t->fade + from,
+                     .c = into->out + from * t->v_pad,
                      .a_stride = PAGE,
                      .b_stride = t->v_pad,
                      .c_stride = t->v_pad,
-                     .depth = end};
-    update_all(t->queries, t->v_pad / LANES, &values);
+                     .depth = end,
+                     .soon = &t->values_soon};
+    update_all(until - from, t->v_pad / LANES, &values);
+}
+
+/* Takes the page, of which slots first..end-1 are loaded, into the sums of the tile. The rows that see some
+ * of it are those of a range. */
+static void attend_page(query_tile *t, int64_t page, int64_t first, int64_t end, const sums *into)
+{
+    int64_t from = as_max_i64(0, page * PAGE + first - position_of(t, 0)), until = from;
+    for (; until < t->rows; until++) {
+        int64_t low = as_first_visible(position_of(t, until), t->args->window, t->args->chunk);
+        if (low >= page * PAGE + end) break;
+    }
+    attend_queries(t, page, first, end, from * t->heads, until * t->heads, into);
 }
 
 #endif

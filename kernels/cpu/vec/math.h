@@ -9,12 +9,11 @@
 #include "kernels/cpu/ref/ref.h"
 #include "kernels/cpu/vec/vec.h"
 
-/* e^x; 0 where that is below the smallest normal number. At most 1 ulp. */
-AS_INLINE vf vf_exp(vf x)
+/* e^x within -88..89. */
+AS_INLINE vf vf_exp_core(vf x)
 {
-    vf clamped = vf_min(vf_set(89.0f), vf_max(vf_set(-88.0f), x));
-    vf n = vf_round(vf_mul(clamped, vf_set(1.44269504f)));
-    vf r = vf_fnma(n, vf_set(0.693359375f), clamped);
+    vf n = vf_round(vf_mul(x, vf_set(1.44269504f)));
+    vf r = vf_fnma(n, vf_set(0.693359375f), x);
     r = vf_fnma(n, vf_set(-2.12194440e-4f), r);
     vf p = vf_set(1.9875691500e-4f);
     p = vf_fma(p, r, vf_set(1.3981999507e-3f));
@@ -23,8 +22,22 @@ AS_INLINE vf vf_exp(vf x)
     p = vf_fma(p, r, vf_set(1.6666665459e-1f));
     p = vf_fma(p, r, vf_set(5.0000001201e-1f));
     p = vf_add(vf_fma(p, vf_mul(r, r), r), vf_set(1.0f));
-    vf y = vf_scale2(p, n);
+    return vf_scale2(p, n);
+}
+
+/* e^x; 0 where that is below the smallest normal number. At most 1 ulp. */
+AS_INLINE vf vf_exp(vf x)
+{
+    vf y = vf_exp_core(vf_min(vf_set(89.0f), vf_max(vf_set(-88.0f), x)));
     return vf_select(vf_lt(x, vf_set(-87.336544f)), vf_zero(), y);
+}
+
+/* e^x for x <= 0; nothing smaller than e^-87. At most 1 ulp. For the many exponentials of attention, where
+ * less would be lost in the sum. */
+AS_INLINE vf vf_exp_down(vf x)
+{
+    vf clamped = vf_max(vf_set(-87.0f), x);
+    return vf_exp_core(clamped);
 }
 
 /* tanh x. At most 2 ulp. */
