@@ -113,6 +113,8 @@ static as_code read_class(as_regex_reader *r, int depth, as_buf *out, as_error *
     while (rc == AS_OK && as_regex_peek(r, 0) != ']') {
         rc = as_regex_peek(r, 0) < 0 ? as_regex_refuse(r, "a class without end", err)
                                      : read_class_item(r, &s, depth, err);
+        if (rc == AS_OK) rc = as_buf_check(&s.plain, "the pattern", err);
+        if (rc == AS_OK) rc = as_buf_check(&s.nested, "the pattern", err);
     }
     r->at++;
     if (rc == AS_OK && s.before.size == 0 && s.nested.size == 0) {
