@@ -84,7 +84,7 @@ void as_interrupt_session(as_session *session)
 {
     static bool installed;
     atomic_store(&active, session);
-    if (installed || !session) return;
+    if (installed) return;
     installed = true;
     struct sigaction action = {.sa_handler = on_interrupt};
     sigemptyset(&action.sa_mask);

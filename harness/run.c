@@ -411,6 +411,7 @@ static void free_run(run *r)
 as_code as_run_model(const char *name, const as_run_options *options, json_t **result, as_error *err)
 {
     run r = {.name = name, .options = options, .started = as_clock_seconds()};
+    as_interrupt_session(NULL); /* from here on an interrupt keeps what was finished */
     as_code rc = prepare(&r, err);
     if (rc == AS_OK) {
         announce(&r);
