@@ -17,6 +17,7 @@ typedef struct as_linear {
 /* One stack of experts' matrices [experts], all of one shape. */
 typedef struct as_expert_stack {
     const as_matrix *w;
+    const float *bias; /* [experts, rows] or NULL */
     as_activation_rounding rounding;
 } as_expert_stack;
 
@@ -49,8 +50,10 @@ typedef struct as_binder_totals {
 /* Where weights come from. */
 typedef struct as_binder_source {
     as_repository *repository; /* NULL: generated */
-    uint64_t seed;             /* of generated weights */
-    as_dtype dtype;            /* of generated weights */
+    bool counted;   /* sizes alone: no memory is taken, matrices have no data and vectors are zero */
+    uint64_t seed;  /* of generated weights */
+    as_dtype dtype; /* of generated weights */
+    int64_t block_rows, block_cols; /* that share a scale in 8-bit checkpoints; 0: 128 */
 } as_binder_source;
 
 typedef struct as_binder as_binder;
@@ -70,8 +73,8 @@ bool as_binder_differs(as_binder *binder, as_slot slot, as_slot same);
 /* Fails on a tensor that nothing asked for and that the family does not name as ignorable. */
 AS_MUST_USE as_code as_binder_check_surplus(const as_binder *binder, as_error *err);
 
-/* The layer whose slots the calls below mean; -1 for the model's own. */
-void as_binder_layer(as_binder *binder, int64_t layer);
+/* The layer (-1: the model's own) and the part of a step whose slots the calls below mean. */
+void as_binder_at(as_binder *binder, int64_t layer, int part);
 
 /* A linear layer inside the blocks, [rows, cols], converted to the run's precision. */
 AS_MUST_USE as_code as_bind_linear(as_binder *binder, as_slot slot, int64_t rows, int64_t cols, bool bias,
@@ -80,6 +83,8 @@ AS_MUST_USE as_code as_bind_linear(as_binder *binder, as_slot slot, int64_t rows
  * router. */
 AS_MUST_USE as_code as_bind_matrix(as_binder *binder, as_slot slot, int64_t rows, int64_t cols,
                                    as_matrix *out, as_error *err);
+/* Gives each row of a matrix the scale under which its length is one. */
+AS_MUST_USE as_code as_bind_unit_rows(as_binder *binder, as_matrix *matrix, as_error *err);
 /* `count` values as float32; the tensor may have any shape of that many elements. suffix: ".weight", ".bias"
  * or "" for a pattern that is a whole name. */
 AS_MUST_USE as_code as_bind_vector(as_binder *binder, as_slot slot, const char *suffix, int64_t count,
@@ -89,6 +94,16 @@ AS_MUST_USE as_code as_bind_floats(as_binder *binder, int64_t count, float **out
 AS_MUST_USE as_code as_bind_norm(as_binder *binder, const as_norm_spec *norm, int64_t width,
                                  as_norm_weights *out, as_error *err);
 AS_MUST_USE as_code as_bind_experts(as_binder *binder, as_slot slot, int64_t experts, int64_t rows,
-                                    int64_t cols, as_expert_stack *out, as_error *err);
+                                    int64_t cols, bool bias, as_expert_stack *out, as_error *err);
+/* The same for a stack of matrices that every token uses. */
+AS_MUST_USE as_code as_bind_stack(as_binder *binder, as_slot slot, int64_t count, int64_t rows, int64_t cols,
+                                  as_expert_stack *out, as_error *err);
+/* Elements of the slot's tensor, for a size that no config states; 0 where there is none or it is generated.
+ */
+int64_t as_binder_elements(const as_binder *binder, as_slot slot, const char *suffix);
+
+/* The matrices of a block-diagonal layer, stored as one stack; not experts. */
+AS_MUST_USE as_code as_bind_blocks(as_binder *binder, as_slot slot, int64_t blocks, int64_t rows,
+                                   int64_t cols, as_expert_stack *out, as_error *err);
 
 #endif

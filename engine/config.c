@@ -14,7 +14,7 @@ static const double least_factor = 1e-6, most_factor = 1e6, most_base = 1e30;
 
 void as_config_init(as_config *config, const json_t *root)
 {
-    *config = (as_config){.root = root};
+    *config = (as_config){.root = root, .outer = root};
 }
 
 as_code as_config_check(const as_config *config, as_error *err)
@@ -41,6 +41,11 @@ void as_config_fail(as_config *config, as_code code, const char *format, ...)
 bool as_config_has(const as_config *config, const char *key)
 {
     return as_json_has(config->root, key);
+}
+
+const char *as_config_key(const as_config *config, const char *own, const char *other)
+{
+    return !as_config_has(config, own) && as_config_has(config, other) ? other : own;
 }
 
 /* Each getter keeps the first failure and then hands out defaults. */
@@ -97,11 +102,31 @@ double as_config_eps(as_config *config, const char *key, double otherwise)
     return as_config_number_in(config, key, otherwise, 0, 1000);
 }
 
+as_config as_config_nested(as_config *config, const char *key)
+{
+    json_t *object = NULL;
+    GET(object, object);
+    return (as_config){.root = object, .outer = config->outer, .rc = config->rc, .err = config->err};
+}
+
+void as_config_return(as_config *config, const as_config *nested)
+{
+    if (config->rc != AS_OK || nested->rc == AS_OK) return;
+    config->rc = nested->rc;
+    config->err = nested->err;
+}
+
 bool as_config_bool(as_config *config, const char *key, bool otherwise)
 {
     bool value = otherwise;
     GET(bool, value);
     return value;
+}
+
+bool as_config_says(const as_config *config, const char *key, const char *text)
+{
+    const char *value = json_string_value(json_object_get(config->root, key));
+    return value && strcmp(value, text) == 0;
 }
 
 const char *as_config_string(as_config *config, const char *key, const char *otherwise)
@@ -137,7 +162,16 @@ static const struct {
     {"leaky_relu", AS_ACT_LEAKY_RELU},
     {"mish", AS_ACT_MISH},
     {"relu6", AS_ACT_RELU6},
+    {"sqrtsoftplus", AS_ACT_SQRT_SOFTPLUS},
 };
+
+const char *as_activation_name(as_activation act)
+{
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
+        if (activations[i].act == act) return activations[i].name;
+    }
+    return "identity";
+}
 
 as_activation as_config_activation(as_config *config, const char *key, const char *otherwise)
 {
@@ -159,20 +193,24 @@ static const struct {
     const char *name;
     as_rope_scaling scaling;
 } scalings[] = {
-    {"default", AS_ROPE_PLAIN}, {"linear", AS_ROPE_LINEAR}, {"dynamic", AS_ROPE_DYNAMIC},
-    {"yarn", AS_ROPE_YARN},     {"llama3", AS_ROPE_LLAMA3}, {"longrope", AS_ROPE_LONGROPE},
-    {"su", AS_ROPE_LONGROPE},
+    {"default", AS_ROPE_PLAIN},   {"linear", AS_ROPE_LINEAR},
+    {"dynamic", AS_ROPE_DYNAMIC}, {"yarn", AS_ROPE_YARN},
+    {"llama3", AS_ROPE_LLAMA3},   {"longrope", AS_ROPE_LONGROPE},
+    {"su", AS_ROPE_LONGROPE},     {"proportional", AS_ROPE_PROPORTIONAL},
+    {"mrope", AS_ROPE_PLAIN}, /* in sections, which positions of text share */
 };
 
-static as_rope_scaling rope_scaling_kind(as_config *config, as_config *fields)
+static as_rope_scaling rope_scaling_kind(as_config *config, as_config *fields,
+                                         const as_rope_defaults *defaults)
 {
     const char *name = as_config_string(fields, "rope_type", as_config_string(fields, "type", "default"));
+    if (defaults->always_longrope && strcmp(name, "yarn") == 0) return AS_ROPE_LONGROPE;
     for (size_t i = 0; i < sizeof scalings / sizeof scalings[0]; i++) {
         if (strcmp(name, scalings[i].name) == 0) return scalings[i].scaling;
     }
     as_config_fail(config, AS_E_UNSUPPORTED,
                    "rope scaling \"%s\" is not known here (default, linear, dynamic, yarn, "
-                   "llama3, longrope)",
+                   "llama3, longrope, proportional)",
                    name);
     return AS_ROPE_PLAIN;
 }
@@ -220,27 +258,32 @@ static double default_attention_factor(as_config *fields, const as_rope_spec *ro
     return 1;
 }
 
-static void read_scaling(as_config *config, as_config *fields, as_rope_spec *rope, as_model_spec *spec)
+/* The length before stretching: beside the scaling it goes before the scaling's own, but not where scalings
+ * are nested by layer type (RotaryEmbeddingConfigMixin.standardize_rope_params). */
+static int64_t original_context(as_config *config, as_config *fields, const as_rope_defaults *defaults,
+                                bool nested, int64_t max_context)
+{
+    int64_t own = as_config_size_or(fields, "original_max_position_embeddings", max_context, MAX_CONTEXT);
+    if (nested) return own;
+    int64_t otherwise = defaults->original ? defaults->original : own;
+    return as_config_size_or(config, "original_max_position_embeddings", otherwise, MAX_CONTEXT);
+}
+
+static void read_scaling(as_config *fields, as_rope_spec *rope, as_model_spec *spec)
 {
     bool needs_factor = rope->scaling == AS_ROPE_LINEAR || rope->scaling == AS_ROPE_DYNAMIC ||
                         rope->scaling == AS_ROPE_LLAMA3;
     if (needs_factor && !as_config_has(fields, "factor")) {
         as_config_fail(fields, AS_E_INPUT, "rope scaling has no \"factor\"");
     }
-    rope->max_context = as_config_size_or(config, "max_position_embeddings",
-                                          spec->context ? spec->context : 2048, MAX_CONTEXT);
-    int64_t original =
-        as_config_size_or(fields, "original_max_position_embeddings", rope->max_context, MAX_CONTEXT);
-    rope->original_context =
-        as_config_size_or(config, "original_max_position_embeddings", original, MAX_CONTEXT);
     double ratio = (double)rope->max_context / (double)rope->original_context;
     bool by_ratio = rope->scaling == AS_ROPE_YARN || rope->scaling == AS_ROPE_LONGROPE;
     rope->factor = as_config_number_in(fields, "factor", by_ratio ? ratio : 1, least_factor, most_factor);
     rope->low_freq_factor = as_config_number_in(fields, "low_freq_factor", 1, least_factor, most_factor);
     rope->high_freq_factor = as_config_number_in(fields, "high_freq_factor", 4, least_factor, most_factor);
-    if (rope->scaling == AS_ROPE_LLAMA3 && rope->low_freq_factor >= rope->high_freq_factor) {
+    if (rope->scaling == AS_ROPE_LLAMA3 && rope->low_freq_factor > rope->high_freq_factor) {
         as_config_fail(fields, AS_E_INPUT,
-                       "\"low_freq_factor\" is %g, expected below \"high_freq_factor\" %g",
+                       "\"low_freq_factor\" is %g, expected at most \"high_freq_factor\" %g",
                        rope->low_freq_factor, rope->high_freq_factor);
     }
     rope->beta_fast = as_config_number_in(fields, "beta_fast", 32, 0, most_factor);
@@ -252,6 +295,7 @@ static void read_scaling(as_config *config, as_config *fields, as_rope_spec *rop
         rope->short_factor = factor_list(fields, "short_factor", (rope->rotary + 1) / 2, spec);
         rope->long_factor = factor_list(fields, "long_factor", (rope->rotary + 1) / 2, spec);
     }
+    rope->mscale_all_dim = as_config_number_in(fields, "mscale_all_dim", 0, -most_factor, most_factor);
     rope->attention_factor = 1;
     if (by_ratio) {
         double otherwise = default_attention_factor(fields, rope);
@@ -263,61 +307,176 @@ static bool same_rope(const as_rope_spec *a, const as_rope_spec *b)
 {
     return a->kind == b->kind && a->head_dim == b->head_dim && a->dim == b->dim && a->offset == b->offset &&
            a->theta == b->theta && a->scaling == b->scaling && a->factor == b->factor &&
-           a->attention_factor == b->attention_factor && a->original_context == b->original_context &&
-           a->scaling != AS_ROPE_LONGROPE;
+           a->attention_factor == b->attention_factor && a->mscale_all_dim == b->mscale_all_dim &&
+           a->original_context == b->original_context && a->max_context == b->max_context &&
+           a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor &&
+           a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow && a->no_truncate == b->no_truncate &&
+           a->angles == b->angles && a->short_factor == b->short_factor && a->long_factor == b->long_factor &&
+           a->backward == b->backward;
+}
+
+static int add_rope(as_config *config, as_model_spec *spec, const as_rope_spec *rope)
+{
+    for (int i = 0; i < spec->rope_count; i++) {
+        if (same_rope(&spec->ropes[i], rope)) return i;
+    }
+    if (spec->rope_count == AS_MAX_ROPES) {
+        as_config_fail(config, AS_E_UNSUPPORTED, "more than %d different rotary encodings", AS_MAX_ROPES);
+        return 0;
+    }
+    spec->ropes[spec->rope_count] = *rope;
+    return spec->rope_count++;
+}
+
+/* The object that holds the rotary parameters. */
+typedef struct rope_source {
+    json_t *object; /* NULL: none */
+    bool nested;    /* under the layer type */
+    bool none;      /* null under the layer type: no rotation */
+} rope_source;
+
+static rope_source find_rope(as_config *config, const as_rope_defaults *defaults)
+{
+    static const char *const keys[] = {"rope_parameters", "rope_scaling"};
+    rope_source found = {.object = NULL};
+    for (size_t i = 0; i < 2 && !found.object && !found.none; i++) {
+        json_t *object = NULL;
+        if (config->rc == AS_OK)
+            config->rc = as_json_get_object(config->root, keys[i], &object, &config->err);
+        json_t *nested = defaults->layer_type ? json_object_get(object, defaults->layer_type) : NULL;
+        found.none = json_is_null(nested);
+        found.nested = json_is_object(nested);
+        if (found.nested) {
+            object = nested;
+        } else if (i == 0 ? defaults->by_type : defaults->own_scaling) {
+            object = NULL;
+        }
+        if (json_object_size(object)) found.object = object;
+    }
+    return found;
+}
+
+/* How many of a head's elements turn, and over how many the frequencies are taken. */
+static void read_widths(as_config *config, as_config *fields, const as_rope_defaults *defaults,
+                        as_rope_spec *rope)
+{
+    double share = defaults->partial > 0
+                       ? as_config_number_in(config, "partial_rotary_factor", defaults->partial, 0, 1)
+                       : 1;
+    bool proportional = rope->scaling == AS_ROPE_PROPORTIONAL;
+    if (defaults->partial > 0 || proportional)
+        share = as_config_number_in(fields, "partial_rotary_factor", share, 0, 1);
+    rope->dim = (int64_t)((double)rope->head_dim * share);
+    if (proportional) {
+        rope->angles = (int64_t)floor(share * (double)rope->head_dim / 2);
+        rope->dim = rope->head_dim;
+    }
+    rope->rotary = rope->dim + rope->dim % 2; /* an odd share is rounded up */
+    if (rope->rotary > rope->head_dim) {
+        as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
+                       (long long)rope->head_dim, (long long)rope->dim);
+    }
+}
+
+/* HunYuan's dynamic scaling: the base stretched once, for all lengths. */
+static void read_alpha(as_config *fields, as_rope_spec *rope)
+{
+    double alpha = as_config_number_in(fields, "alpha", 0, 0, most_base);
+    if (alpha == 0) return;
+    double dim = (double)rope->dim;
+    rope->theta *= pow(alpha, dim / (dim - 2));
+    rope->scaling = AS_ROPE_PLAIN;
 }
 
 int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model_spec *spec)
 {
-    static const char *const sources[] = {"rope_parameters", "rope_scaling"};
+    rope_source from = find_rope(config, defaults);
+    if (from.none) return -1;
+    json_t *own = NULL;
+    if (!from.object && defaults->parameters) from.object = own = json_loads(defaults->parameters, 0, NULL);
     as_config fields;
-    as_config_init(&fields, NULL);
-    for (size_t i = 0; i < 2 && !fields.root; i++) {
-        json_t *object = NULL;
-        if (config->rc == AS_OK)
-            config->rc = as_json_get_object(config->root, sources[i], &object, &config->err);
-        json_t *nested = defaults->layer_type ? json_object_get(object, defaults->layer_type) : NULL;
-        if (json_is_object(nested)) object = nested;
-        if (json_object_size(object)) fields.root = object;
-    }
-    double theta = as_config_number_in(config, "rope_theta", defaults->theta, least_factor, most_base);
-    bool may_be_partial = defaults->partial > 0;
-    double partial =
-        may_be_partial ? as_config_number_in(config, "partial_rotary_factor", defaults->partial, 0, 1) : 1;
-    as_rope_spec rope = {.kind = defaults->kind, .head_dim = defaults->head_dim};
-    rope.theta = as_config_number_in(&fields, "rope_theta", theta, least_factor, most_base);
-    if (may_be_partial) partial = as_config_number_in(&fields, "partial_rotary_factor", partial, 0, 1);
-    rope.scaling = rope_scaling_kind(config, &fields);
-    rope.dim = (int64_t)((double)rope.head_dim * partial);
-    rope.rotary = rope.dim + rope.dim % 2; /* an odd share is rounded up */
-    if (rope.rotary > rope.head_dim) {
-        as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
-                       (long long)rope.head_dim, (long long)rope.dim);
-    }
-    read_scaling(config, &fields, &rope, spec);
+    as_config_init(&fields, from.object);
+    as_rope_spec rope = {.kind = defaults->kind,
+                         .head_dim = defaults->head_dim,
+                         .anew = defaults->anew,
+                         .backward = defaults->backward};
+    rope.theta = as_config_number_in(config, defaults->theta_key ? defaults->theta_key : "rope_theta",
+                                     defaults->theta, least_factor, most_base);
+    rope.theta = as_config_number_in(&fields, "rope_theta", rope.theta, least_factor, most_base);
+    rope.scaling = rope_scaling_kind(config, &fields, defaults);
+    rope.max_context = as_config_size_or(config, "max_position_embeddings",
+                                         spec->context ? spec->context : 2048, MAX_CONTEXT);
+    rope.original_context = original_context(config, &fields, defaults, from.nested, rope.max_context);
+    read_widths(config, &fields, defaults, &rope);
+    read_scaling(&fields, &rope, spec);
+    if (defaults->ntk_alpha && rope.scaling == AS_ROPE_DYNAMIC) read_alpha(&fields, &rope);
     if (config->rc == AS_OK && fields.rc != AS_OK) {
         config->rc = fields.rc;
         config->err = fields.err;
     }
-    for (int i = 0; i < spec->rope_count; i++) {
-        if (same_rope(&spec->ropes[i], &rope)) return i;
+    json_decref(own);
+    return add_rope(config, spec, &rope);
+}
+
+int as_config_rope_of_base(as_config *config, as_model_spec *spec, int rope, double theta)
+{
+    if (rope < 0) return rope;
+    as_rope_spec other = spec->ropes[rope];
+    other.theta = theta;
+    return add_rope(config, spec, &other);
+}
+
+/* Entry `layer` of a list of one for each layer; NULL where the field is no list. */
+static const json_t *layer_entry(as_config *config, const char *key, int64_t layer, int64_t layers)
+{
+    json_t *list = json_object_get(config->root, key);
+    if (!json_is_array(list) || (int64_t)json_array_size(list) != layers) {
+        as_config_fail(config, AS_E_INPUT, "\"%s\" must be a list with one entry for each of the %lld layers",
+                       key, (long long)layers);
+        return NULL;
     }
-    AS_BUG(spec->rope_count == AS_MAX_ROPES);
-    spec->ropes[spec->rope_count] = rope;
-    return spec->rope_count++;
+    return json_array_get(list, (size_t)layer);
+}
+
+const char *as_config_layer_name(as_config *config, const char *key, int64_t layer, int64_t layers)
+{
+    if (!as_config_has(config, key)) return NULL;
+    const char *name = json_string_value(layer_entry(config, key, layer, layers));
+    if (!name) as_config_fail(config, AS_E_INPUT, "\"%s\"[%lld] is not a string", key, (long long)layer);
+    return name;
 }
 
 const char *as_config_layer_type(as_config *config, int64_t layer, int64_t layers)
 {
-    if (!as_config_has(config, "layer_types")) return NULL;
-    json_t *list = json_object_get(config->root, "layer_types");
-    if (!json_is_array(list) || (int64_t)json_array_size(list) != layers) {
-        as_config_fail(config, AS_E_INPUT,
-                       "\"layer_types\" must be a list with one entry for each of the %lld layers",
-                       (long long)layers);
-        return NULL;
+    return as_config_layer_name(config, "layer_types", layer, layers);
+}
+
+int64_t as_config_layer_size(as_config *config, const char *key, int64_t layer, int64_t layers,
+                             int64_t otherwise, int64_t most)
+{
+    if (!json_is_array(json_object_get(config->root, key))) {
+        return as_config_size_or(config, key, otherwise, most);
     }
-    const char *name = json_string_value(json_array_get(list, (size_t)layer));
-    if (!name) as_config_fail(config, AS_E_INPUT, "\"layer_types\"[%lld] is not a string", (long long)layer);
-    return name;
+    const json_t *entry = layer_entry(config, key, layer, layers);
+    if (entry && !json_is_integer(entry)) {
+        as_config_fail(config, AS_E_INPUT, "\"%s\"[%lld] is not an integer", key, (long long)layer);
+    }
+    return check_size(config, key, json_is_integer(entry) ? json_integer_value(entry) : 1, most);
+}
+
+bool as_config_lists(as_config *config, const char *key, int64_t number)
+{
+    if (!as_config_has(config, key)) return false;
+    json_t *list = json_object_get(config->root, key), *entry;
+    size_t i;
+    if (!json_is_array(list)) as_config_fail(config, AS_E_INPUT, "\"%s\" is not a list", key);
+    json_array_foreach(list, i, entry)
+    {
+        if (!json_is_integer(entry)) {
+            as_config_fail(config, AS_E_INPUT, "\"%s\"[%zu] is not an integer", key, i);
+        } else if (json_integer_value(entry) == number) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -30,6 +30,8 @@ typedef struct as_model_options {
     const char *device;     /* "cpu" or NULL */
     int threads;            /* used while loading (rounding, synthesis); 0: all */
     bool without_tokenizer; /* do not look for tokenizer files */
+    /* Facts and sizes alone, from the configuration: no weights are read or made, nothing can be computed. */
+    bool sizes_only;
     /* Generated weights: the config.json of the model to make; name then only labels it. */
     const json_t *synth;
     uint64_t seed;
@@ -63,6 +65,9 @@ AS_MUST_USE as_code as_model_open(const char *name, const as_model_options *opti
 void as_model_close(as_model *model);
 const as_model_info *as_model_facts(const as_model *model);
 const json_t *as_model_config(const as_model *model); /* config.json as read */
+/* The kinds of its layers in words: "32 x attention (32 heads of 128 over 8, rotary) + mlp (gated silu
+ * 14336)". */
+void as_model_describe(const as_model *model, as_buf *out);
 /* The names of the architectures that run, in order; NULL past the last. */
 const char *as_architecture_at(int64_t i);
 /* What computing costs, for speeds as fractions of a machine's limits. Operations: two for each multiply-add
@@ -70,6 +75,9 @@ const char *as_architecture_at(int64_t i);
  * cache that a decoding step of `batch` sequences at that position reads, each once, the cache at 16 bits. */
 double as_model_operations(const as_model *model, int64_t first, int64_t count);
 double as_model_step_bytes(const as_model *model, int64_t position, int64_t batch);
+/* Bytes of the key/value cache of one sequence of `tokens` tokens at `element` bytes a number, where a layer
+ * with a window or a chunk keeps no more than that. */
+double as_model_cache_bytes(const as_model *model, int64_t tokens, int element);
 /* NULL when the repository has no tokenizer, or none was asked for. */
 const struct as_tokenizer *as_model_tokenizer(const as_model *model);
 

@@ -16,18 +16,29 @@ static void *take(as_kv *kv, int64_t count, int64_t unit, int64_t size)
     return at;
 }
 
+/* A cache of the width; without memory of its own for values where they stand in the keys. */
+static as_code open_cache(as_kv *kv, const as_kv_layer *form, bool values, as_kv_layer *out, as_error *err)
+{
+    int64_t unit = form->kv_heads * AS_PAGE_TOKENS * as_dtype_bytes(form->dtype);
+    *out = *form;
+    out->k = take(kv, kv->pages, unit, form->k_width);
+    out->v = values ? take(kv, kv->pages, unit, form->v_width) : out->k;
+    return out->k && out->v ? AS_OK : as_fail_memory(err, "the key/value cache");
+}
+
 static as_code open_step(as_kv *kv, const as_block_needs *needs, as_dtype dtype, as_step_memory *step,
                          as_error *err)
 {
     if (needs->kv_heads) {
-        int64_t unit = needs->kv_heads * AS_PAGE_TOKENS * as_dtype_bytes(dtype);
-        step->cache = (as_kv_layer){.dtype = dtype,
-                                    .kv_heads = needs->kv_heads,
-                                    .k_width = needs->k_width,
-                                    .v_width = needs->v_width};
-        step->cache.k = take(kv, kv->pages, unit, needs->k_width);
-        step->cache.v = take(kv, kv->pages, unit, needs->v_width);
-        if (!step->cache.k || !step->cache.v) return as_fail_memory(err, "the key/value cache");
+        as_kv_layer form = {.dtype = dtype,
+                            .kv_heads = needs->kv_heads,
+                            .k_width = needs->k_width,
+                            .v_width = needs->v_width};
+        AS_TRY(open_cache(kv, &form, !needs->values_in_keys, &step->cache, err));
+    }
+    if (needs->index_width) {
+        as_kv_layer form = {.dtype = dtype, .kv_heads = 1, .k_width = needs->index_width};
+        AS_TRY(open_cache(kv, &form, false, &step->index, err));
     }
     for (int p = 0; p < AS_MAX_STATES; p++) {
         if (!needs->state[p]) continue;

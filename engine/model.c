@@ -19,37 +19,56 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
     if (!weights->block) return as_fail_memory(err, "the weights");
     AS_TRY(as_bind_norm(binder, &step->in_norm, m->spec.hidden, &weights->in_norm, err));
     AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
+    AS_TRY(as_bind_norm(binder, &step->stream_norm, m->spec.hidden, &weights->stream_norm, err));
     return as_bind_norm(binder, &step->out_norm, m->spec.hidden, &weights->out_norm, err);
 }
 
 static as_code bind_head(as_model *m, as_binder *binder, as_error *err)
 {
+    int64_t width = m->spec.embed_width ? m->spec.embed_width : m->spec.hidden;
     if (m->spec.tied_head && !as_binder_differs(binder, AS_SLOT_HEAD, AS_SLOT_EMBED)) {
         m->head.w = m->embed;
-        return AS_OK;
+    } else {
+        AS_TRY(as_bind_matrix(binder, AS_SLOT_HEAD, m->spec.vocab, width, &m->head.w, err));
     }
-    AS_TRY(as_bind_matrix(binder, AS_SLOT_HEAD, m->spec.vocab, m->spec.hidden, &m->head.w, err));
+    if (m->spec.unit_head) AS_TRY(as_bind_unit_rows(binder, &m->head.w, err));
     if (!m->spec.head_bias) return AS_OK;
     return as_bind_vector(binder, AS_SLOT_HEAD, ".bias", m->spec.vocab, &m->head.bias, err);
+}
+
+static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
+{
+    const as_model_spec *spec = &m->spec;
+    int64_t width = spec->embed_width ? spec->embed_width : spec->hidden;
+    /* A tied checkpoint may hold its one matrix under either name. */
+    bool under_head = spec->tied_head && !as_binder_has(binder, AS_SLOT_EMBED, ".weight") &&
+                      as_binder_has(binder, AS_SLOT_HEAD, ".weight");
+    as_slot embed = under_head ? AS_SLOT_HEAD : AS_SLOT_EMBED;
+    AS_TRY(as_bind_matrix(binder, embed, spec->vocab, width, &m->embed, err));
+    if (spec->embed_width) {
+        AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_IN, spec->hidden, width, false, &m->embed_in, err));
+        AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_OUT, width, spec->hidden, false, &m->embed_out, err));
+    }
+    const as_position_spec *positions = &spec->positions;
+    if (positions->present && positions->rows) {
+        AS_TRY(as_bind_matrix(binder, AS_SLOT_POSITIONS, positions->rows, spec->hidden, &m->positions, err));
+    }
+    return as_bind_norm(binder, &spec->embed_norm, spec->hidden, &m->embed_norm, err);
 }
 
 static as_code bind_all(as_model *m, as_binder *binder, as_error *err)
 {
     const as_model_spec *spec = &m->spec;
-    /* A tied checkpoint may hold its one matrix under either name. */
-    bool under_head = spec->tied_head && !as_binder_has(binder, AS_SLOT_EMBED, ".weight") &&
-                      as_binder_has(binder, AS_SLOT_HEAD, ".weight");
-    as_slot embed = under_head ? AS_SLOT_HEAD : AS_SLOT_EMBED;
-    AS_TRY(as_bind_matrix(binder, embed, spec->vocab, spec->hidden, &m->embed, err));
+    AS_TRY(bind_embedding(m, binder, err));
     m->layers = AS_ARENA_NEW_ARRAY(&m->memory.arena, as_layer_weights, spec->layer_count);
     if (!m->layers) return as_fail_memory(err, "the weights");
     for (int64_t i = 0; i < spec->layer_count; i++) {
-        as_binder_layer(binder, i);
         for (int s = 0; s < spec->layers[i].step_count; s++) {
+            as_binder_at(binder, i, spec->layers[i].steps[s].part);
             AS_TRY(bind_step(m, binder, &spec->layers[i].steps[s], &m->layers[i].steps[s], err));
         }
     }
-    as_binder_layer(binder, -1);
+    as_binder_at(binder, -1, 0);
     AS_TRY(as_bind_norm(binder, &spec->final_norm, spec->hidden, &m->final_norm, err));
     AS_TRY(bind_head(m, binder, err));
     return as_binder_check_surplus(binder, err);
@@ -62,9 +81,9 @@ static int64_t active_parameters(const as_model_spec *spec, const as_binder_tota
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             const as_step *step = &spec->layers[i].steps[s];
-            if (step->block != &as_block_moe) continue;
-            all += step->u.moe.experts;
-            used += step->u.moe.top_k;
+            as_block_cost cost = step->block->cost(spec, step);
+            all += cost.experts;
+            used += cost.used;
         }
     }
     if (all == 0) return totals->parameters;
@@ -73,12 +92,21 @@ static int64_t active_parameters(const as_model_spec *spec, const as_binder_tota
 
 static as_code load_weights(as_model *m, const as_model_options *options, as_error *err)
 {
-    as_binder_source source = {.repository = m->repository, .seed = options->seed, .dtype = AS_F16};
+    as_binder_source source = {.repository = options->sizes_only ? NULL : m->repository,
+                               .counted = options->sizes_only,
+                               .seed = options->seed,
+                               .dtype = AS_F16};
     const char *stored = json_string_value(json_object_get(m->config, "torch_dtype"));
     if (!stored) stored = json_string_value(json_object_get(m->config, "dtype"));
     as_dtype named;
     if (stored && as_dtype_parse(stored, &named) && (named == AS_F32 || named == AS_BF16))
         source.dtype = named;
+    const json_t *quantization = json_object_get(m->config, "quantization_config");
+    const json_t *text = json_object_get(m->config, "text_config");
+    if (!quantization) quantization = json_object_get(text, "quantization_config");
+    const json_t *block = json_object_get(quantization, "weight_block_size");
+    source.block_rows = json_integer_value(json_array_get(block, 0));
+    source.block_cols = json_integer_value(json_array_get(block, 1));
     as_pool *pool = NULL;
     as_binder *binder = NULL;
     as_code rc = as_pool_open(options->threads, &pool, err);
@@ -90,7 +118,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
         m->info.active_parameters = active_parameters(&m->spec, &totals);
         m->info.weight_bytes = totals.weight_bytes;
         m->info.checkpoint_bytes = totals.checkpoint_bytes;
-        m->info.dtype = as_dtype_torch_name(m->repository ? m->embed.dtype : source.dtype);
+        m->info.dtype = as_dtype_torch_name(source.repository ? m->embed.dtype : source.dtype);
     }
     as_binder_close(binder);
     as_pool_close(pool);
@@ -141,13 +169,14 @@ static as_code fill_info(as_model *m, const char *name, const as_model_options *
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             as_block_needs needs = spec->layers[i].steps[s].block->needs(spec, &spec->layers[i].steps[s]);
-            info->kv_bytes_per_token += 2 * needs.kv_heads * (needs.k_width + needs.v_width);
+            info->kv_bytes_per_token += 2 * as_block_cache_width(&needs);
             for (int p = 0; p < AS_MAX_STATES; p++)
                 info->state_bytes += needs.state[p] * (int64_t)sizeof(float);
         }
     }
     if (!info->id) return as_fail_memory(err, "the model's facts");
-    AS_TRY(as_model_digest(m->config, m->repository, options->seed, m->digest, err));
+    if (!options->sizes_only)
+        AS_TRY(as_model_digest(m->config, m->repository, options->seed, m->digest, err));
     info->digest = m->digest;
     return eos_list(m, err);
 }
@@ -155,13 +184,28 @@ static as_code fill_info(as_model *m, const char *name, const as_model_options *
 /* ---- open ------------------------------------------------------------------------------------------------
  */
 
+/* A directory without safetensors that holds a GGUF file is that file. */
+static as_code open_repository(const char *name, as_repository **out, as_error *err)
+{
+    as_repository *repo;
+    char path[AS_PATH_MAX];
+    AS_TRY(as_repository_open(name, &repo, err));
+    if (repo->weight_count) {
+        *out = repo;
+        return AS_OK;
+    }
+    as_code rc = as_repository_find_gguf(repo, path, err); /* also tells of a folder without either */
+    as_repository_close(repo);
+    return rc == AS_OK ? as_repository_open(path, out, err) : rc;
+}
+
 static as_code read_config(as_model *m, const char *name, const as_model_options *options, as_error *err)
 {
     if (options->synth) {
         m->config = json_deep_copy(options->synth);
         return m->config ? AS_OK : as_fail_memory(err, "the configuration");
     }
-    AS_TRY(as_repository_open(name, &m->repository, err));
+    AS_TRY(open_repository(name, &m->repository, err));
     as_repository *repo = m->repository;
     if (repo->config.has_problem || !repo->config.value) {
         if (!repo->config.has_problem) return as_fail(err, AS_E_NOT_FOUND, "config.json is missing");
@@ -169,6 +213,7 @@ static as_code read_config(as_model *m, const char *name, const as_model_options
         return err->code;
     }
     m->config = json_incref(repo->config.value);
+    if (options->sizes_only) return AS_OK;
     if (repo->index.has_problem) {
         *err = repo->index.problem;
         return err->code;
@@ -178,13 +223,12 @@ static as_code read_config(as_model *m, const char *name, const as_model_options
         *err = repo->weights[i].problem;
         return err->code;
     }
-    if (repo->weight_count == 0) return as_fail(err, AS_E_NOT_FOUND, "no *.safetensors file");
     return AS_OK;
 }
 
 static as_code open_tokenizer(as_model *m, const as_model_options *options, as_error *err)
 {
-    if (!m->repository || options->without_tokenizer) return AS_OK;
+    if (!m->repository || options->without_tokenizer || options->sizes_only) return AS_OK;
     as_code rc = as_tokenizer_open(m->repository->path, &m->tokenizer, err);
     return rc == AS_E_NOT_FOUND ? AS_OK : rc;
 }

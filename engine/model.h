@@ -9,7 +9,7 @@
 
 typedef struct as_step_weights {
     void *block; /* block->weights_size bytes */
-    as_norm_weights in_norm, out_norm;
+    as_norm_weights in_norm, out_norm, stream_norm;
 } as_step_weights;
 
 typedef struct as_layer_weights {
@@ -25,8 +25,9 @@ struct as_model {
     struct as_tokenizer *tokenizer;
     const as_backend *backend;
 
-    as_matrix embed;
-    as_linear head;
+    as_matrix embed, positions;
+    as_linear embed_in, embed_out, head;
+    as_norm_weights embed_norm;
     as_norm_weights final_norm;
     as_layer_weights *layers;
 

@@ -1,4 +1,6 @@
 /* Help for blocks; see pass.h. */
+#include <string.h>
+
 #include "engine/pass.h"
 
 enum { SMALLEST_BLOCK = 32 }; /* of columns with a scale of their own: bounds the scales a row can need */
@@ -17,8 +19,8 @@ int64_t as_pass_linear_needs(int64_t cols)
     return cols + (cols + SMALLEST_BLOCK - 1) / SMALLEST_BLOCK;
 }
 
-void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
-                    int64_t y_stride)
+static void multiply(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
+                     int64_t y_stride, bool accumulate)
 {
     int64_t cols = linear->w.cols, mark = pass->work_used;
     as_matmul_args args = {.w = &linear->w,
@@ -27,7 +29,8 @@ void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int6
                            .x_stride = x_stride,
                            .bias = linear->bias,
                            .out = y,
-                           .out_stride = y_stride};
+                           .out_stride = y_stride,
+                           .accumulate = accumulate};
     const as_activation_rounding *rounding = &linear->rounding;
     if (rounding->on) {
         int64_t blocks =
@@ -52,6 +55,29 @@ void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int6
     pass->work_used = mark;
 }
 
+void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
+                    int64_t y_stride)
+{
+    multiply(pass, linear, x, x_stride, y, y_stride, false);
+}
+
+void as_pass_add_linear(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
+                        int64_t y_stride)
+{
+    multiply(pass, linear, x, x_stride, y, y_stride, true);
+}
+
+void as_pass_copy_groups(const as_pass *pass, int64_t count, int64_t width, const float *from,
+                         int64_t from_step, int64_t from_stride, float *to, int64_t to_stride)
+{
+    for (int64_t i = 0; i < pass->rows; i++) {
+        for (int64_t g = 0; g < count; g++) {
+            memcpy(to + i * to_stride + g * width, from + i * from_stride + g * from_step,
+                   (size_t)width * sizeof *to);
+        }
+    }
+}
+
 void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights, const float *in,
                   int64_t in_stride, float *out, int64_t out_stride, int64_t groups, int64_t width)
 {
@@ -67,4 +93,20 @@ void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights
                                                  .bias = weights->bias,
                                                  .weight_offset = weights->weight ? norm->weight_offset : 0,
                                                  .eps = norm->eps});
+}
+
+void as_pass_rope(as_pass *pass, int index, float *x, int64_t heads, int64_t width)
+{
+    if (index < 0 || pass->spec->ropes[index].rotary == 0) return;
+    const as_rope_spec *rope = &pass->spec->ropes[index];
+    pass->ops->rope(&pass->exec, &(as_rope_args){.kind = rope->kind,
+                                                 .x = x,
+                                                 .n = pass->rows,
+                                                 .heads = heads,
+                                                 .width = width,
+                                                 .stride = heads * width,
+                                                 .offset = rope->offset,
+                                                 .rotary = rope->rotary,
+                                                 .cos = pass->ropes[index].cos,
+                                                 .sin = pass->ropes[index].sin});
 }

@@ -14,13 +14,18 @@ typedef struct as_pass {
     const as_model_spec *spec;
     const as_backend *ops;
     as_exec exec;
-    int64_t rows; /* N */
+    int64_t rows;          /* N */
+    const int32_t *tokens; /* [N] */
     const as_span *spans;
     int64_t span_count;
     as_rope_rows ropes[AS_MAX_ROPES];
+    const float *embedding; /* [N, hidden], where the spec keeps it */
     /* the step at hand */
+    int64_t layer;
     const as_kv_layer *cache;    /* NULL where the block has none */
+    const as_kv_layer *index;    /* the same of its second cache */
     float *state[AS_MAX_STATES]; /* [slots, needs.state[part]] */
+    float *carried;              /* [N, spec->carried], kept from layer to layer */
     /* work space: a stack of floats, reset after each step */
     float *work;
     int64_t work_size, work_used;
@@ -32,11 +37,21 @@ float *as_pass_floats(as_pass *pass, int64_t count);
 /* y [N, rows] = x [N, cols] through the layer, rounding x first where the precision says so. */
 void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
                     int64_t y_stride);
+/* The same, added to what y holds. */
+void as_pass_add_linear(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
+                        int64_t y_stride);
+/* Copies `count` groups of `width` floats of each row, from_step floats from one to the next, to a dense
+ * [N, count * width] or, with a stride, to rows of it. */
+void as_pass_copy_groups(const as_pass *pass, int64_t count, int64_t width, const float *from,
+                         int64_t from_step, int64_t from_stride, float *to, int64_t to_stride);
 /* Floats of work space for each row that as_pass_linear takes for inputs of that width. */
 int64_t as_pass_linear_needs(int64_t cols);
 
 /* The norm over `groups` vectors a row (1 for the residual stream). */
 void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights, const float *in,
                   int64_t in_stride, float *out, int64_t out_stride, int64_t groups, int64_t width);
+
+/* Rotates heads of `width` floats by the spec's encoding `rope`; -1: leaves them. */
+void as_pass_rope(as_pass *pass, int rope, float *x, int64_t heads, int64_t width);
 
 #endif

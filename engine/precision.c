@@ -63,7 +63,8 @@ as_code as_precision_parse(const char *name, as_precision *out, as_error *err)
 int64_t as_precision_scale_count(const as_precision *p, int64_t rows, int64_t cols)
 {
     switch (p->scale) {
-    case AS_SCALE_NONE: return 0;
+    case AS_SCALE_NONE:
+    case AS_SCALE_POWERS: return 0; /* never made here */
     case AS_SCALE_TENSOR: return 1;
     case AS_SCALE_ROW: return rows;
     case AS_SCALE_BLOCK:
@@ -88,8 +89,8 @@ enum { CHUNK = 512 };
 /* Calls of this visit a row in chunks of CHUNK floats. */
 static void load_chunk(const as_matrix *m, int64_t row, int64_t col, int64_t n, float *out)
 {
-    int64_t size = as_dtype_bytes(m->dtype);
-    as_convert_to_f32(m->dtype, (const unsigned char *)m->data + (row * m->stride + col) * size, out, n);
+    as_convert_to_f32(
+        m->dtype, (const unsigned char *)m->data + as_dtype_span(m->dtype, row * m->stride + col), out, n);
 }
 
 static float largest(const as_matrix *m, int64_t row, int64_t from, int64_t to)

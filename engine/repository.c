@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "engine/load/gguf_model.h"
 
 enum {
     MAX_FILES = 100000,
@@ -44,6 +45,8 @@ typedef struct repository {
     as_map *maps;             /* of each weight file, empty until asked for */
     const as_tensor **sorted; /* all tensors by name, then file */
     int64_t sorted_count;
+    as_gguf gguf; /* of a GGUF file, whose map is the first of maps */
+    as_arena gguf_names;
     pthread_mutex_t lock; /* of maps */
 } repository;
 
@@ -453,6 +456,53 @@ static as_code sort_tensors(repository *repo, as_error *err)
     return AS_OK;
 }
 
+/* GGUF files. */
+
+static as_code read_gguf(repository *repo, as_weight_file *file)
+{
+    as_error *err = &file->problem;
+    as_gguf_file opened;
+    as_tensor *tensors = NULL;
+    as_json_file *config = &repo->public.config;
+    AS_TRY(as_gguf_open(repo->path, &opened, err));
+    repo->maps[0] = opened.map;
+    repo->gguf = opened.gguf;
+    file->size = opened.map.size;
+    file->header_bytes = opened.gguf.header_bytes;
+    as_code rc = as_gguf_config(&opened, &config->value, &config->problem);
+    config->has_problem = rc != AS_OK;
+    if (rc != AS_OK) {
+        (void)as_wrap(&config->problem, "%s", file->name);
+        *err = config->problem;
+        return rc;
+    }
+    rc = as_gguf_tensors(&repo->gguf, &repo->gguf_names, &tensors, &file->tensor_count, err);
+    file->tensors = tensors;
+    return rc == AS_OK ? AS_OK : as_wrap(err, "%s", file->name);
+}
+
+static as_code open_gguf(repository *repo, as_error *err)
+{
+    as_repository *seen = &repo->public;
+    AS_TRY(add_name(&repo->files, as_path_base(repo->path), err));
+    seen->files = repo->files.names;
+    seen->file_count = repo->files.count;
+    seen->weights = AS_NEW_ARRAY(as_weight_file, 1);
+    repo->names = AS_NEW_ARRAY(json_t *, 1);
+    repo->maps = AS_NEW_ARRAY(as_map, 1);
+    char *name = as_strdup(as_path_base(repo->path));
+    if (!seen->weights || !repo->names || !repo->maps || !name) {
+        as_free(name);
+        return as_fail_memory(err, "the weight files");
+    }
+    seen->weights[0].name = name;
+    seen->weight_count = 1;
+    as_code rc = read_gguf(repo, &seen->weights[0]);
+    if (rc == AS_E_MEMORY) return as_fail_memory(err, name);
+    seen->weights[0].has_problem = rc != AS_OK;
+    return sort_tensors(repo, err);
+}
+
 /* Public functions. */
 
 static as_code open_all(repository *repo, as_error *err)
@@ -461,9 +511,10 @@ static as_code open_all(repository *repo, as_error *err)
         return as_fail_sys(err, errno == ENOENT || errno == ENOTDIR ? AS_E_NOT_FOUND : AS_E_IO, "%s",
                            repo->path);
     }
+    if (as_file_exists(repo->root) && as_gguf_is_name(repo->path)) return open_gguf(repo, err);
     if (!as_dir_exists(repo->root)) {
-        return as_fail(err, AS_E_NOT_FOUND,
-                       "%s: not a directory; a model repository is one, with config.json", repo->path);
+        return as_fail(err, AS_E_NOT_FOUND, "%s: neither a directory with a config.json nor a .gguf file",
+                       repo->path);
     }
     find_blobs(repo);
     AS_TRY(list_files(repo, err));
@@ -481,6 +532,7 @@ as_code as_repository_open(const char *path, as_repository **out, as_error *err)
     repository *repo = AS_NEW(repository);
     if (!repo) return as_fail_memory(err, "a repository");
     pthread_mutex_init(&repo->lock, NULL);
+    as_arena_init(&repo->gguf_names, 0);
     repo->public.path = repo->path = as_strdup(path);
     as_code rc = repo->path ? open_all(repo, err) : as_fail_memory(err, "a path");
     if (rc != AS_OK) {
@@ -510,6 +562,8 @@ void as_repository_close(as_repository *seen)
     json_decref(seen->index.value);
     free_list(&repo->files);
     free_list(&repo->outside);
+    as_gguf_free(&repo->gguf);
+    as_arena_free(&repo->gguf_names);
     pthread_mutex_destroy(&repo->lock);
     as_free(repo->path);
     as_free(repo);
@@ -573,5 +627,26 @@ as_code as_repository_path(const as_repository *seen, const char *name, char roo
 {
     const repository *repo = (const repository *)seen;
     if (!in_list(&repo->files, name)) return fail_absent(repo, name, err);
-    return as_path_join(room, repo->path, name, err);
+    if (!as_gguf_is_name(repo->path) || as_dir_exists(repo->path)) {
+        return as_path_join(room, repo->path, name, err);
+    }
+    if (strlen(repo->path) >= AS_PATH_MAX) return as_fail(err, AS_E_LIMIT, "%s: the path is too long", name);
+    memcpy(room, repo->path, strlen(repo->path) + 1);
+    return AS_OK;
+}
+
+as_code as_repository_find_gguf(const as_repository *seen, char room[static AS_PATH_MAX], as_error *err)
+{
+    const char *found = NULL;
+    for (int64_t i = 0; i < seen->file_count; i++) {
+        const char *name = seen->files[i];
+        if (!as_gguf_is_name(name) || strchr(name, '/')) continue;
+        if (found) {
+            return as_fail(err, AS_E_INPUT,
+                           "there are several .gguf files (%s, %s): name the one that is meant", found, name);
+        }
+        found = name;
+    }
+    if (!found) return as_fail(err, AS_E_NOT_FOUND, "no config.json with *.safetensors, and no *.gguf file");
+    return as_repository_path(seen, found, room, err);
 }

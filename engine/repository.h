@@ -1,6 +1,9 @@
 /* A model repository on disk, by its headers: which files it holds, what its configuration says, which
  * tensors its weight files declare. Nothing is executed, no weight is read until asked for by name.
  *
+ * A GGUF file is a repository of one weight file: its metadata stand as config.json, its tensors under the
+ * names and shapes that they have on the hub.
+ *
  * Opening succeeds for any readable directory; what is wrong with a part is kept beside that part
  * (`problem`), so that the rules suite can report every fault and the model loader can refuse with the first.
  */
@@ -16,7 +19,7 @@
 
 enum { AS_MAX_DIMS = 8 };
 
-/* One tensor as a safetensors header declares it. */
+/* One tensor as a weight file's header declares it. */
 typedef struct as_tensor {
     const char *name;
     as_dtype dtype;
@@ -32,7 +35,7 @@ typedef struct as_tensor {
 typedef struct as_weight_file {
     const char *name; /* relative to the repository */
     uint64_t size;
-    uint64_t header_bytes; /* the JSON header's length */
+    uint64_t header_bytes; /* the header's length */
     int64_t tensor_count;
     const as_tensor *tensors; /* in the header's order */
     const json_t *metadata;   /* __metadata__ or NULL */
@@ -58,15 +61,19 @@ typedef struct as_repository {
     as_json_file config, generation_config,
         index; /* config.json, generation_config.json, *.safetensors.index.json */
     int64_t weight_count;
-    as_weight_file
-        *weights; /* *.safetensors of the root (those the index names where there is one, then the rest) */
+    as_weight_file *weights; /* *.safetensors of the root (those the index names where there is one, then the
+                                rest), or the GGUF file */
 } as_repository;
 
-/* AS_E_NOT_FOUND or AS_E_IO when the directory cannot be read. Reads headers only: at most 100 MB a file, and
- * no more than the file's size. Symbolic links that leave the repository are a problem of that file, except
- * into the blobs folder of a hub cache (../../blobs/). */
+/* path: a directory, or a .gguf file. AS_E_NOT_FOUND or AS_E_IO when it cannot be read. Reads headers only:
+ * at most 100 MB a file, and no more than the file's size. Symbolic links that leave the repository are a
+ * problem of that file, except into the blobs folder of a hub cache (../../blobs/). */
 AS_MUST_USE as_code as_repository_open(const char *path, as_repository **out, as_error *err);
 void as_repository_close(as_repository *repo);
+/* The GGUF file of a directory that has weights in no other form: its path into room. AS_E_NOT_FOUND when
+ * there is none, AS_E_INPUT when there are several. */
+AS_MUST_USE as_code as_repository_find_gguf(const as_repository *repo, char room[static AS_PATH_MAX],
+                                            as_error *err);
 
 /* The model's tensor of that name: with an index the index decides in which file; without one,
  * model.safetensors alone counts where it exists, else every file. NULL if there is none. */

@@ -2,6 +2,7 @@
 #include "engine/rope.h"
 
 #include <math.h>
+#include <string.h>
 
 static void plain(const as_rope_spec *rope, double base, float *out)
 {
@@ -19,6 +20,14 @@ static void dynamic(const as_rope_spec *rope, int64_t length, float *out)
     double stretch = rope->factor * (double)length / (double)rope->max_context - (rope->factor - 1);
     double dim = (double)rope->dim;
     plain(rope, rope->theta * pow(stretch, dim / (dim - 2)), out);
+}
+
+/* modeling_qwen.py, get_ntk_alpha. */
+static void dynamic_steps(const as_rope_spec *rope, int64_t length, float *out)
+{
+    double steps = ceil(log2((double)length / (double)rope->max_context) + 1);
+    double alpha = length > rope->max_context ? exp2(steps) - 1 : 1, dim = (double)rope->dim;
+    plain(rope, rope->theta * pow(alpha, dim / (dim - 2)), out);
 }
 
 /* Peng et al. 2023, "YaRN", section 3.2: a ramp between interpolated and original frequencies. */
@@ -59,7 +68,7 @@ static void llama3(const as_rope_spec *rope, float *out)
         float wavelength = (float)(2 * M_PI) / out[i];
         if (wavelength > context / low) {
             out[i] = out[i] / factor;
-        } else if (wavelength >= context / high) {
+        } else if (low < high && wavelength >= context / high) {
             float smooth = (context / wavelength - low) / (high - low);
             out[i] = (1 - smooth) * out[i] / factor + smooth * out[i];
         }
@@ -81,33 +90,63 @@ static void scaled(const as_rope_spec *rope, float *out)
     for (int64_t i = 0; i < rope->rotary / 2; i++) out[i] /= (float)rope->factor;
 }
 
+/* Frequency 0 leaves a pair as it is. */
+static void proportional(const as_rope_spec *rope, float *out)
+{
+    plain(rope, rope->theta, out);
+    for (int64_t i = 0; i < rope->rotary / 2; i++) {
+        out[i] = i < rope->angles ? out[i] / (float)rope->factor : 0;
+    }
+}
+
 void as_rope_frequencies(const as_rope_spec *rope, int64_t length, float *out)
 {
     switch (rope->scaling) {
     case AS_ROPE_PLAIN: plain(rope, rope->theta, out); break;
     case AS_ROPE_LINEAR: scaled(rope, out); break;
     case AS_ROPE_DYNAMIC: dynamic(rope, length, out); break;
+    case AS_ROPE_DYNAMIC_STEPS: dynamic_steps(rope, length, out); break;
     case AS_ROPE_YARN: yarn(rope, out); break;
     case AS_ROPE_LLAMA3: llama3(rope, out); break;
     case AS_ROPE_LONGROPE: longrope(rope, length, out); break;
+    case AS_ROPE_PROPORTIONAL: proportional(rope, out); break;
     }
+}
+
+int64_t as_model_anew_beyond(const as_model_spec *spec)
+{
+    for (int i = 0; i < spec->rope_count; i++) {
+        const as_rope_spec *rope = &spec->ropes[i];
+        if (rope->scaling == AS_ROPE_LONGROPE && rope->anew) return rope->original_context;
+    }
+    return 0;
 }
 
 bool as_rope_varies(const as_rope_spec *rope)
 {
-    return rope->scaling == AS_ROPE_DYNAMIC || rope->scaling == AS_ROPE_LONGROPE;
+    if (rope->long_attention_factor != 0) return true;
+    if (rope->scaling == AS_ROPE_DYNAMIC || rope->scaling == AS_ROPE_DYNAMIC_STEPS) return true;
+    if (rope->scaling != AS_ROPE_LONGROPE) return false;
+    size_t size = (size_t)((rope->rotary + 1) / 2) * sizeof *rope->short_factor;
+    return memcmp(rope->short_factor, rope->long_factor, size) != 0;
+}
+
+double as_rope_factor(const as_rope_spec *rope, int64_t length)
+{
+    bool is_long = rope->long_attention_factor != 0 && length > rope->original_context;
+    return is_long ? rope->long_attention_factor : rope->attention_factor;
 }
 
 void as_rope_table(const as_rope_spec *rope, const float *frequencies, int64_t first, int64_t count,
                    float *cos, float *sin)
 {
     int64_t half = rope->rotary / 2;
-    float factor = (float)rope->attention_factor;
+    float factor = (float)rope->attention_factor, turn = rope->backward ? -factor : factor;
     for (int64_t i = 0; i < count; i++) {
         for (int64_t j = 0; j < half; j++) {
             float angle = (float)(first + i) * frequencies[j]; /* rounded to float32, as the oracle's */
             cos[i * half + j] = cosf(angle) * factor;
-            sin[i * half + j] = sinf(angle) * factor;
+            sin[i * half + j] = sinf(angle) * turn;
         }
     }
 }

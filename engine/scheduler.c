@@ -14,9 +14,10 @@ typedef struct request {
     struct request *next;
     int64_t id;
     void *user;
-    int32_t *prompt;
-    int64_t prompt_count, fed; /* prompt tokens computed so far */
-    int64_t max_tokens, made;  /* completion tokens */
+    int32_t *prompt; /* and, where a sequence may be computed anew, the completion behind it */
+    int64_t prompt_count;
+    int64_t to_feed, fed;     /* tokens to compute together before the next one, and those computed so far */
+    int64_t max_tokens, made; /* completion tokens */
     as_sampling sampling;
     bool ignore_eos, cancelled;
     int64_t logprobs;
@@ -40,6 +41,7 @@ struct as_scheduler {
     const as_model *model;
     int64_t context, max_batch, chunk, capacity; /* capacity: tokens of cache to promise */
     int64_t promised;
+    int64_t anew_beyond; /* a sequence that grows beyond this length is computed anew; 0: none */
     int64_t next_id, running_count;
     request *running, *waiting, **waiting_end;
     as_feed *feeds;    /* [max_batch] */
@@ -70,6 +72,7 @@ as_code as_scheduler_open(as_session *session, const as_scheduler_options *optio
     *s = (as_scheduler){
         .session = session, .model = model, .chunk = limits.chunk, .capacity = limits.cache_tokens};
     s->waiting_end = &s->waiting;
+    s->anew_beyond = as_model_anew_beyond(&model->spec);
     s->context = options->context ? options->context : native;
     if (s->context > limits.cache_tokens) s->context = limits.cache_tokens;
     s->max_batch = options->max_batch && options->max_batch < limits.max_sequences ? options->max_batch
@@ -193,7 +196,8 @@ static bool wants_counts(const as_sampling *s)
 
 static bool copy_request(const as_scheduler *s, const as_request *q, request *r)
 {
-    r->prompt = as_alloc((size_t)q->count * sizeof *r->prompt);
+    int64_t room = q->count + (s->anew_beyond ? r->max_tokens : 0);
+    r->prompt = as_alloc((size_t)room * sizeof *r->prompt);
     if (!r->prompt) return false;
     memcpy(r->prompt, q->tokens, (size_t)q->count * sizeof *r->prompt);
     r->stop = AS_NEW_ARRAY(char *, q->stop_count);
@@ -217,6 +221,7 @@ as_code as_scheduler_submit(as_scheduler *s, const as_request *q, int64_t *id, a
     *r = (request){.id = s->next_id,
                    .user = q->user,
                    .prompt_count = q->count,
+                   .to_feed = q->count,
                    .sampling = q->sampling,
                    .ignore_eos = q->ignore_eos,
                    .logprobs = q->logprobs,
@@ -272,21 +277,21 @@ static int64_t plan(as_scheduler *s)
 {
     int64_t count = 0, rows = 0;
     for (request *r = s->running; r; r = r->next) {
-        if (r->cancelled || r->fed < r->prompt_count) continue;
+        if (r->cancelled || r->fed < r->to_feed) continue;
         s->feed_of[count] = r;
         s->feeds[count] = (as_feed){.sequence = r->sequence, .tokens = &r->token, .count = 1};
         count++;
         rows++;
     }
     for (request *r = s->running; r && rows < s->chunk; r = r->next) {
-        if (r->cancelled || r->fed == r->prompt_count) continue;
-        int64_t rest = r->prompt_count - r->fed, n = rest < s->chunk - rows ? rest : s->chunk - rows;
+        if (r->cancelled || r->fed == r->to_feed) continue;
+        int64_t rest = r->to_feed - r->fed, n = rest < s->chunk - rows ? rest : s->chunk - rows;
         s->feed_of[count] = r;
         s->feeds[count] = (as_feed){.sequence = r->sequence,
                                     .tokens = r->prompt + r->fed,
                                     .count = n,
                                     .want = n == rest ? AS_LOGITS_LAST : AS_LOGITS_NONE,
-                                    .prompt_length = r->prompt_count};
+                                    .prompt_length = r->to_feed};
         count++;
         rows += n;
         r->fed += n;
@@ -358,11 +363,28 @@ static bool is_eos(const as_scheduler *s, int32_t token)
     return false;
 }
 
+/* Keeps the new token, and begins the sequence again where it outgrows what its positions were computed for:
+ * keys of the other side of the switch are of no use. */
+static as_code remember(as_scheduler *s, request *r, as_error *err)
+{
+    int64_t length = r->prompt_count + r->made;
+    if (!s->anew_beyond) return AS_OK;
+    r->prompt[length - 1] = r->token;
+    if (length != s->anew_beyond + 1) return AS_OK;
+    as_session_drop(s->session, r->sequence);
+    r->sequence = -1;
+    AS_TRY(as_session_add(s->session, &r->sequence, err));
+    r->to_feed = length;
+    r->fed = 0;
+    return AS_OK;
+}
+
 /* Decodes the new token, looks for an end, and puts what is final into s->piece. */
 static as_code advance(as_scheduler *s, request *r, as_finish *finish, as_error *err)
 {
     r->made++;
     if (r->in_completion) r->in_completion[r->token]++;
+    AS_TRY(remember(s, r, err));
     *finish = !r->ignore_eos && is_eos(s, r->token) ? AS_FINISH_STOP
               : r->made >= r->max_tokens            ? AS_FINISH_LENGTH
                                                     : AS_FINISH_NONE;

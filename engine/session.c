@@ -31,13 +31,16 @@ struct as_session {
     int64_t chunk, logit_rows, cache_tokens;
     as_model_memory memory; /* the buffers below */
     int64_t bytes;
-    float *stream, *normed, *output, *entry; /* [chunk, hidden] */
+    float *stream, *normed, *output, *entry; /* [chunk, hidden], or embed_width where that is wider */
+    float *embedding;                        /* the same, where the spec keeps it */
+    float *carried;                          /* [chunk, spec->carried] */
+    float *deferred;                         /* [chunk, hidden], or nothing where no step is */
     float *work;
     int64_t work_size;
     float *rope_cos[AS_MAX_ROPES], *rope_sin[AS_MAX_ROPES]; /* [chunk, rotary/2] */
     float *frequencies;                                     /* [most rotary/2] */
-    int32_t *tokens;
-    as_span *spans;     /* [chunk] */
+    int32_t *tokens, *positions;                            /* [chunk] */
+    as_span *spans;                                         /* [chunk] */
     int64_t *totals;    /* [chunk] length each span's sequence has after its feed */
     wanted_row *wanted; /* [chunk] */
     float *logits;
@@ -59,7 +62,7 @@ static void *take(as_session *s, int64_t count, size_t size)
 /* Floats of work space that the neediest step takes for each row. */
 static int64_t work_per_row(const as_model_spec *spec)
 {
-    int64_t most = 0;
+    int64_t most = spec->embed_width ? as_pass_linear_needs(spec->hidden + spec->embed_width) : 0;
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int k = 0; k < spec->layers[i].step_count; k++) {
             as_block_needs needs = spec->layers[i].steps[k].block->needs(spec, &spec->layers[i].steps[k]);
@@ -69,10 +72,21 @@ static int64_t work_per_row(const as_model_spec *spec)
     return most;
 }
 
+static bool any_deferred(const as_model_spec *spec)
+{
+    for (int64_t i = 0; i < spec->layer_count; i++) {
+        for (int k = 0; k < spec->layers[i].step_count; k++) {
+            if (spec->layers[i].steps[k].deferred) return true;
+        }
+    }
+    return false;
+}
+
 /* The usual chunk, or as many rows as WORK_BYTES hold; never fewer than there are sequences to decode. */
 static int64_t default_chunk(const as_model_spec *spec, int64_t sequences)
 {
-    int64_t row = work_per_row(spec) + 4 * spec->hidden; /* open_buffers takes four rows of the stream */
+    int64_t row = work_per_row(spec) + 4 * spec->hidden +
+                  spec->carried; /* open_buffers takes four rows of the stream */
     for (int i = 0; i < spec->rope_count; i++) row += spec->ropes[i].rotary;
     int64_t rows = WORK_BYTES / (row * (int64_t)sizeof(float)) / LEAST_CHUNK * LEAST_CHUNK;
     if (rows < sequences) rows = sequences;
@@ -83,20 +97,26 @@ static int64_t default_chunk(const as_model_spec *spec, int64_t sequences)
 static as_code open_buffers(as_session *s, as_error *err)
 {
     const as_model_spec *spec = &s->model->spec;
+    int64_t width = spec->embed_width > spec->hidden ? spec->embed_width : spec->hidden;
     s->work_size = work_per_row(spec) * s->chunk + 32 * 16; /* each array is rounded up to a cache line */
-    s->stream = take(s, s->chunk * spec->hidden, sizeof(float));
-    s->normed = take(s, s->chunk * spec->hidden, sizeof(float));
-    s->output = take(s, s->chunk * spec->hidden, sizeof(float));
-    s->entry = take(s, s->chunk * spec->hidden, sizeof(float));
+    s->stream = take(s, s->chunk * width, sizeof(float));
+    s->normed = take(s, s->chunk * width, sizeof(float));
+    s->output = take(s, s->chunk * width, sizeof(float));
+    s->entry = take(s, s->chunk * width, sizeof(float));
+    s->embedding = take(s, spec->keep_embedding ? s->chunk * width : 1, sizeof(float));
+    s->carried = take(s, s->chunk * spec->carried + 1, sizeof(float));
+    s->deferred = take(s, any_deferred(spec) ? s->chunk * spec->hidden : 1, sizeof(float));
     s->work = take(s, s->work_size, sizeof(float));
     s->tokens = take(s, s->chunk, sizeof *s->tokens);
+    s->positions = take(s, s->chunk, sizeof *s->positions);
     s->spans = take(s, s->chunk, sizeof *s->spans);
     s->totals = take(s, s->chunk, sizeof *s->totals);
     s->wanted = take(s, s->chunk, sizeof *s->wanted);
     s->logits = take(s, s->logit_rows * spec->vocab, sizeof(float));
     s->exec.scratch = take(s, as_pool_threads(s->pool), AS_SCRATCH_BYTES);
-    bool ok = s->stream && s->normed && s->output && s->entry && s->work && s->tokens && s->spans &&
-              s->totals && s->wanted && s->logits && s->exec.scratch;
+    bool ok = s->stream && s->normed && s->output && s->entry && s->embedding && s->carried && s->deferred &&
+              s->work && s->tokens && s->positions && s->spans && s->totals && s->wanted && s->logits &&
+              s->exec.scratch;
     int64_t widest = 1;
     for (int i = 0; i < spec->rope_count; i++) {
         int64_t half = spec->ropes[i].rotary / 2;
@@ -262,23 +282,114 @@ static void fill_ropes(as_session *s, as_pass *pass)
         for (int64_t i = 0; i < pass->span_count; i++) {
             const as_span *span = &pass->spans[i];
             if (varies) as_rope_frequencies(rope, s->totals[i], s->frequencies);
-            as_rope_table(rope, s->frequencies, span->position, span->count,
+            as_rope_spec here = *rope;
+            if (varies) here.attention_factor = as_rope_factor(rope, s->totals[i]);
+            as_rope_table(&here, s->frequencies, span->position, span->count,
                           s->rope_cos[r] + span->first * half, s->rope_sin[r] + span->first * half);
         }
         pass->ropes[r] = (as_rope_rows){.cos = s->rope_cos[r], .sin = s->rope_sin[r]};
     }
 }
 
+/* Adds each row's position. Rows of a table were checked to be there (check_feeds). */
+static void add_positions(as_session *s, as_pass *pass)
+{
+    const as_position_spec *positions = &pass->spec->positions;
+    int64_t hidden = pass->spec->hidden;
+    for (int64_t i = 0; i < pass->span_count; i++) {
+        const as_span *span = &pass->spans[i];
+        for (int64_t r = 0; r < span->count; r++) {
+            int64_t row = span->first + r, at = span->position + r + positions->offset;
+            s->positions[row] = (int32_t)at;
+            if (!positions->fill) continue;
+            positions->fill(at, hidden, s->output + row * hidden);
+            if (positions->blank && at == positions->blank) {
+                memset(s->output + row * hidden, 0, (size_t)hidden * sizeof *s->output);
+            }
+        }
+    }
+    if (!positions->fill) {
+        pass->ops->embed(&pass->exec, &(as_embed_args){.matrix = &s->model->positions,
+                                                       .tokens = s->positions,
+                                                       .n = pass->rows,
+                                                       .scale = 1,
+                                                       .out = s->output,
+                                                       .out_stride = hidden});
+    }
+    pass->ops->add(&pass->exec, &(as_add_args){.x = s->output,
+                                               .out = s->stream,
+                                               .n = pass->rows,
+                                               .width = hidden,
+                                               .x_stride = hidden,
+                                               .out_stride = hidden,
+                                               .scale = 1,
+                                               .out_scale = 1});
+}
+
 static void embed(as_session *s, as_pass *pass)
 {
-    float scale = pass->spec->embed_scale;
+    const as_model_spec *spec = pass->spec;
+    int64_t hidden = spec->hidden, width = spec->embed_width ? spec->embed_width : hidden;
+    float *out = spec->embed_width ? s->normed : s->stream;
     pass->ops->embed(&pass->exec, &(as_embed_args){.matrix = &s->model->embed,
                                                    .tokens = s->tokens,
                                                    .n = pass->rows,
-                                                   .scale = scale != 0 ? scale : 1,
-                                                   .out = s->stream,
-                                                   .out_stride = pass->spec->hidden});
+                                                   .scale = spec->embed_scale != 0 ? spec->embed_scale : 1,
+                                                   .out = out,
+                                                   .out_stride = width});
+    if (spec->embed_width) as_pass_linear(pass, &s->model->embed_in, out, width, s->stream, hidden);
+    if (spec->positions.present) add_positions(s, pass);
+    if (spec->embed_norm.present) {
+        as_pass_norm(pass, &spec->embed_norm, &s->model->embed_norm, s->stream, hidden, s->stream, hidden, 1,
+                     hidden);
+    }
+    if (spec->keep_embedding) {
+        memcpy(s->embedding, s->stream, (size_t)(pass->rows * hidden) * sizeof *s->stream);
+        pass->embedding = s->embedding;
+    }
     trace(s, pass, "embed", s->stream);
+}
+
+/* stream = stream_norm(stream_scale * residual + residual_scale * output) */
+static void add_output(as_session *s, as_pass *pass, const as_step *step, const as_step_weights *weights)
+{
+    int64_t hidden = pass->spec->hidden;
+    pass->ops->add(&pass->exec,
+                   &(as_add_args){.x = s->output,
+                                  .out = s->stream,
+                                  .n = pass->rows,
+                                  .width = hidden,
+                                  .x_stride = hidden,
+                                  .out_stride = hidden,
+                                  .scale = step->residual_scale != 0 ? step->residual_scale : 1,
+                                  .out_scale = step->stream_scale != 0 ? step->stream_scale : 1});
+    if (step->stream_norm.present) {
+        as_pass_norm(pass, &step->stream_norm, &weights->stream_norm, s->stream, hidden, s->stream, hidden, 1,
+                     hidden);
+    }
+}
+
+/* What a step's block reads: in_scale * in_norm(x). */
+static const float *step_input(as_session *s, as_pass *pass, const as_step *step,
+                               const as_step_weights *weights)
+{
+    int64_t hidden = pass->spec->hidden;
+    const float *in = step->same_input ? s->normed : step->parallel ? s->entry : s->stream;
+    bool scaled = step->in_scale != 0 && step->in_scale != 1;
+    if (step->in_norm.present) {
+        as_pass_norm(pass, &step->in_norm, &weights->in_norm, in, hidden, s->normed, hidden, 1, hidden);
+        in = s->normed;
+    } else if (scaled) {
+        memcpy(s->normed, in, (size_t)(pass->rows * hidden) * sizeof *in);
+        in = s->normed;
+    }
+    if (scaled) {
+        pass->ops->cap(
+            &pass->exec,
+            &(as_cap_args){
+                .x = s->normed, .n = pass->rows, .width = hidden, .stride = hidden, .scale = step->in_scale});
+    }
+    return in;
 }
 
 static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
@@ -287,12 +398,12 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
     const as_step_weights *weights = &s->model->layers[layer].steps[index];
     as_step_memory *memory = &s->kv.layers[layer].steps[index];
     int64_t hidden = pass->spec->hidden;
-    const float *in = step->parallel ? s->entry : s->stream;
-    if (step->in_norm.present) {
-        as_pass_norm(pass, &step->in_norm, &weights->in_norm, in, hidden, s->normed, hidden, 1, hidden);
-        in = s->normed;
-    }
-    pass->cache = memory->cache.kv_heads ? &memory->cache : NULL;
+    const float *in = step_input(s, pass, step, weights);
+    const as_step_memory *keys =
+        step->cache_layer ? &s->kv.layers[step->cache_layer - 1].steps[index + step->cache_shift] : memory;
+    pass->layer = layer;
+    pass->cache = keys->cache.kv_heads ? &keys->cache : NULL;
+    pass->index = keys->index.kv_heads ? &keys->index : NULL;
     memcpy(pass->state, memory->state, sizeof pass->state);
     pass->work_used = 0;
     step->block->forward(pass, step, weights->block, in, s->output);
@@ -300,8 +411,38 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
         as_pass_norm(pass, &step->out_norm, &weights->out_norm, s->output, hidden, s->output, hidden, 1,
                      hidden);
     }
-    trace_layer(s, pass, layer, step->trace, s->output);
-    pass->ops->add(&pass->exec, &(as_add_args){.x = s->output,
+    if (step->trace) trace_layer(s, pass, layer, step->trace, s->output);
+    if (step->effect == AS_STEP_KEEPS) return;
+    if (step->deferred) {
+        memcpy(s->deferred, s->output, (size_t)(pass->rows * hidden) * sizeof *s->output);
+        return;
+    }
+    if (step->residual_normed || step->residual_entry) {
+        memcpy(s->stream, step->residual_entry ? s->entry : s->normed,
+               (size_t)(pass->rows * hidden) * sizeof *s->stream);
+    }
+    if (step->effect == AS_STEP_REPLACES) {
+        memcpy(s->stream, s->output, (size_t)(pass->rows * hidden) * sizeof *s->stream);
+    } else {
+        add_output(s, pass, step, weights);
+    }
+}
+
+/* Whether steps after `index` read what the layer was given. */
+static bool entry_read_after(const as_layer_spec *layer, int index)
+{
+    for (int i = index + 1; i < layer->step_count; i++) {
+        const as_step *step = &layer->steps[i];
+        if (step->residual_entry || (step->parallel && !step->same_input)) return true;
+    }
+    return false;
+}
+
+/* Adds what the layer's deferred step has left. */
+static void add_deferred(as_session *s, as_pass *pass, const as_step *step)
+{
+    int64_t hidden = pass->spec->hidden;
+    pass->ops->add(&pass->exec, &(as_add_args){.x = s->deferred,
                                                .out = s->stream,
                                                .n = pass->rows,
                                                .width = hidden,
@@ -314,13 +455,17 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
 static void run_layer(as_session *s, as_pass *pass, int64_t layer)
 {
     const as_layer_spec *spec = &pass->spec->layers[layer];
+    size_t bytes = (size_t)(pass->rows * pass->spec->hidden) * sizeof(float);
+    if (entry_read_after(spec, -1)) memcpy(s->entry, s->stream, bytes);
     for (int i = 0; i < spec->step_count; i++) {
-        if (!spec->steps[i].parallel) continue;
-        memcpy(s->entry, s->stream, (size_t)(pass->rows * pass->spec->hidden) * sizeof(float));
-        break;
+        run_step(s, pass, layer, i);
+        if (spec->steps[i].effect == AS_STEP_REPLACES && entry_read_after(spec, i))
+            memcpy(s->entry, s->stream, bytes);
     }
-    for (int i = 0; i < spec->step_count; i++) run_step(s, pass, layer, i);
-    trace_layer(s, pass, layer, "out", s->stream);
+    for (int i = 0; i < spec->step_count; i++) {
+        if (spec->steps[i].deferred) add_deferred(s, pass, &spec->steps[i]);
+    }
+    if (!pass->spec->streams) trace_layer(s, pass, layer, "out", s->stream);
 }
 
 /* Hands over logits of wanted rows from..to-1, whose normed states lie in s->normed; runs of one feed
@@ -342,22 +487,31 @@ static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_si
                       as_error *err)
 {
     const as_model_spec *spec = pass->spec;
-    int64_t hidden = spec->hidden;
+    int64_t hidden = spec->hidden, width = spec->embed_width ? spec->embed_width : hidden;
     if (wanted == 0) return AS_OK;
     for (int64_t i = 0; i < wanted; i++) { /* rows ascend: moving down never overwrites one still to come */
         memmove(s->stream + i * hidden, s->stream + s->wanted[i].row * hidden,
                 (size_t)hidden * sizeof(float));
     }
     pass->rows = wanted;
-    as_pass_norm(pass, &spec->final_norm, &s->model->final_norm, s->stream, hidden, s->normed, hidden, 1,
-                 hidden);
-    trace(s, pass, "final_norm", s->normed);
+    const float *states = s->stream;
+    if (spec->final_norm.present) {
+        as_pass_norm(pass, &spec->final_norm, &s->model->final_norm, s->stream, hidden, s->normed, hidden, 1,
+                     hidden);
+        states = s->normed;
+    }
+    trace(s, pass, "final_norm", states);
+    if (spec->embed_width) {
+        pass->work_used = 0;
+        as_pass_linear(pass, &s->model->embed_out, states, hidden, s->output, width);
+        states = s->output;
+    }
     for (int64_t from = 0; from < wanted; from += s->logit_rows) {
         int64_t to = from + s->logit_rows < wanted ? from + s->logit_rows : wanted;
         pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &s->model->head.w,
-                                                         .x = s->normed + from * hidden,
+                                                         .x = states + from * width,
                                                          .n = to - from,
-                                                         .x_stride = hidden,
+                                                         .x_stride = width,
                                                          .bias = s->model->head.bias,
                                                          .out = s->logits,
                                                          .out_stride = spec->vocab});
@@ -382,8 +536,10 @@ static as_code run_pass(as_session *s, int64_t rows, int64_t spans, int64_t want
                     .ops = s->model->backend,
                     .exec = s->exec,
                     .rows = rows,
+                    .tokens = s->tokens,
                     .spans = s->spans,
                     .span_count = spans,
+                    .carried = s->carried,
                     .work = s->work,
                     .work_size = s->work_size};
     fill_ropes(s, &pass);
@@ -406,6 +562,13 @@ static as_code check_feeds(const as_session *s, const as_feed *feeds, int64_t co
         AS_BUG(feed->sequence < 0 || feed->sequence >= s->kv.sequence_count);
         AS_BUG(!s->kv.sequences[feed->sequence].active);
         if (feed->count < 1) return as_fail(err, AS_E_INPUT, "no tokens to compute");
+        int64_t length = s->kv.sequences[feed->sequence].length + feed->count;
+        const as_position_spec *positions = &s->model->spec.positions;
+        if (positions->present && positions->rows && length > positions->rows - positions->offset) {
+            return as_fail(err, AS_E_LIMIT,
+                           "%lld tokens are more than the %lld that the model has positions for",
+                           (long long)length, (long long)(positions->rows - positions->offset));
+        }
         for (int64_t t = 0; t < feed->count; t++) {
             if (feed->tokens[t] < 0 || feed->tokens[t] >= s->model->spec.vocab) {
                 return as_fail(err, AS_E_INPUT, "token %d at %lld is outside the vocabulary of %lld",

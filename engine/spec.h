@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "kernels/ops.h"
 
-enum { AS_MAX_STEPS = 4, AS_MAX_ROPES = 4, AS_MAX_STATES = 4 };
+enum { AS_MAX_STEPS = 10, AS_MAX_ROPES = 4, AS_MAX_STATES = 4 };
 
 typedef enum {
     AS_SLOT_NONE, /* no tensor */
@@ -40,10 +40,12 @@ typedef struct as_norm_spec {
 typedef enum {
     AS_ROPE_PLAIN,
     AS_ROPE_LINEAR,
-    AS_ROPE_DYNAMIC, /* NTK: the base grows with the length of the sequence */
+    AS_ROPE_DYNAMIC,       /* NTK: the base grows with the length of the sequence */
+    AS_ROPE_DYNAMIC_STEPS, /* Qwen's: it grows when the length passes a power of two times the original */
     AS_ROPE_YARN,
     AS_ROPE_LLAMA3,
-    AS_ROPE_LONGROPE, /* one of two factor lists, by the length of the sequence */
+    AS_ROPE_LONGROPE,     /* one of two factor lists, by the length of the sequence */
+    AS_ROPE_PROPORTIONAL, /* frequencies of the whole head, of which the first `angles` turn */
 } as_rope_scaling;
 
 /* A rotary position encoding, with the parameters transformers' modeling_rope_utils.py gives it. */
@@ -60,66 +62,56 @@ typedef struct as_rope_spec {
     double low_freq_factor, high_freq_factor; /* LLAMA3 */
     double beta_fast, beta_slow;              /* YARN */
     bool no_truncate;                         /* YARN: correction range not rounded */
+    bool backward;                            /* turns by the negative angle */
     double attention_factor;                  /* on cos and sin; computed when the spec is made */
+    double mscale_all_dim;                    /* latent attention: in its softmax scale; 0: none */
+    double long_attention_factor; /* the same beyond original_context, where it differs; 0: it does not */
     const double *short_factor, *long_factor; /* LONGROPE [rotary/2] */
+    bool paired_heads; /* projections give the halves of a head interleaved; they are put in order first */
+    int64_t angles;    /* PROPORTIONAL */
+    bool anew;         /* LONGROPE: a sequence that grows beyond original_context is computed anew */
 } as_rope_spec;
-
-/* How query, key and value projections are stored. */
-typedef enum {
-    AS_QKV_SEPARATE,   /* three matrices */
-    AS_QKV_ROWS,       /* one: all queries, all keys, all values */
-    AS_QKV_PER_KV_HEAD /* one: for each key/value head its queries, its key, its value */
-} as_qkv_layout;
-
-typedef struct as_attention_spec {
-    int64_t heads, kv_heads, k_width, v_width;
-    as_qkv_layout layout;
-    bool q_bias, k_bias, v_bias, o_bias;
-    as_norm_spec q_norm, k_norm;
-    bool norm_full_width; /* q/k norms over all heads together rather than each */
-    int rope;             /* index into as_model_spec.ropes, -1: none */
-    float scale, softcap;
-    int64_t window, chunk; /* 0: none */
-} as_attention_spec;
-
-typedef struct as_mlp_spec {
-    int64_t width;
-    as_activation act;
-    bool gated;
-    bool up_bias, down_bias; /* up_bias covers the gate */
-    as_slot gate, up, down;
-} as_mlp_spec;
-
-typedef struct as_moe_spec {
-    int64_t experts, top_k, width;
-    as_activation act;
-    as_route_kind route;
-    bool normalise;
-    float scale;
-    int64_t groups, group_top;
-} as_moe_spec;
-
-typedef struct as_mamba_spec {
-    int64_t width, states, taps, dt_rank;
-    as_activation act;
-    bool conv_bias, bias;
-} as_mamba_spec;
 
 struct as_block; /* blocks/block.h */
 
+/* What becomes of a block's output. */
+typedef enum {
+    AS_STEP_ADDS,     /* it is added to the stream */
+    AS_STEP_REPLACES, /* it is the stream from here on, and what the layer was given */
+    AS_STEP_KEEPS,    /* nothing: the block writes to what is carried between layers alone */
+} as_step_effect;
+
+/* One block with its norms and its place in the residual stream:
+ *   x: the stream, or what the layer was given where `parallel`
+ *   y = out_norm(block(in_scale * in_norm(x)))
+ *   stream = stream_norm(stream_scale * r + residual_scale * y), r: the stream, or in_norm(x) where
+ *   `residual_normed`, or what the layer was given where `residual_entry`. */
 typedef struct as_step {
     const struct as_block *block;
-    union {
-        as_attention_spec attention;
-        as_mlp_spec mlp;
-        as_moe_spec moe;
-        as_mamba_spec mamba;
-    } u;
-    as_norm_spec in_norm, out_norm;
-    bool parallel;        /* reads what the layer was given, not what the steps before it left */
-    float residual_scale; /* on the block's output; 0 means 1 */
-    const char *trace;    /* "mixer" or "ffn": the name of its stage */
+    const void *form; /* the block's own description, block->form_size bytes */
+    as_norm_spec in_norm, out_norm, stream_norm;
+    as_step_effect effect;
+    bool parallel;
+    bool same_input; /* with parallel: reads what the step before read, its norm included; no in_norm */
+    bool residual_normed, residual_entry;
+    bool deferred; /* its output is added after the layer's last step; one step of a layer at most */
+    float in_scale, residual_scale, stream_scale; /* 0 means 1 */
+    int part;                                     /* %p in the names of its tensors */
+    int64_t cache_layer; /* 1 + the layer whose key/value cache the step reads; 0: its own */
+    int cache_shift;     /* from this step's place in its layer to that of the cache's */
+    /* The name of its stage: "mixer", "ffn"; "attention" where it stands beside a mixer; NULL: it has none.
+     */
+    const char *trace;
 } as_step;
+
+/* Positions added to the embedding: rows of a table (slot POSITIONS), or computed. */
+typedef struct as_position_spec {
+    bool present;
+    int64_t rows;   /* of the table, offset included; 0 where they are computed */
+    int64_t offset; /* added to a position before it is looked up or computed */
+    int64_t blank;  /* computed: this one is zero; 0: none is */
+    void (*fill)(int64_t position, int64_t width, float *out); /* NULL: the table */
+} as_position_spec;
 
 typedef struct as_layer_spec {
     int step_count;
@@ -132,18 +124,25 @@ typedef struct as_model_spec {
     /* The widths that a reader expects to see; the layers hold the truth. */
     int64_t heads, kv_heads, head_dim, intermediate;
 
-    float embed_scale; /* 0 means 1 */
+    float embed_scale;   /* 0 means 1 */
+    int64_t embed_width; /* of the embedding and the head where projections stand between; 0: hidden */
+    as_position_spec positions;
+    as_norm_spec embed_norm; /* after positions are added */
+    bool keep_embedding;     /* blocks read what the first layer was given (as_pass.embedding) */
     as_norm_spec final_norm;
     bool tied_head, head_bias;
+    bool unit_head;    /* each row of the head is scaled to length one */
     float logit_scale; /* 0 means 1 */
     float logit_cap;   /* 0: none */
+
+    int64_t carried; /* float32 of each row that blocks of one layer hand to those of later ones */
+    bool streams;    /* there are several residual streams, carried; the one is of each layer's inside */
 
     int rope_count;
     as_rope_spec ropes[AS_MAX_ROPES];
     as_layer_spec *layers; /* [layer_count] */
 
-    /* Patterns of tensor names, one a slot, without ".weight" and ".bias": %d the layer, %e the expert; '^'
-     * in front where no prefix goes before it; '|' between the names that different hubs give. */
+    /* Patterns of tensor names, one a slot (as_slot_pattern). NULL, or NULL for a slot: as Llama names it. */
     const char *const *names; /* [AS_SLOT_COUNT] */
     /* Prefixes that a hub may put before every name ("model.", ""), the usual one first; NULL-terminated. */
     const char *const *prefixes;
@@ -154,6 +153,17 @@ typedef struct as_model_spec {
     as_arena arena; /* owns the layers and lists */
 } as_model_spec;
 
+/* The length beyond which a growing sequence is computed anew; 0: none. */
+int64_t as_model_anew_beyond(const as_model_spec *spec);
+
 void as_model_spec_free(as_model_spec *spec);
+
+/* The pattern of the names that a slot's tensor may have, without ".weight" and ".bias":
+ *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part; '|' between the
+ * names that different hubs give ^name    no prefix goes before it ~name    stored transposed, [in, out]
+ *   name!    a whole name: no ".weight"; its bias is name_bias
+ *   name#i/n part i of n equal parts of its rows; name#i%n rows i, i + n, i + 2n, ...
+ * A pattern of experts without %e is one tensor of all, stacked. */
+const char *as_slot_pattern(const as_model_spec *spec, as_slot slot);
 
 #endif

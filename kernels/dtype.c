@@ -20,13 +20,25 @@ static const dtype_info infos[AS_DTYPE_COUNT] = {
 
 int as_dtype_bits(as_dtype type)
 {
-    AS_BUG((unsigned)type >= AS_DTYPE_COUNT);
+    AS_BUG((unsigned)type >= AS_DTYPE_COUNT || as_dtype_is_blocks(type));
     return infos[type].bits;
 }
 
 int64_t as_dtype_bytes(as_dtype type)
 {
     return as_dtype_bits(type) / 8;
+}
+
+int64_t as_dtype_span(as_dtype type, int64_t count)
+{
+    if (type == AS_E2M1) return (count + 1) / 2;
+    if (type != AS_Q8_0) return count * as_dtype_bytes(type);
+    return (count + AS_Q8_0_BLOCK - 1) / AS_Q8_0_BLOCK * AS_Q8_0_BYTES;
+}
+
+bool as_dtype_is_blocks(as_dtype type)
+{
+    return type == AS_Q8_0 || type == AS_E2M1;
 }
 
 const char *as_dtype_name(as_dtype type)
@@ -44,6 +56,7 @@ const char *as_dtype_torch_name(as_dtype type)
 bool as_dtype_parse(const char *name, as_dtype *out)
 {
     for (int i = 0; i < AS_DTYPE_COUNT; i++) {
+        if (as_dtype_is_blocks((as_dtype)i)) continue;
         if (strcmp(name, infos[i].name) != 0 && strcmp(name, infos[i].torch_name) != 0) continue;
         *out = (as_dtype)i;
         return true;
@@ -54,7 +67,7 @@ bool as_dtype_parse(const char *name, as_dtype *out)
 bool as_dtype_is_float(as_dtype type)
 {
     return type == AS_F32 || type == AS_F16 || type == AS_BF16 || type == AS_E4M3 || type == AS_E5M2 ||
-           type == AS_F64;
+           type == AS_F64 || type == AS_Q8_0 || type == AS_E2M1;
 }
 
 static inline float float_of(uint32_t bits)
@@ -100,6 +113,18 @@ float as_f32_from_e5m2(uint8_t e)
     return as_f32_from_f16((uint16_t)(e << 8)); /* the upper half of a float16 */
 }
 
+float as_f32_from_e2m1(uint8_t e)
+{
+    static const float values[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+    return values[e & 15];
+}
+
+float as_f32_from_e8m0(uint8_t e)
+{
+    if (e == 255) return float_of(0x7FC00000);
+    return e == 0 ? 0x1p-127f : float_of((uint32_t)e << 23);
+}
+
 uint16_t as_f16_from_f32(float x)
 {
     uint32_t bits = bits_of(x), magnitude = bits & 0x7FFFFFFF;
@@ -133,6 +158,17 @@ uint8_t as_e4m3_from_f32(float x)
     return (uint8_t)(sign | ((rounded - ((127 - 7) << 23)) >> 20));
 }
 
+/* The product of an 8-bit integer and a float16 is exact in float32. */
+static void from_q8_0(const unsigned char *from, float *to, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const unsigned char *block = from + i / AS_Q8_0_BLOCK * AS_Q8_0_BYTES;
+        uint16_t scale;
+        memcpy(&scale, block, sizeof scale);
+        to[i] = as_f32_from_f16(scale) * (float)(int8_t)block[2 + i % AS_Q8_0_BLOCK];
+    }
+}
+
 /* One loop for each type: element i is read with memcpy, since a tensor in a file need not be aligned. */
 #define CONVERT_FROM(type, expression)                                                                       \
     for (int64_t i = 0; i < count; i++) {                                                                    \
@@ -161,6 +197,10 @@ void as_convert_to_f32(as_dtype type, const void *from, float *to, int64_t count
     case AS_I64: CONVERT_FROM(int64_t, (float)v);
     case AS_U64: CONVERT_FROM(uint64_t, (float)v);
     case AS_BOOL: CONVERT_FROM(uint8_t, v ? 1.0f : 0.0f);
+    case AS_Q8_0: from_q8_0(bytes, to, count); return;
+    case AS_E2M1:
+        for (int64_t i = 0; i < count; i++) to[i] = as_f32_from_e2m1((uint8_t)(bytes[i / 2] >> i % 2 * 4));
+        return;
     case AS_DTYPE_COUNT: break;
     }
     AS_BUG(true);
@@ -173,6 +213,24 @@ void as_convert_to_f32(as_dtype type, const void *from, float *to, int64_t count
     }                                                                                                        \
     return
 
+static void to_q8_0(const float *from, unsigned char *to, int64_t count)
+{
+    for (; count > 0; count -= AS_Q8_0_BLOCK, from += AS_Q8_0_BLOCK, to += AS_Q8_0_BYTES) {
+        int64_t here = count < AS_Q8_0_BLOCK ? count : AS_Q8_0_BLOCK;
+        float most = 0;
+        for (int64_t i = 0; i < here; i++) most = fmaxf(most, fabsf(from[i]));
+        float scale = most / 127.0f, inverse = scale != 0 ? 1.0f / scale : 0.0f;
+        uint16_t half = as_f16_from_f32(scale);
+        memset(to, 0, AS_Q8_0_BYTES);
+        memcpy(to, &half, sizeof half);
+        for (int64_t i = 0; i < here; i++) {
+            float value = roundf(from[i] * inverse);
+            int8_t q = value >= -127 && value <= 127 ? (int8_t)value : 0; /* NaN has no place here */
+            memcpy(to + sizeof half + i, &q, 1);
+        }
+    }
+}
+
 void as_convert_from_f32(as_dtype type, const float *from, void *to, int64_t count)
 {
     unsigned char *bytes = to;
@@ -181,6 +239,7 @@ void as_convert_from_f32(as_dtype type, const float *from, void *to, int64_t cou
     case AS_F16: CONVERT_TO(uint16_t, as_f16_from_f32(from[i]));
     case AS_BF16: CONVERT_TO(uint16_t, as_bf16_from_f32(from[i]));
     case AS_E4M3: CONVERT_TO(uint8_t, as_e4m3_from_f32(from[i]));
+    case AS_Q8_0: to_q8_0(from, bytes, count); return;
     default: break;
     }
     AS_BUG(true);

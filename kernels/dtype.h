@@ -22,7 +22,9 @@
     X(AS_U32, 32, "U32", "uint32")                                                                           \
     X(AS_I64, 64, "I64", "int64")                                                                            \
     X(AS_U64, 64, "U64", "uint64")                                                                           \
-    X(AS_BOOL, 8, "BOOL", "bool")
+    X(AS_BOOL, 8, "BOOL", "bool")                                                                            \
+    X(AS_Q8_0, 0, "Q8_0", "q8_0") /* blocks, so no bits of one element: as_dtype_span */                     \
+    X(AS_E2M1, 0, "E2M1", "e2m1") /* likewise */
 
 typedef enum {
 #define AS_DTYPE_ENUM(id, bits, file_name, torch_name) id,
@@ -31,11 +33,19 @@ typedef enum {
         AS_DTYPE_COUNT
 } as_dtype;
 
-int as_dtype_bits(as_dtype type);
-int64_t as_dtype_bytes(as_dtype type);                /* of one element */
+/* Q8_0: 32 elements are a float16 scale and 32 int8, each element scale * int8. */
+enum { AS_Q8_0_BLOCK = 32, AS_Q8_0_BYTES = 34 };
+/* E2M1 (OCP Microscaling 1.0): two elements a byte, the lower half first; 32 share a power of two that lies
+ * elsewhere (AS_SCALE_POWERS) and count as its block. */
+enum { AS_E2M1_BLOCK = 32 };
+
+int as_dtype_bits(as_dtype type);                    /* of one element; never of a type in blocks */
+int64_t as_dtype_bytes(as_dtype type);               /* likewise */
+int64_t as_dtype_span(as_dtype type, int64_t count); /* bytes of so many elements from a block's begin on */
+bool as_dtype_is_blocks(as_dtype type);
 const char *as_dtype_name(as_dtype type);             /* as safetensors writes it: "BF16" */
 const char *as_dtype_torch_name(as_dtype type);       /* as config.json writes it: "bfloat16" */
-bool as_dtype_parse(const char *name, as_dtype *out); /* either name; false if unknown */
+bool as_dtype_parse(const char *name, as_dtype *out); /* either name; false if unknown or in blocks */
 bool as_dtype_is_float(as_dtype type);
 
 /* Scalar conversions, exact; to a narrower type: to nearest even. float16 overflows to infinity; e4m3 (OCP
@@ -44,13 +54,16 @@ float as_f32_from_f16(uint16_t h);
 float as_f32_from_bf16(uint16_t b);
 float as_f32_from_e4m3(uint8_t e);
 float as_f32_from_e5m2(uint8_t e);
+float as_f32_from_e2m1(uint8_t e);
+float as_f32_from_e8m0(uint8_t e); /* 2^(e - 127); 255: NaN */
 uint16_t as_f16_from_f32(float x);
 uint16_t as_bf16_from_f32(float x);
 uint8_t as_e4m3_from_f32(float x);
 
-/* count elements of any float or integer type to float32 (integers rounded to nearest). */
+/* count elements of any type to float32 (integers rounded to nearest); `from` is the begin of a block. */
 void as_convert_to_f32(as_dtype type, const void *from, float *to, int64_t count);
-/* count float32 to a float type (F32, F16, BF16, E4M3). */
+/* count float32 to a float type (F32, F16, BF16, E4M3), or to whole blocks of Q8_0: the scale is the largest
+ * magnitude / 127, integers are rounded half away from zero (ggml, quantize_row_q8_0_ref). */
 void as_convert_from_f32(as_dtype type, const float *from, void *to, int64_t count);
 
 #endif

@@ -41,17 +41,20 @@ typedef enum {
     AS_SCALE_TENSOR, /* scales[0] */
     AS_SCALE_ROW,    /* scales[row] */
     AS_SCALE_BLOCK,  /* scales[row / block_rows][col / block_cols], row-major, ceil(cols/block_cols) wide */
+    AS_SCALE_POWERS, /* 2^(powers[row * power_stride + col / 32] - 127): e8m0 */
 } as_scale_kind;
 
 /* A weight matrix [rows, cols]: output features by input features, as checkpoints store a linear layer. */
 typedef struct as_matrix {
-    as_dtype dtype; /* F32, F16, BF16 or E4M3 */
+    as_dtype dtype; /* F32, F16, BF16, E4M3, Q8_0 or E2M1 (stride a multiple of the block) */
     as_scale_kind scale;
     int64_t rows, cols;
     int64_t stride;                 /* elements from one row to the next, at least cols */
     const void *data;               /* no alignment beyond the element's is promised */
     const float *scales;            /* NULL for AS_SCALE_NONE */
     int64_t block_rows, block_cols; /* for AS_SCALE_BLOCK */
+    const uint8_t *powers;          /* for AS_SCALE_POWERS */
+    int64_t power_stride;
 } as_matrix;
 
 typedef enum {
@@ -65,12 +68,13 @@ typedef enum {
     AS_ACT_SIGMOID,
     AS_ACT_TANH,
     AS_ACT_SOFTPLUS,
-    AS_ACT_GELU_CLIPPED, /* gelu, kept within -10 to 10 */
-    AS_ACT_HARDSWISH,    /* x min(max(x + 3, 0), 6) / 6 */
-    AS_ACT_LAPLACE,      /* 0.5 (1 + erf((x - 0.707107) / (0.282095 sqrt 2))) */
-    AS_ACT_LEAKY_RELU,   /* x, or 0.01 x below 0 */
-    AS_ACT_MISH,         /* x tanh(softplus(x)) */
-    AS_ACT_RELU6,        /* min(max(x, 0), 6) */
+    AS_ACT_GELU_CLIPPED,  /* gelu, kept within -10 to 10 */
+    AS_ACT_HARDSWISH,     /* x min(max(x + 3, 0), 6) / 6 */
+    AS_ACT_LAPLACE,       /* 0.5 (1 + erf((x - 0.707107) / (0.282095 sqrt 2))) */
+    AS_ACT_LEAKY_RELU,    /* x, or 0.01 x below 0 */
+    AS_ACT_MISH,          /* x tanh(softplus(x)) */
+    AS_ACT_RELU6,         /* min(max(x, 0), 6) */
+    AS_ACT_SQRT_SOFTPLUS, /* sqrt(ln(1 + e^x)) */
     AS_ACT_COUNT
 } as_activation;
 
@@ -136,12 +140,19 @@ typedef struct as_rope_args {
 
 /* One layer's key/value cache: pages of AS_PAGE_TOKENS tokens, each [G, AS_PAGE_TOKENS, width], so that a
  * head's keys lie one behind the other. A sequence's page table is shared by all layers. dtype F32, F16, BF16
- * or E4M3 (scale 1, saturating, as servers store it). */
+ * or E4M3 (scale 1, saturating, as servers store it). v may be k: then the values are the first v_width
+ * elements of the keys, and kv_store writes the keys alone (v_width 0: there are no values). */
 typedef struct as_kv_layer {
     as_dtype dtype;
     int64_t kv_heads, k_width, v_width;
     unsigned char *k, *v; /* [pages, G, AS_PAGE_TOKENS, k_width or v_width] */
 } as_kv_layer;
+
+/* Elements from one value to the next. */
+static inline int64_t as_kv_v_stride(const as_kv_layer *cache)
+{
+    return cache->v == cache->k ? cache->k_width : cache->v_width;
+}
 
 /* Rows first..first+count-1 of the batch are one sequence's tokens at positions position.. on. */
 typedef struct as_span {
@@ -163,9 +174,11 @@ typedef struct as_kv_store_args {
 /* out[i,h,:] = sum_j softmax_j(score(i,j)) v[j], score = cap(scale * q.k) + bias over the visible keys j of
  * the row's own sequence, kv_store done before. visible: j <= p; with window W > 0 also j > p - W; with chunk
  * C > 0 also j / C == p / C. cap(s): softcap * tanh(s / softcap) where softcap > 0. bias: alibi[h] * (j - p)
- * where alibi. sinks: one more term exp(sinks[h]) in the denominator. Heads h share key/value head h / (H/G).
- * Tolerance 2e-6 of the largest |v|. Keys are taken in blocks aligned to absolute positions, so that any
- * split of the rows into calls gives the same bits. */
+ * where alibi; with alibi_rounded: alibi_rounded * (bf16(alibi[h] * j) - bf16(alibi[h] * p)). sinks: one more
+ * term exp(sinks[h]) in the denominator. Heads h share key/value head h / (H/G). With keys, row i sees of
+ * these only the positions keys[i, :], which ascend (as index_keys writes them). Tolerance 2e-6 of the
+ * largest |v|. Keys are taken in blocks aligned to absolute positions, so that any split of the rows into
+ * calls gives the same bits. */
 typedef struct as_attention_args {
     const as_kv_layer *cache;
     const float *q; /* [N, H, k_width] */
@@ -175,14 +188,53 @@ typedef struct as_attention_args {
     float scale, softcap;
     int64_t window, chunk;
     const float *alibi, *sinks; /* [H] or NULL */
+    float alibi_rounded;
+    const int32_t *keys; /* [N, key_count] or NULL */
+    int64_t key_count;
     const as_span *spans;
     int64_t span_count;
 } as_attention_args;
 
-/* out = act(a) * b, or act(a) where b is NULL; [N, width] with strides; out may be a. Tolerance 5e-7 of
- * max(1, |a|) |b|. */
+/* Picks the keys that each row may attend to (the lightning indexer of DeepSeek-V3.2): the score of key j is
+ *   sum over h of weights[i,h] * max(0, q[i,h,:] . k[j,:])
+ * over the H heads of the row and the cache's one head of keys (no values). keys[i, :] are the positions of
+ * the `top` highest scores among j <= p, the earlier one among equals, in ascending order; behind them stands
+ * AS_NO_KEY. The choice is exact in the float32 scores; their tolerance is 2e-6 * sum |w||q||k|. */
+typedef struct as_index_keys_args {
+    const as_kv_layer *cache;
+    const float *q, *weights; /* [N, H, k_width], [N, H] */
+    int64_t q_stride, weight_stride, heads;
+    int64_t top;
+    int32_t *keys; /* [N, top] */
+    const as_span *spans;
+    int64_t span_count;
+} as_index_keys_args;
+
+enum { AS_NO_KEY = INT32_MAX, AS_MOST_INDEX_KEYS = 1 << 16 };
+
+/* A matrix for each head: w holds H groups of w->rows / H rows, of which rows first..first+rows-1 are the
+ * head's.
+ *   out[i,h,:] = W_h x[i,h,:]     x [N, H, cols], out [N, H, rows]
+ *   out[i,h,:] = W_h^T x[i,h,:]   where transposed: x [N, H, rows], out [N, H, cols]
+ * Tolerance 2e-6 * sum |x||w|. */
+typedef struct as_head_matmul_args {
+    const as_matrix *w;
+    int64_t heads, first, rows;
+    bool transposed;
+    const float *x;
+    float *out;
+    int64_t n;
+    int64_t x_stride, x_head_stride, out_stride, out_head_stride;
+} as_head_matmul_args;
+
+enum { AS_MOST_HEAD_ROWS = 4096, AS_MOST_HEAD_COLS = 8192 };
+
+/* out = act(a) * (b + b_offset), or act(a) where b is NULL; [N, width] with strides; out may be a. With a
+ * limit > 0, a is first kept at most limit and b within -limit to limit. Tolerance 5e-7 of
+ * max(1, |a|) |b + b_offset|. */
 typedef struct as_gate_args {
     as_activation act;
+    float limit, b_offset;
     const float *a, *b;
     float *out;
     int64_t n, width;
@@ -204,29 +256,89 @@ typedef struct as_cap_args {
     float cap, scale;
 } as_cap_args;
 
+/* x = min(max(x, least), most), elementwise in place [N, width]; NaN stays. Exact. */
+typedef struct as_clamp_args {
+    float *x;
+    int64_t n, width, stride;
+    float least, most;
+} as_clamp_args;
+
+/* Each row holds `groups` vectors of `width`, one behind the other; vector g of row i is multiplied by
+ * act(factors[i, g]), in place. Tolerance 5e-7 of the product. */
+typedef struct as_scale_groups_args {
+    as_activation act;
+    const float *factors; /* [N, groups] */
+    int64_t factor_stride;
+    float *x;
+    int64_t n, groups, width, stride;
+} as_scale_groups_args;
+
+enum { AS_MOST_STREAMS = 64 };
+
+/* Each row of x holds `streams` vectors of `width`, of from `from_count` (at most AS_MOST_STREAMS):
+ *   x_s += sum_k factors[i, s, k] from_k
+ * from may be x: all its vectors are read before they change. Tolerance 1e-6 of the sum of the terms' sizes.
+ */
+typedef struct as_mix_streams_args {
+    const float *factors, *from; /* [N, streams, from_count], [N, from_count, width] */
+    float *x;                    /* [N, streams, width] */
+    int64_t n, streams, from_count, width;
+    int64_t factor_stride, from_stride, x_stride;
+} as_mix_streams_args;
+
+/* x = x * sqrt(mean(like^2) / max(mean(x^2), least)), each row [width] in place. Tolerance 1e-6. */
+typedef struct as_match_size_args {
+    const float *like;
+    float *x;
+    int64_t n, width, like_stride, x_stride;
+    float least;
+} as_match_size_args;
+
+/* x = max(0, x - (mean + deviations * standard deviation)) of each row [width], in place: of normally
+ * distributed numbers a known share stays. Tolerance 1e-6 of |x| + |mean| + |deviations| * deviation. */
+typedef struct as_sparsify_args {
+    float *x;
+    int64_t n, width, stride;
+    float deviations;
+} as_sparsify_args;
+/* xIELU (Huang and Schlag 2024), elementwise in place [N, width]:
+ *   x > 0: alpha_p x^2 + beta x;  otherwise: alpha_n (exp(min(x, eps)) - 1 - x) + beta x
+ * Tolerance 1e-6 of the larger of the terms. */
+typedef struct as_xielu_args {
+    float *x;
+    int64_t n, width, stride;
+    float alpha_p, alpha_n, beta, eps;
+} as_xielu_args;
+
 typedef enum {
     AS_ROUTE_SOFTMAX,      /* softmax over all, then the top k */
     AS_ROUTE_SOFTMAX_TOPK, /* the top k, then softmax over them */
     AS_ROUTE_SIGMOID,      /* sigmoid, then the top k */
+    AS_ROUTE_TOPK_SIGMOID, /* the top k of the logits, then sigmoid */
+    AS_ROUTE_SPARSEMIXER,  /* see jitter */
 } as_route_kind;
 
 /* Picks top_k of `experts` for each row: the largest score (+ bias where given, for the choice only), the
  * lower index first among equals; with groups > 1 only among the group_top groups whose two best scores sum
  * highest (or, with group_by_max, whose best is highest). ids[N, k] ascend by rank; weights[N, k] are the
- * scores, divided by their sum where normalise (plus 1e-20), times scale. */
+ * scores, divided by their sum where normalise (plus 1e-20; at least norm_least; with norm_power p other than
+ * 0 the sum of their p-th powers to the 1/p), times scale. With cap > 0 a logit s counts as cap tanh(s /
+ * cap). SPARSEMIXER (Liu et al. 2023; Phi-3.5-MoE): rank by rank the largest score m of those left; its
+ * weight is its share of a softmax over those left whose s has (m - s) / max(|s|, m) at most 2 jitter. */
 typedef struct as_route_args {
     as_route_kind kind;
     const float *scores; /* [N, experts], raw logits */
     const float *bias;   /* [experts] or NULL */
     int64_t n, experts, top_k, groups, group_top;
     bool group_by_max, normalise;
-    float scale;
+    float norm_least, norm_power, scale, cap, jitter;
     int32_t *ids;   /* [N, k] */
     float *weights; /* [N, k] */
 } as_route_args;
 
 /* out[r, :] = w[ids[r]] * x[r / rows_per_x] (+ bias) for every r in 0..N*k-1: each (row, rank) pair takes its
- * own expert. Same order of sums as matmul. x_scale as in matmul, one per row of x. */
+ * own expert; one whose id is not below `experts` keeps what stands in out. Same order of sums as matmul.
+ * x_scale as in matmul, one per row of x. */
 typedef struct as_expert_matmul_args {
     const as_matrix *w; /* [experts], all of one shape and type */
     const float *bias;  /* [experts, rows] or NULL */
@@ -279,6 +391,132 @@ typedef struct as_selective_scan_args {
     const as_span *spans;
     int64_t span_count;
 } as_selective_scan_args;
+
+/* Mamba-2's scan (Dao and Gu 2024, section 6, in its recurrent form, so that no chunk size enters), for each
+ * head h of group g = h / (heads / groups), channel p of the head and state s:
+ *   dt = min(max(softplus(dt[i,h] + dt_bias[h]), dt_least), dt_most)
+ *   H[h,p,s] = exp(dt a[h]) H[h,p,s] + dt b[i,g,s] x[i,h,p];  out[i,h,p] = sum_s H[h,p,s] c[i,g,s] + d[h]
+ * x[i,h,p] Tolerance as selective_scan. */
+typedef struct as_ssd_scan_args {
+    const float *x;     /* [N, heads, width] */
+    const float *dt;    /* [N, heads], before bias and softplus */
+    const float *b, *c; /* [N, groups, states] */
+    float *out;         /* [N, heads, width] */
+    int64_t heads, width, states, groups;
+    int64_t x_stride, dt_stride, b_stride, c_stride, out_stride;
+    const float *a, *d, *dt_bias; /* [heads], a negative */
+    float dt_least, dt_most;
+    float *state; /* [slots, heads, width, states] */
+    const as_span *spans;
+    int64_t span_count;
+} as_ssd_scan_args;
+
+/* The scan of the real-gated linear recurrent unit (De et al. 2024, section 2.4), for each channel c:
+ *   l = -decay[c] sigmoid(gate[i,c]);  h[c] = exp(l) h[c] + sqrt(1 - exp(2 l)) sigmoid(in_gate[i,c]) x[i,c]
+ *   out[i,c] = h[c]
+ * At position 0 the root is 1. out may be x. Tolerance 3e-6 of the larger term. */
+typedef struct as_rglru_scan_args {
+    const float *x, *in_gate, *gate; /* [N, width] of one stride */
+    float *out;
+    int64_t width, stride, out_stride;
+    const float *decay; /* [width], positive */
+    float *state;       /* [slots, width] */
+    const as_span *spans;
+    int64_t span_count;
+} as_rglru_scan_args;
+
+/* out[i] = x[i - 1] of the same sequence; at a span's start the row kept from before it. Exact. x is not out.
+ */
+typedef struct as_token_shift_args {
+    const float *x;
+    float *out;
+    int64_t width, x_stride, out_stride;
+    float *state; /* [slots, width], zero at a sequence's start: the last row */
+    const as_span *spans;
+    int64_t span_count;
+} as_token_shift_args;
+
+/* A step from x towards y: out = x + (y - x) * act(weight + amount), [N, width]; out may be x or y. Tolerance
+ * 5e-7 of |x| + |y - x|. */
+typedef struct as_mix_args {
+    const float *x, *y;
+    float *out;
+    const float *weight; /* [width] or NULL: 0 */
+    const float *amount; /* [N, width] or NULL: 0 */
+    as_activation act;
+    int64_t n, width;
+    int64_t x_stride, y_stride, out_stride, amount_stride;
+} as_mix_args;
+
+typedef enum {
+    AS_DECAY_EXP,      /* e^z */
+    AS_DECAY_SOFTPLUS, /* ln(1 + e^z) */
+    AS_DECAY_SIGMOID,  /* 1 / (1 + e^-z) */
+} as_decay_kind;
+
+/* How much of a state is left after a token: out = exp(-min(scale rate f(slope (x + bias)), most)), [N,
+ * width]; scale 0: 1; most 0: no limit. bias, rate and slope are [width], or NULL: 0, 1 and 1. out may be x.
+ * Tolerance 1e-6. */
+typedef struct as_decay_args {
+    as_decay_kind kind;
+    const float *x;
+    float *out;
+    const float *bias, *rate, *slope;
+    float scale, most;
+    int64_t n, width, x_stride, out_stride;
+} as_decay_args;
+
+/* What a token adds to its own output: out[i,h,:] += (sum_k weight[h,k] r[i,h,k] key[i,h,k]) * v[i,h,:].
+ * Tolerance 2e-6 of the sum of the terms' sizes. */
+typedef struct as_key_bonus_args {
+    const float *r, *key; /* [N, heads, width] */
+    const float *v;       /* [N, heads, value_width] */
+    const float *weight;  /* [heads, width] */
+    float *out;           /* [N, heads, value_width] */
+    int64_t n, heads, width, value_width;
+    int64_t r_stride, key_stride, v_stride, out_stride;
+} as_key_bonus_args;
+
+/* RWKV 4's average of values (Peng et al. 2023, equations 15 to 18), for each channel:
+ *   out = (sum_j<i e^(k_j - (i - 1 - j) decay) v_j + e^(bonus + k_i) v_i) / (the same without v)
+ * Kept as numerator, denominator and the largest exponent, so that nothing overflows. Tolerance 2e-6 of the
+ * largest |v|. */
+typedef struct as_wkv4_args {
+    const float *k, *v;
+    float *out;
+    int64_t width, k_stride, v_stride, out_stride;
+    const float *decay; /* [width], positive */
+    const float *bonus; /* [width] */
+    float *state;       /* [slots, 3, width], zero at a sequence's start */
+    const as_span *spans;
+    int64_t span_count;
+} as_wkv4_args;
+
+/* Linear attention: each head keeps a matrix S [key, value] and, token by token in their order,
+ *   e[c] = sum_j erase[j] S[j,c]                          (with erase_decayed: of w[j] S[j,c])
+ *   S[j,c] = w[j] S[j,c] + k[j] v[c] - write[j] e[c]      (without write: ... + gain k[j] (v[c] - e[c]))
+ *   out[c] = scale * sum_j r[j] S[j,c]                    (with read_before: of S as it was before the token)
+ * This is RWKV 5 and 6 (no erase, read_before), RWKV 7 (erase, write), gated linear attention and lightning
+ * attention (no erase), and the gated delta rule (erase_decayed, erase = k, gain = beta).
+ * r, k, erase and write have `groups` heads of which each serves heads / groups of v. w[i, h, j] stands
+ * at w + i * w_stride + h * w_head + j * w_step: per channel, or step 0, per head, or stride 0, constant.
+ * Tolerance 1e-5 of the sums of the terms' sizes. */
+typedef struct as_state_scan_args {
+    const float *r, *k;         /* [N, groups, key_width] */
+    const float *v;             /* [N, heads, value_width] */
+    const float *w;             /* 0..1 */
+    const float *erase, *write; /* [N, groups, key_width] or NULL */
+    const float *gain;          /* [N, heads] or NULL: 1 */
+    float *out;                 /* [N, heads, value_width]; may be v */
+    int64_t heads, groups, key_width, value_width;
+    int64_t r_stride, k_stride, v_stride, erase_stride, write_stride, gain_stride, out_stride;
+    int64_t w_stride, w_head, w_step;
+    float scale;
+    bool read_before, erase_decayed;
+    float *state; /* [slots, heads, key_width, value_width], zero at a sequence's start */
+    const as_span *spans;
+    int64_t span_count;
+} as_state_scan_args;
 
 typedef enum {
     AS_QUANT_TENSOR, /* one scale over all rows, written to every scale[n] */

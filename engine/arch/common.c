@@ -3,12 +3,18 @@
 #include <string.h>
 
 #include "engine/arch/arch.h"
-#include "engine/blocks/block.h"
 
 void as_spec_base(as_config *config, as_model_spec *spec, int64_t default_context)
 {
+    spec->hidden = as_config_size(config, "hidden_size", AS_MOST_WIDTH); /* the first to be missed */
+    as_spec_base_of(config, spec, as_config_size(config, "num_hidden_layers", AS_MOST_LAYERS),
+                    default_context);
+}
+
+void as_spec_base_of(as_config *config, as_model_spec *spec, int64_t layers, int64_t default_context)
+{
+    spec->layer_count = layers;
     spec->hidden = as_config_size(config, "hidden_size", AS_MOST_WIDTH);
-    spec->layer_count = as_config_size(config, "num_hidden_layers", AS_MOST_LAYERS);
     spec->vocab = as_config_size(config, "vocab_size", AS_MOST_WIDTH * 4);
     spec->context = as_config_size_or(config, "max_position_embeddings", default_context, 1 << 30);
     spec->layers = AS_ARENA_NEW_ARRAY(&spec->arena, as_layer_spec, spec->layer_count);
@@ -19,6 +25,8 @@ void as_spec_base(as_config *config, as_model_spec *spec, int64_t default_contex
 void as_spec_heads(as_config *config, as_model_spec *spec, int64_t default_kv, int64_t default_head)
 {
     spec->heads = as_config_size(config, "num_attention_heads", AS_MOST_HEADS);
+    if (json_is_null(json_object_get(config->root, "num_key_value_heads"))) default_kv = 0;
+    if (json_is_null(json_object_get(config->root, "head_dim"))) default_head = 0;
     spec->kv_heads = as_config_size_or(config, "num_key_value_heads", default_kv ? default_kv : spec->heads,
                                        AS_MOST_HEADS);
     if (spec->heads % spec->kv_heads) {
@@ -41,6 +49,75 @@ void as_spec_heads(as_config *config, as_model_spec *spec, int64_t default_kv, i
                                        1 << 14);
 }
 
+void as_spec_even_heads(as_config *config, as_model_spec *spec, int64_t default_kv)
+{
+    as_spec_heads(config, spec, default_kv, 0);
+    if (spec->head_dim * spec->heads != spec->hidden) {
+        as_config_fail(
+            config, AS_E_INPUT,
+            "\"hidden_size\" is %lld, expected \"num_attention_heads\" %lld times \"head_dim\" %lld",
+            (long long)spec->hidden, (long long)spec->heads, (long long)spec->head_dim);
+    }
+}
+
+static const as_size_keys usual_keys = {"hidden_size", "num_hidden_layers", "num_attention_heads",
+                                        "max_position_embeddings"};
+
+/* The name under which the config gives a size: the family's, or the usual one. */
+#define KEY(field) as_config_key(c, keys->field ? keys->field : usual_keys.field, usual_keys.field)
+
+void as_spec_sizes_named(as_config *c, as_model_spec *spec, const as_size_keys *keys, int64_t default_context)
+{
+    spec->hidden = as_config_size(c, KEY(hidden), AS_MOST_WIDTH);
+    spec->layer_count = as_config_size(c, KEY(layers), AS_MOST_LAYERS);
+    spec->vocab = as_config_size(c, "vocab_size", AS_MOST_WIDTH * 4);
+    spec->context = as_config_size_or(c, KEY(context), default_context, 1 << 30);
+    spec->layers = AS_ARENA_NEW_ARRAY(&spec->arena, as_layer_spec, spec->layer_count);
+    if (!spec->layers)
+        as_config_fail(c, AS_E_MEMORY, "out of memory for %lld layers", (long long)spec->layer_count);
+}
+
+void as_spec_base_named(as_config *c, as_model_spec *spec, const as_size_keys *keys, int64_t default_context)
+{
+    as_spec_sizes_named(c, spec, keys, default_context);
+    spec->heads = spec->kv_heads = as_config_size(c, KEY(heads), AS_MOST_HEADS);
+    if (spec->hidden % spec->heads) {
+        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld, not a multiple of \"%s\" %lld", KEY(hidden),
+                       (long long)spec->hidden, KEY(heads), (long long)spec->heads);
+    }
+    spec->head_dim = spec->hidden / spec->heads > 0 ? spec->hidden / spec->heads : 1;
+}
+
+void as_spec_refuse(as_config *config, const char *key)
+{
+    if (as_config_bool(config, key, false)) {
+        as_config_fail(config, AS_E_UNSUPPORTED, "\"%s\" is true, which is not supported", key);
+    }
+}
+
+int as_spec_plain_rope(as_config *config, as_model_spec *spec, as_rope_kind kind, int64_t rotary,
+                       double theta)
+{
+    if (rotary < 2 || rotary % 2 || rotary > spec->head_dim) {
+        as_config_fail(config, AS_E_INPUT, "%lld elements of heads of %lld cannot be rotated in pairs",
+                       (long long)rotary, (long long)spec->head_dim);
+    }
+    AS_BUG(spec->rope_count == AS_MAX_ROPES);
+    spec->ropes[spec->rope_count] = (as_rope_spec){.kind = kind,
+                                                   .head_dim = spec->head_dim,
+                                                   .rotary = rotary,
+                                                   .dim = rotary,
+                                                   .theta = theta,
+                                                   .factor = 1,
+                                                   .attention_factor = 1};
+    return spec->rope_count++;
+}
+
+void as_spec_learned_positions(as_model_spec *spec, int64_t offset)
+{
+    spec->positions = (as_position_spec){.present = true, .rows = spec->context + offset, .offset = offset};
+}
+
 as_attention_spec as_spec_attention(const as_model_spec *spec, int rope, bool qkv_bias, bool o_bias)
 {
     return (as_attention_spec){.heads = spec->heads,
@@ -55,6 +132,23 @@ as_attention_spec as_spec_attention(const as_model_spec *spec, int rope, bool qk
                                .scale = (float)(1 / sqrt((double)spec->head_dim))};
 }
 
+as_query_growth as_spec_growth(as_config *config, const as_model_spec *spec, int rope, double unstated)
+{
+    as_query_growth growth = {.beta = unstated};
+    if (rope < 0) return (as_query_growth){.beta = 0};
+    as_config fields = *config;
+    fields.root = json_object_get(config->root, "rope_parameters");
+    if (!json_is_object(fields.root)) fields.root = json_object_get(config->root, "rope_scaling");
+    if (json_is_object(fields.root)) {
+        growth.beta = as_config_number_in(&fields, "llama_4_scaling_beta", 0, 0, 1e6);
+    }
+    fields.root = config->root;
+    *config = fields;
+    growth.length = (double)spec->ropes[rope].original_context;
+    if (growth.length < 1) growth.beta = 0;
+    return growth;
+}
+
 as_mlp_spec as_spec_gated_mlp(as_config *config, as_model_spec *spec, as_activation act, bool bias)
 {
     spec->intermediate = as_config_size(config, "intermediate_size", AS_MOST_WIDTH);
@@ -64,6 +158,23 @@ as_mlp_spec as_spec_gated_mlp(as_config *config, as_model_spec *spec, as_activat
                          .up_bias = bias,
                          .down_bias = bias,
                          .gate = AS_SLOT_GATE,
+                         .up = AS_SLOT_UP,
+                         .down = AS_SLOT_DOWN};
+}
+
+as_mlp_spec as_spec_plain_mlp(as_config *config, as_model_spec *spec, as_activation act, bool bias)
+{
+    as_mlp_spec mlp = as_spec_gated_mlp(config, spec, act, bias);
+    mlp.gated = false;
+    return mlp;
+}
+
+as_mlp_spec as_spec_sized_mlp(const as_model_spec *spec, as_activation act, bool bias)
+{
+    return (as_mlp_spec){.width = spec->intermediate,
+                         .act = act,
+                         .up_bias = bias,
+                         .down_bias = bias,
                          .up = AS_SLOT_UP,
                          .down = AS_SLOT_DOWN};
 }
@@ -83,41 +194,118 @@ as_norm_spec as_spec_layer_norm(as_slot slot, double eps)
         .present = true, .kind = AS_NORM_LAYER, .has_bias = true, .eps = (float)eps, .slot = slot};
 }
 
-as_step *as_spec_add_step(as_layer_spec *layer, const struct as_block *block, const char *trace)
+as_step *as_spec_add_step(as_config *config, as_model_spec *spec, int64_t layer, const as_block *block,
+                          const char *trace, const void *form)
 {
-    AS_BUG(layer->step_count == AS_MAX_STEPS);
-    as_step *step = &layer->steps[layer->step_count++];
-    *step = (as_step){.block = block, .trace = trace};
+    as_layer_spec *to = &spec->layers[layer];
+    AS_BUG(to->step_count == AS_MAX_STEPS);
+    void *copy = as_arena_calloc(&spec->arena, 1, block->form_size);
+    if (copy) {
+        memcpy(copy, form, block->form_size);
+    } else {
+        as_config_fail(config, AS_E_MEMORY, "out of memory for the layers");
+    }
+    as_step *step = &to->steps[to->step_count++];
+    *step = (as_step){.block = block, .form = copy, .trace = trace};
     return step;
 }
 
-void as_spec_pre_norm_layer(as_layer_spec *layer, const as_attention_spec *attention, const as_mlp_spec *mlp,
-                            double eps)
+as_step *as_spec_add_mixer(as_config *config, as_model_spec *spec, int64_t layer, const as_block *block,
+                           const void *form, as_norm_spec norm)
 {
-    as_step *mixer = as_spec_add_step(layer, &as_block_attention, "mixer");
-    mixer->in_norm = as_spec_rms(AS_SLOT_NORM_1, eps, 0);
-    mixer->u.attention = *attention;
-    as_step *ffn = as_spec_add_step(layer, &as_block_mlp, "ffn");
-    ffn->in_norm = as_spec_rms(AS_SLOT_NORM_2, eps, 0);
-    ffn->u.mlp = *mlp;
+    as_step *step = as_spec_add_step(config, spec, layer, block, "mixer", form);
+    step->in_norm = norm;
+    step->in_norm.slot = AS_SLOT_NORM_1;
+    return step;
 }
 
-int64_t as_spec_layer_window(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule,
-                             int64_t window)
+as_step *as_spec_add_ffn(as_config *config, as_model_spec *spec, int64_t layer, const as_block *block,
+                         const void *form, as_norm_spec norm)
+{
+    as_step *step = as_spec_add_step(config, spec, layer, block, "ffn", form);
+    step->in_norm = norm;
+    step->in_norm.slot = AS_SLOT_NORM_2;
+    return step;
+}
+
+void as_spec_pre_norm_layer(as_config *config, as_model_spec *spec, int64_t layer,
+                            const as_attention_spec *attention, const as_mlp_spec *mlp, as_norm_spec norm)
+{
+    as_spec_add_mixer(config, spec, layer, &as_block_attention, attention, norm);
+    as_spec_add_ffn(config, spec, layer, &as_block_mlp, mlp, norm);
+}
+
+void as_spec_post_norm_layer(as_config *config, as_model_spec *spec, int64_t layer,
+                             const as_attention_spec *attention, const as_mlp_spec *mlp, as_norm_spec norm)
+{
+    as_step *mixer = as_spec_add_step(config, spec, layer, &as_block_attention, "mixer", attention);
+    mixer->out_norm = norm;
+    mixer->out_norm.slot = AS_SLOT_NORM_1_POST;
+    as_step *ffn = as_spec_add_step(config, spec, layer, &as_block_mlp, "ffn", mlp);
+    ffn->out_norm = norm;
+    ffn->out_norm.slot = AS_SLOT_NORM_2_POST;
+}
+
+void as_spec_parallel_layer(as_config *config, as_model_spec *spec, int64_t layer,
+                            const as_attention_spec *attention, const as_mlp_spec *mlp, as_norm_spec norm)
+{
+    as_spec_add_mixer(config, spec, layer, &as_block_attention, attention, norm);
+    as_step *ffn = as_spec_add_step(config, spec, layer, &as_block_mlp, "ffn", mlp);
+    ffn->parallel = true;
+    ffn->same_input = true;
+}
+
+void as_spec_finish(as_config *config, as_model_spec *spec, as_norm_spec final_norm, bool tied)
+{
+    spec->final_norm = final_norm;
+    spec->final_norm.slot = AS_SLOT_FINAL_NORM;
+    /* A model of several parts is loaded by the outer configuration, whose class ties by default. */
+    if (config->outer != config->root) {
+        as_config outer = *config;
+        outer.root = config->outer;
+        spec->tied_head = as_config_bool(&outer, "tie_word_embeddings", true);
+    } else {
+        spec->tied_head = as_config_bool(config, "tie_word_embeddings", tied);
+    }
+    if (!spec->prefixes) spec->prefixes = as_llama_prefixes;
+    if (!spec->ignored) spec->ignored = as_llama_ignored;
+}
+
+float as_spec_cap(as_config *config, const char *key, double otherwise)
+{
+    return json_is_null(json_object_get(config->root, key))
+               ? 0
+               : (float)as_config_number_in(config, key, otherwise, 0, 1e30);
+}
+
+int64_t as_spec_window(as_config *config, int64_t otherwise)
+{
+    if (json_is_null(json_object_get(config->root, "sliding_window"))) return 0;
+    if (!as_config_has(config, "sliding_window")) return otherwise;
+    return as_config_size(config, "sliding_window", 1 << 30);
+}
+
+bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule)
 {
     const char *type = as_config_layer_type(config, layer, spec->layer_count);
-    if (!type) return by_rule ? window : 0;
-    if (strcmp(type, "sliding_attention") == 0) return window;
+    if (!type) return by_rule;
+    if (strcmp(type, "sliding_attention") == 0) return true;
     if (strcmp(type, "full_attention") != 0) {
         as_config_fail(config, AS_E_UNSUPPORTED,
                        "\"layer_types\"[%lld] is \"%s\", expected full_attention or "
                        "sliding_attention",
                        (long long)layer, type);
     }
-    return 0;
+    return false;
 }
 
-const char *const as_llama_names[AS_SLOT_COUNT] = {
+int64_t as_spec_layer_window(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule,
+                             int64_t window)
+{
+    return as_spec_layer_slides(config, spec, layer, by_rule) ? window : 0;
+}
+
+static const char *const llama_names[AS_SLOT_COUNT] = {
     [AS_SLOT_EMBED] = "embed_tokens",
     [AS_SLOT_FINAL_NORM] = "norm",
     [AS_SLOT_HEAD] = "^lm_head",
@@ -129,10 +317,50 @@ const char *const as_llama_names[AS_SLOT_COUNT] = {
     [AS_SLOT_O] = "layers.%d.self_attn.o_proj",
     [AS_SLOT_Q_NORM] = "layers.%d.self_attn.q_norm",
     [AS_SLOT_K_NORM] = "layers.%d.self_attn.k_norm",
+    [AS_SLOT_Q_DOWN] = "layers.%d.self_attn.q_a_proj",
+    [AS_SLOT_Q_DOWN_NORM] = "layers.%d.self_attn.q_a_layernorm",
+    [AS_SLOT_Q_UP] = "layers.%d.self_attn.q_b_proj",
+    [AS_SLOT_KV_DOWN] = "layers.%d.self_attn.kv_a_proj_with_mqa",
+    [AS_SLOT_KV_DOWN_NORM] = "layers.%d.self_attn.kv_a_layernorm",
+    [AS_SLOT_KV_UP] = "layers.%d.self_attn.kv_b_proj",
+    [AS_SLOT_INDEX_Q] = "layers.%d.self_attn.indexer.wq_b",
+    [AS_SLOT_INDEX_K] = "layers.%d.self_attn.indexer.wk",
+    [AS_SLOT_INDEX_K_NORM] = "layers.%d.self_attn.indexer.k_norm",
+    [AS_SLOT_INDEX_WEIGHTS] = "layers.%d.self_attn.indexer.weights_proj",
     [AS_SLOT_GATE] = "layers.%d.mlp.gate_proj",
     [AS_SLOT_UP] = "layers.%d.mlp.up_proj",
     [AS_SLOT_DOWN] = "layers.%d.mlp.down_proj",
+    [AS_SLOT_ROUTER] = "layers.%d.mlp.gate",
+    [AS_SLOT_ROUTER_CORRECTION] = "layers.%d.mlp.gate.e_score_correction_bias",
+    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.%e.gate_proj|layers.%d.mlp.experts.gate_up_proj!#0/2",
+    [AS_SLOT_EXPERT_UP] = "layers.%d.mlp.experts.%e.up_proj|layers.%d.mlp.experts.gate_up_proj!#1/2",
+    [AS_SLOT_EXPERT_DOWN] = "layers.%d.mlp.experts.%e.down_proj|layers.%d.mlp.experts.down_proj!",
+    [AS_SLOT_SHARED_GATE] = "layers.%d.mlp.shared_experts.gate_proj",
+    [AS_SLOT_SHARED_UP] = "layers.%d.mlp.shared_experts.up_proj",
+    [AS_SLOT_SHARED_DOWN] = "layers.%d.mlp.shared_experts.down_proj",
 };
+
+const char *as_slot_pattern(const as_model_spec *spec, as_slot slot)
+{
+    const char *own = spec->names ? spec->names[slot] : NULL;
+    return own ? own : llama_names[slot];
+}
+
+void as_spec_text_part(as_config *config, as_model_spec *spec, const char *const *prefixes,
+                       const char *const *ignored)
+{
+    const char **names = AS_ARENA_NEW_ARRAY(&spec->arena, const char *, AS_SLOT_COUNT);
+    if (!names) {
+        as_config_fail(config, AS_E_MEMORY, "out of memory for the names");
+        return;
+    }
+    if (spec->names) memcpy(names, spec->names, AS_SLOT_COUNT * sizeof *names);
+    names[AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head";
+    spec->names = names;
+    spec->prefixes = prefixes;
+    spec->ignored = ignored;
+    spec->tied_head |= json_is_true(json_object_get(config->outer, "tie_word_embeddings"));
+}
 
 const char *const as_llama_prefixes[] = {"model.", "", NULL};
 

@@ -1,25 +1,51 @@
 /* Llama: Touvron et al. 2023; transformers models/llama. Serves every fine-tune and kin that publishes itself
- * as LlamaForCausalLM (Llama 1 to 3.3, TinyLlama, SOLAR, Yi, DeepSeek-LLM, SmolLM). */
+ * as LlamaForCausalLM (Llama 1 to 3.3, TinyLlama, SOLAR, Yi, DeepSeek-LLM, SmolLM), and InternLM3 and
+ * IQuestCoder, which differ in their classes' defaults alone (models/internlm3, models/iquestcoder). */
 #include "engine/arch/arch.h"
 
-static void describe(as_config *c, as_model_spec *spec)
+/* What the classes differ in. */
+typedef struct defaults {
+    int64_t context, kv_heads, head_dim;
+    double eps;
+} defaults;
+
+/* qkv_bias and bias: as InternLM3 calls them. */
+static void describe_as(as_config *c, as_model_spec *spec, const defaults *d)
 {
-    as_spec_base(c, spec, 2048);
-    as_spec_heads(c, spec, 0, 0);
-    double eps = as_config_eps(c, "rms_norm_eps", 1e-6);
-    bool bias = as_config_bool(c, "attention_bias", false);
+    as_spec_base(c, spec, d->context);
+    as_spec_heads(c, spec, d->kv_heads, d->head_dim);
+    as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "rms_norm_eps", d->eps), 0);
+    bool bias = as_config_bool(c, "attention_bias", as_config_bool(c, "qkv_bias", false));
     int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
-    as_attention_spec attention = as_spec_attention(spec, rope, bias, bias);
+    as_attention_spec attention = as_spec_attention(spec, rope, bias, as_config_bool(c, "bias", bias));
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_act", "silu"),
-                                        as_config_bool(c, "mlp_bias", false));
+                                        as_config_bool(c, "mlp_bias", as_config_bool(c, "bias", false)));
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
-        as_spec_pre_norm_layer(&spec->layers[i], &attention, &mlp, eps);
+        as_spec_pre_norm_layer(c, spec, i, &attention, &mlp, norm);
     }
-    spec->final_norm = as_spec_rms(AS_SLOT_FINAL_NORM, eps, 0);
-    spec->tied_head = as_config_bool(c, "tie_word_embeddings", false);
-    spec->names = as_llama_names;
-    spec->prefixes = as_llama_prefixes;
-    spec->ignored = as_llama_ignored;
+    as_spec_finish(c, spec, norm, false);
 }
 
-const as_family as_family_llama = {.architectures = {"LlamaForCausalLM"}, .describe = describe};
+static void describe_llama(as_config *c, as_model_spec *spec)
+{
+    describe_as(c, spec, &(defaults){.context = 2048, .eps = 1e-6});
+}
+
+static void describe_internlm3(as_config *c, as_model_spec *spec)
+{
+    describe_as(c, spec, &(defaults){.context = 32768, .kv_heads = 2, .head_dim = 128, .eps = 1e-5});
+}
+
+static void describe_iquestcoder(as_config *c, as_model_spec *spec)
+{
+    if (as_config_has(c, "clip_qkv")) as_config_fail(c, AS_E_UNSUPPORTED, "\"clip_qkv\" is set");
+    if (as_config_bool(c, "use_sliding_window", false))
+        as_config_fail(c, AS_E_UNSUPPORTED, "\"use_sliding_window\" is true");
+    describe_as(c, spec, &(defaults){.context = 131072, .kv_heads = 8, .head_dim = 128, .eps = 1e-5});
+}
+
+const as_family as_family_llama = {.architectures = {"LlamaForCausalLM"}, .describe = describe_llama};
+const as_family as_family_internlm3 = {.architectures = {"InternLM3ForCausalLM"},
+                                       .describe = describe_internlm3};
+const as_family as_family_iquestcoder = {.architectures = {"IQuestCoderForCausalLM"},
+                                         .describe = describe_iquestcoder};

@@ -6,13 +6,15 @@
 #include "engine/arch/arch.h"
 #include "engine/engine.h"
 
-extern const as_family as_family_llama, as_family_mistral, as_family_mixtral, as_family_qwen2,
-    as_family_qwen3, as_family_gemma2, as_family_gpt_neox, as_family_mamba;
+#define AS_FAMILY(name) extern const as_family as_family_##name;
+#include "engine/arch/families.def"
+#undef AS_FAMILY
 
 const as_family *const as_families[] = {
-    &as_family_llama,    &as_family_mistral, &as_family_mixtral,
-    &as_family_qwen2,    &as_family_qwen3,   &as_family_gemma2,
-    &as_family_gpt_neox, &as_family_mamba,   NULL,
+#define AS_FAMILY(name) &as_family_##name,
+#include "engine/arch/families.def"
+#undef AS_FAMILY
+    NULL,
 };
 
 void as_model_spec_free(as_model_spec *spec)
@@ -50,7 +52,9 @@ static int distance(const char *a, const char *b)
     return row[m];
 }
 
-static as_code unknown(const char *name, as_error *err)
+/* A repository whose auto_map points to modules of its own asks for trust_remote_code: nothing of it is run,
+ * so that what is served is what assay implements itself. */
+static as_code unknown(const char *name, bool own_code, as_error *err)
 {
     const char *nearest = "";
     int least = 1000;
@@ -62,6 +66,13 @@ static as_code unknown(const char *name, as_error *err)
                 nearest = *known;
             }
         }
+    }
+    if (own_code) {
+        return as_fail(err, AS_E_UNSUPPORTED,
+                       "config.json: architecture \"%.100s\" is defined by the repository's own code "
+                       "(\"auto_map\", trust_remote_code), which is never executed, and is not among those "
+                       "implemented here; the nearest known is %s (`assay catalog` lists all)",
+                       name, nearest);
     }
     return as_fail(err, AS_E_UNSUPPORTED,
                    "config.json: architecture \"%.100s\" is not known; the nearest known is %s "
@@ -87,7 +98,7 @@ static as_code find_family(const json_t *root, const as_family **out, const char
             }
         }
     }
-    return unknown(first, err);
+    return unknown(first, json_object_size(json_object_get(root, "auto_map")) > 0, err);
 }
 
 as_code as_spec_from_config(const json_t *root, as_model_spec *out, as_error *err)
@@ -98,7 +109,9 @@ as_code as_spec_from_config(const json_t *root, as_model_spec *out, as_error *er
     AS_TRY(find_family(root, &family, &name, err));
     as_model_spec spec = {.rope_count = 0};
     as_config config;
-    as_config_init(&config, root);
+    const json_t *nested = family->nested ? json_object_get(root, family->nested) : NULL;
+    as_config_init(&config, json_is_object(nested) ? nested : root);
+    config.outer = root;
     as_arena_init(&spec.arena, (size_t)1 << 30);
     spec.architecture = as_arena_strdup(&spec.arena, name);
     spec.model_type = as_arena_strdup(&spec.arena, as_config_string(&config, "model_type", ""));
@@ -107,6 +120,7 @@ as_code as_spec_from_config(const json_t *root, as_model_spec *out, as_error *er
         return as_fail_memory(err, "the model's description");
     }
     family->describe(&config, &spec);
+    if (config.rc == AS_OK) as_spec_apply_stored(root, &spec);
     as_code rc = as_config_check(&config, err);
     if (rc != AS_OK) {
         as_model_spec_free(&spec);

@@ -2,6 +2,7 @@
 #ifndef AS_ENGINE_BLOCKS_BLOCK_H
 #define AS_ENGINE_BLOCKS_BLOCK_H
 
+#include "base/buf.h"
 #include "engine/binder.h"
 #include "engine/pass.h"
 #include "engine/spec.h"
@@ -9,21 +10,41 @@
 /* What a block asks of a session. */
 typedef struct as_block_needs {
     int64_t kv_heads, k_width, v_width; /* key/value cache of the layer; 0: none */
+    bool values_in_keys;                /* the values are the first v_width elements of the keys */
+    int64_t index_width;                /* a second cache, of one head of keys without values; 0: none */
     int64_t state[AS_MAX_STATES];       /* float32 of recurrent state for each sequence, part by part */
     int64_t row;                        /* float32 of work space for each row of a pass */
 } as_block_needs;
 
+/* Numbers that the caches hold for each token. */
+static inline int64_t as_block_cache_width(const as_block_needs *needs)
+{
+    int64_t values = needs->values_in_keys ? 0 : needs->v_width;
+    return needs->kv_heads * (needs->k_width + values) + needs->index_width;
+}
+
+/* What a step of the block costs. */
+typedef struct as_block_cost {
+    double products;       /* multiply-adds of one row in its matrices and scans */
+    double key_products;   /* multiply-adds of one row for each key that it sees */
+    int64_t window, chunk; /* keys that a row sees at most; 0: all before it */
+    double table;          /* weights of tables of which a row reads one row */
+    int64_t experts, used; /* routed experts, and those that one row is sent to; 0: none */
+} as_block_cost;
+
 typedef struct as_block {
     const char *name;
-    size_t weights_size;
+    size_t form_size;    /* of as_step.form */
+    size_t weights_size; /* of *weights */
     /* Fetches the block's tensors into *weights (weights_size bytes, zeroed). */
     as_code (*bind)(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,
                     as_error *err);
     as_block_needs (*needs)(const as_model_spec *spec, const as_step *step);
+    as_block_cost (*cost)(const as_model_spec *spec, const as_step *step);
+    /* What distinguishes the step, for a reader: "32 heads of 128 over 8". NULL: the name says it all. */
+    void (*describe)(const as_model_spec *spec, const as_step *step, as_buf *out);
     /* y [N, hidden] = block(x [N, hidden]). Work space from as_pass_floats, given back by the caller. */
     void (*forward)(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y);
 } as_block;
-
-extern const as_block as_block_attention, as_block_mlp, as_block_moe, as_block_mamba;
 
 #endif

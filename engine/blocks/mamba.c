@@ -1,19 +1,23 @@
-/* Mamba (Gu and Dao 2023): in -> convolution -> selective scan -> gate -> out. */
+/* Mamba; see mamba.h. */
 #include <math.h>
 
-#include "engine/blocks/block.h"
+#include "engine/blocks/mamba.h"
 
 typedef struct mamba_weights {
     as_linear in, x, dt, out;
     const float *conv, *conv_bias, *a, *d;
+    as_norm_weights dt_norm, b_norm, c_norm;
 } mamba_weights;
 
-/* The checkpoint holds ln(-a). */
-static as_code bind_a(as_binder *binder, int64_t count, const float **out, as_error *err)
+as_code as_mamba_bind_decay(as_binder *binder, int64_t count, bool holds_a, const float **out, as_error *err)
 {
     const float *log_a;
     float *a;
     AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_A_LOG, "", count, &log_a, err));
+    if (holds_a) {
+        *out = log_a;
+        return AS_OK;
+    }
     AS_TRY(as_bind_floats(binder, count, &a, err));
     for (int64_t i = 0; i < count; i++) a[i] = -expf(log_a[i]);
     *out = a;
@@ -23,29 +27,53 @@ static as_code bind_a(as_binder *binder, int64_t count, const float **out, as_er
 static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,
                     as_error *err)
 {
-    const as_mamba_spec *m = &step->u.mamba;
+    const as_mamba_spec *m = step->form;
     mamba_weights *w = weights;
     AS_TRY(as_bind_linear(binder, AS_SLOT_SSM_IN, 2 * m->width, spec->hidden, m->bias, &w->in, err));
     AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_CONV, ".weight", m->width * m->taps, &w->conv, err));
     if (m->conv_bias) AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_CONV, ".bias", m->width, &w->conv_bias, err));
     AS_TRY(as_bind_linear(binder, AS_SLOT_SSM_X, m->dt_rank + 2 * m->states, m->width, false, &w->x, err));
     AS_TRY(as_bind_linear(binder, AS_SLOT_SSM_DT, m->width, m->dt_rank, true, &w->dt, err));
-    AS_TRY(bind_a(binder, m->width * m->states, &w->a, err));
+    AS_TRY(as_bind_norm(binder, &m->dt_norm, m->dt_rank, &w->dt_norm, err));
+    AS_TRY(as_bind_norm(binder, &m->b_norm, m->states, &w->b_norm, err));
+    AS_TRY(as_bind_norm(binder, &m->c_norm, m->states, &w->c_norm, err));
+    AS_TRY(as_mamba_bind_decay(binder, m->width * m->states, m->holds_a, &w->a, err));
     AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_D, "", m->width, &w->d, err));
     return as_bind_linear(binder, AS_SLOT_SSM_OUT, spec->hidden, m->width, m->bias, &w->out, err);
 }
 
 static as_block_needs needs(const as_model_spec *spec, const as_step *step)
 {
-    const as_mamba_spec *m = &step->u.mamba;
+    const as_mamba_spec *m = step->form;
     int64_t linear = as_pass_linear_needs(m->width > spec->hidden ? m->width : spec->hidden);
     return (as_block_needs){.state = {m->width * (m->taps - 1), m->width * m->states},
                             .row = 4 * m->width + m->dt_rank + 2 * m->states + linear};
 }
 
+static as_block_cost cost(const as_model_spec *spec, const as_step *step)
+{
+    const as_mamba_spec *m = step->form;
+    double width = (double)m->width, states = (double)m->states;
+    return (as_block_cost){.products =
+                               (double)spec->hidden * 3 * width +
+                               width * (2 * (double)m->dt_rank + 2 * states + (double)m->taps + 3 * states)};
+}
+
+/* Norms of the parts of each row [dt_rank, states, states]. */
+static void normalise(as_pass *pass, const as_mamba_spec *m, const mamba_weights *w, float *dbc)
+{
+    int64_t stride = m->dt_rank + 2 * m->states;
+    float *b = dbc + m->dt_rank, *c = b + m->states;
+    if (m->dt_norm.present) {
+        as_pass_norm(pass, &m->dt_norm, &w->dt_norm, dbc, stride, dbc, stride, 1, m->dt_rank);
+    }
+    if (m->b_norm.present) as_pass_norm(pass, &m->b_norm, &w->b_norm, b, stride, b, stride, 1, m->states);
+    if (m->c_norm.present) as_pass_norm(pass, &m->c_norm, &w->c_norm, c, stride, c, stride, 1, m->states);
+}
+
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
 {
-    const as_mamba_spec *m = &step->u.mamba;
+    const as_mamba_spec *m = step->form;
     const mamba_weights *w = weights;
     int64_t hidden = pass->spec->hidden, n = pass->rows, bc = m->dt_rank + 2 * m->states;
     float *in = as_pass_floats(pass, n * 2 * m->width);
@@ -67,6 +95,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                      .spans = pass->spans,
                                                      .span_count = pass->span_count});
     as_pass_linear(pass, &w->x, u, 2 * m->width, dbc, bc);
+    normalise(pass, m, w, dbc);
     as_pass_linear(pass, &w->dt, dbc, bc, dt, m->width);
     pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SOFTPLUS,
                                                  .a = dt,
@@ -105,10 +134,22 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     as_pass_linear(pass, &w->out, scanned, m->width, y, hidden);
 }
 
+static void describe(const as_model_spec *spec, const as_step *step, as_buf *out)
+{
+    const as_mamba_spec *m = step->form;
+    (void)spec;
+    as_buf_printf(out, "%lld channels, %lld states, %lld taps", (long long)m->width, (long long)m->states,
+                  (long long)m->taps);
+    if (m->dt_norm.present) as_buf_str(out, ", norms of dt, B and C");
+}
+
 const as_block as_block_mamba = {
     .name = "mamba",
+    .form_size = sizeof(as_mamba_spec),
     .weights_size = sizeof(mamba_weights),
     .bind = bind,
     .needs = needs,
+    .cost = cost,
+    .describe = describe,
     .forward = forward,
 };

@@ -1,126 +1,277 @@
-/* Experts: a router picks top_k gated feed-forward blocks for each token and their outputs are summed by
- * weight. */
+/* Experts; see moe.h. */
 #include <string.h>
 
-#include "engine/blocks/block.h"
+#include "engine/blocks/moe.h"
 
 typedef struct moe_weights {
-    as_matrix router;
+    as_router_weights router;
+    const float *out_bias;
     as_expert_stack gate, up, down;
+    as_mlp_weights shared;
+    as_linear sigmoid, latent_in, latent_out;
 } moe_weights;
+
+/* Width of what an expert reads and gives. */
+static int64_t outer_width(const as_model_spec *spec, const as_moe_spec *m)
+{
+    return m->latent ? m->latent : spec->hidden;
+}
+
+/* The shared expert as a step of its own. */
+static as_step shared_step(const as_moe_spec *m)
+{
+    return (as_step){.block = &as_block_mlp, .form = &m->shared};
+}
+
+static as_code bind_shared(as_binder *binder, const as_model_spec *spec, const as_moe_spec *m, moe_weights *w,
+                           as_error *err)
+{
+    if (m->shared.width == 0) return AS_OK;
+    as_step shared = shared_step(m);
+    AS_TRY(as_block_mlp.bind(binder, spec, &shared, &w->shared, err));
+    if (!m->shared_gate) return AS_OK;
+    return as_bind_linear(binder, AS_SLOT_SHARED_SIGMOID, 1, spec->hidden, false, &w->sigmoid, err);
+}
+
+static as_code bind_latent(as_binder *binder, const as_model_spec *spec, const as_moe_spec *m, moe_weights *w,
+                           as_error *err)
+{
+    if (!m->latent) return AS_OK;
+    AS_TRY(as_bind_linear(binder, AS_SLOT_LATENT_IN, m->latent, spec->hidden, m->latent_bias, &w->latent_in,
+                          err));
+    return as_bind_linear(binder, AS_SLOT_LATENT_OUT, spec->hidden, m->latent, m->latent_bias, &w->latent_out,
+                          err);
+}
+
+as_code as_bind_router(as_binder *binder, const as_model_spec *spec, const as_moe_spec *m, as_slot slot,
+                       as_router_weights *out, as_error *err)
+{
+    as_router_weights w = {.bias = NULL};
+    int64_t experts = m->experts + m->identity;
+    AS_TRY(as_bind_matrix(binder, slot, experts, spec->hidden, &w.matrix, err));
+    if (m->router_bias) AS_TRY(as_bind_vector(binder, slot, ".bias", experts, &w.bias, err));
+    bool lacks = m->correction_may_lack && !as_binder_has(binder, AS_SLOT_ROUTER_CORRECTION, "");
+    if (m->correction && !lacks)
+        AS_TRY(as_bind_vector(binder, AS_SLOT_ROUTER_CORRECTION, "", experts, &w.correction, err));
+    *out = w;
+    return AS_OK;
+}
 
 static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,
                     as_error *err)
 {
-    const as_moe_spec *m = &step->u.moe;
+    const as_moe_spec *m = step->form;
     moe_weights *w = weights;
-    AS_TRY(as_bind_matrix(binder, AS_SLOT_ROUTER, m->experts, spec->hidden, &w->router, err));
-    AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_GATE, m->experts, m->width, spec->hidden, &w->gate, err));
-    AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_UP, m->experts, m->width, spec->hidden, &w->up, err));
-    return as_bind_experts(binder, AS_SLOT_EXPERT_DOWN, m->experts, spec->hidden, m->width, &w->down, err);
+    int64_t e = m->experts, hidden = outer_width(spec, m);
+    AS_TRY(bind_latent(binder, spec, m, w, err));
+    AS_TRY(as_bind_router(binder, spec, m, AS_SLOT_ROUTER, &w->router, err));
+    if (m->gated)
+        AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_GATE, e, m->width, hidden, m->bias, &w->gate, err));
+    AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_UP, e, m->width, hidden, m->bias, &w->up, err));
+    AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_DOWN, e, hidden, m->width, m->bias, &w->down, err));
+    if (m->out_bias) AS_TRY(as_bind_vector(binder, AS_SLOT_EXPERT_BIAS, "", hidden, &w->out_bias, err));
+    return bind_shared(binder, spec, m, w, err);
 }
 
 static as_block_needs needs(const as_model_spec *spec, const as_step *step)
 {
-    const as_moe_spec *m = &step->u.moe;
-    /* Beside the gates: the ups and the rounded input; then the rounded gates and the outputs. */
-    int64_t before = m->top_k * m->width + as_pass_linear_needs(spec->hidden),
-            after = m->top_k * (as_pass_linear_needs(m->width) + spec->hidden);
-    return (as_block_needs){.row = m->experts + 2 * m->top_k + m->top_k * m->width +
-                                   (before > after ? before : after)};
+    const as_moe_spec *m = step->form;
+    /* Beside the gates: the ups, the weighed and the rounded input; then the rounded gates and the outputs.
+     */
+    int64_t width = outer_width(spec, m);
+    int64_t input = m->weigh_input ? m->top_k * (width + as_pass_linear_needs(width))
+                                   : as_pass_linear_needs(spec->hidden);
+    int64_t before = m->top_k * m->width + input,
+            after = m->top_k * (as_pass_linear_needs(m->width) + width) + m->latent;
+    as_block_needs result = {.row = m->experts + m->identity + 2 * m->top_k + m->top_k * m->width +
+                                    2 * m->latent + (before > after ? before : after)};
+    if (m->shared.width) {
+        as_step shared = shared_step(m);
+        int64_t row = as_block_mlp.needs(spec, &shared).row + spec->hidden + 1;
+        if (row > result.row) result.row = row;
+    }
+    return result;
 }
 
-/* Rounds rows of expert inputs where the precision says so; sets x, x_scale and x_block of the product. */
-static void round_inputs(as_pass *pass, const as_expert_stack *stack, int64_t rows, int64_t width,
-                         as_expert_matmul_args *args)
+static as_block_cost cost(const as_model_spec *spec, const as_step *step)
+{
+    const as_moe_spec *m = step->form;
+    double routed = (double)((m->gated ? 3 : 2) * m->top_k * m->width) * (double)outer_width(spec, m);
+    int64_t width = m->experts + m->identity + 2 * m->latent;
+    if (m->shared.width) width += (m->shared.gated ? 3 : 2) * m->shared.width + m->shared_gate;
+    return (as_block_cost){
+        .products = routed + (double)spec->hidden * (double)width, .experts = m->experts, .used = m->top_k};
+}
+
+void as_pass_experts(as_pass *pass, const as_expert_stack *stack, as_expert_matmul_args args)
 {
     const as_activation_rounding *rounding = &stack->rounding;
-    if (!rounding->on) return;
-    int64_t blocks = rounding->kind == AS_QUANT_BLOCK ? (width + rounding->block - 1) / rounding->block : 1;
-    float *out = as_pass_floats(pass, rows * width), *scale = as_pass_floats(pass, rows * blocks);
-    pass->ops->quantize_rows(&pass->exec, &(as_quantize_rows_args){.kind = rounding->kind,
-                                                                   .x = args->x,
-                                                                   .out = out,
-                                                                   .n = rows,
-                                                                   .width = width,
-                                                                   .x_stride = args->x_stride,
-                                                                   .out_stride = width,
-                                                                   .block = rounding->block,
-                                                                   .scale = scale});
-    args->x = out;
-    args->x_stride = width;
-    args->x_scale = scale;
-    args->x_block = rounding->kind == AS_QUANT_BLOCK ? rounding->block : 0;
+    int64_t mark = pass->work_used, rows = args.n / args.rows_per_x, width = stack->w->cols;
+    args.w = stack->w;
+    args.bias = stack->bias;
+    if (rounding->on) {
+        int64_t blocks =
+            rounding->kind == AS_QUANT_BLOCK ? (width + rounding->block - 1) / rounding->block : 1;
+        float *out = as_pass_floats(pass, rows * width), *scale = as_pass_floats(pass, rows * blocks);
+        pass->ops->quantize_rows(&pass->exec, &(as_quantize_rows_args){.kind = rounding->kind,
+                                                                       .x = args.x,
+                                                                       .out = out,
+                                                                       .n = rows,
+                                                                       .width = width,
+                                                                       .x_stride = args.x_stride,
+                                                                       .out_stride = width,
+                                                                       .block = rounding->block,
+                                                                       .scale = scale});
+        args.x = out;
+        args.x_stride = width;
+        args.x_scale = scale;
+        args.x_block = rounding->kind == AS_QUANT_BLOCK ? rounding->block : 0;
+    }
+    pass->ops->expert_matmul(&pass->exec, &args);
+    pass->work_used = mark;
 }
 
-static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
+void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights *w, const float *x,
+                   int32_t *ids, float *shares)
 {
-    const as_moe_spec *m = &step->u.moe;
-    const moe_weights *w = weights;
-    int64_t hidden = pass->spec->hidden, n = pass->rows, pairs = n * m->top_k;
-    float *scores = as_pass_floats(pass, n * m->experts);
-    float *shares = as_pass_floats(pass, pairs);
-    int32_t *ids = (int32_t *)as_pass_floats(pass, pairs);
-    float *gate = as_pass_floats(pass, pairs * m->width);
-    int64_t mark = pass->work_used;
-    float *up = as_pass_floats(pass, pairs * m->width);
-    pass->ops->matmul(
-        &pass->exec,
-        &(as_matmul_args){
-            .w = &w->router, .x = x, .n = n, .x_stride = hidden, .out = scores, .out_stride = m->experts});
+    int64_t mark = pass->work_used, n = pass->rows, experts = m->experts + m->identity;
+    float *scores = as_pass_floats(pass, n * experts);
+    pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &w->matrix,
+                                                     .x = x,
+                                                     .n = n,
+                                                     .x_stride = pass->spec->hidden,
+                                                     .bias = w->bias,
+                                                     .out = scores,
+                                                     .out_stride = experts});
     pass->ops->route(&pass->exec, &(as_route_args){.kind = m->route,
                                                    .scores = scores,
+                                                   .bias = w->correction,
                                                    .n = n,
-                                                   .experts = m->experts,
+                                                   .experts = experts,
                                                    .top_k = m->top_k,
                                                    .groups = m->groups,
                                                    .group_top = m->group_top,
+                                                   .group_by_max = m->group_by_max,
                                                    .normalise = m->normalise,
-                                                   .scale = m->scale,
+                                                   .norm_least = m->norm_least,
+                                                   .norm_power = m->norm_power,
+                                                   .cap = m->router_cap,
+                                                   .jitter = m->jitter,
+                                                   .scale = m->scale != 0 ? m->scale : 1,
                                                    .ids = ids,
                                                    .weights = shares});
+    pass->work_used = mark;
+}
 
-    as_expert_matmul_args product = {.w = w->up.w,
-                                     .experts = m->experts,
-                                     .ids = ids,
-                                     .n = pairs,
-                                     .rows_per_x = m->top_k,
-                                     .x = x,
-                                     .x_stride = hidden,
-                                     .out = up,
-                                     .out_stride = m->width};
-    round_inputs(pass, &w->up, n, hidden, &product);
-    pass->ops->expert_matmul(&pass->exec, &product);
-    product.w = w->gate.w;
-    product.out = gate;
-    pass->ops->expert_matmul(&pass->exec, &product);
+/* Rows of pairs that go to no matrix: zero, or a copy of what the expert was given. */
+static void fill_identity(const as_pass *pass, const as_moe_spec *m, const int32_t *ids, const float *x,
+                          float *rows, int64_t width)
+{
+    for (int64_t i = 0; m->identity && i < pass->rows * m->top_k; i++) {
+        if (ids[i] < m->experts) continue;
+        if (x) {
+            memcpy(rows + i * width, x + i / m->top_k * width, (size_t)width * sizeof *rows);
+        } else {
+            memset(rows + i * width, 0, (size_t)width * sizeof *rows);
+        }
+    }
+}
+
+/* What the experts are given: the rows as they are, or a copy for each pair times its weight, which is then
+ * spent. */
+static void set_inputs(as_pass *pass, const as_moe_spec *m, const float *x, float *shares,
+                       as_expert_matmul_args *product)
+{
+    int64_t hidden = outer_width(pass->spec, m), pairs = pass->rows * m->top_k;
+    product->x = x;
+    product->x_stride = hidden;
+    product->rows_per_x = m->top_k;
+    if (!m->weigh_input) return;
+    float *copies = as_pass_floats(pass, pairs * hidden);
+    for (int64_t i = 0; i < pairs; i++) {
+        memcpy(copies + i * hidden, x + i / m->top_k * hidden, (size_t)hidden * sizeof *x);
+    }
+    pass->ops->scale_groups(&pass->exec, &(as_scale_groups_args){.factors = shares,
+                                                                 .factor_stride = 1,
+                                                                 .x = copies,
+                                                                 .n = pairs,
+                                                                 .groups = 1,
+                                                                 .width = hidden,
+                                                                 .stride = hidden});
+    for (int64_t i = 0; i < pairs; i++) shares[i] = 1;
+    product->x = copies;
+    product->rows_per_x = 1;
+}
+
+/* The experts' inner activations into inner [N * top_k, width]. */
+static void enter(as_pass *pass, const as_moe_spec *m, const moe_weights *w, const float *x,
+                  const int32_t *ids, float *shares, float *inner)
+{
+    int64_t mark = pass->work_used, pairs = pass->rows * m->top_k;
+    float *up = m->gated ? as_pass_floats(pass, pairs * m->width) : inner;
+    as_expert_matmul_args product = {
+        .experts = m->experts, .ids = ids, .n = pairs, .out = up, .out_stride = m->width};
+    fill_identity(pass, m, ids, NULL, inner, m->width);
+    if (m->gated) fill_identity(pass, m, ids, NULL, up, m->width);
+    set_inputs(pass, m, x, shares, &product);
+    as_pass_experts(pass, &w->up, product);
+    if (m->gated) {
+        product.out = inner;
+        as_pass_experts(pass, &w->gate, product);
+    }
     pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act,
-                                                 .a = gate,
-                                                 .b = up,
-                                                 .out = gate,
+                                                 .limit = m->limit,
+                                                 .b_offset = m->up_offset,
+                                                 .a = inner,
+                                                 .b = m->gated ? up : NULL,
+                                                 .out = inner,
                                                  .n = pairs,
                                                  .width = m->width,
                                                  .a_stride = m->width,
                                                  .b_stride = m->width,
                                                  .out_stride = m->width});
-    pass->work_used = mark; /* the ups and the rounded input are done with */
-    float *down = as_pass_floats(pass, pairs * hidden);
-    product = (as_expert_matmul_args){.w = w->down.w,
-                                      .experts = m->experts,
-                                      .ids = ids,
-                                      .n = pairs,
-                                      .rows_per_x = 1,
-                                      .x = gate,
-                                      .x_stride = m->width,
-                                      .out = down,
-                                      .out_stride = hidden};
-    round_inputs(pass, &w->down, pairs, m->width, &product);
-    pass->ops->expert_matmul(&pass->exec, &product);
-    memset(y, 0, (size_t)(n * hidden) * sizeof *y);
-    pass->ops->expert_combine(&pass->exec, &(as_expert_combine_args){.x = down,
+    pass->work_used = mark;
+}
+
+static void add_shared(as_pass *pass, const as_moe_spec *m, const moe_weights *w, const float *x, float *y)
+{
+    int64_t hidden = pass->spec->hidden;
+    as_step step = shared_step(m);
+    float *out = as_pass_floats(pass, pass->rows * hidden), *factor = as_pass_floats(pass, pass->rows);
+    as_block_mlp.forward(pass, &step, &w->shared, x, out);
+    if (m->shared_gate) {
+        as_pass_linear(pass, &w->sigmoid, x, hidden, factor, 1);
+        pass->ops->scale_groups(&pass->exec, &(as_scale_groups_args){.act = AS_ACT_SIGMOID,
+                                                                     .factors = factor,
+                                                                     .factor_stride = 1,
+                                                                     .x = out,
+                                                                     .n = pass->rows,
+                                                                     .groups = 1,
+                                                                     .width = hidden,
+                                                                     .stride = hidden});
+    }
+    pass->ops->add(&pass->exec, &(as_add_args){.x = out,
+                                               .out = y,
+                                               .n = pass->rows,
+                                               .width = hidden,
+                                               .x_stride = hidden,
+                                               .out_stride = hidden,
+                                               .scale = m->shared_scale != 0 ? m->shared_scale : 1,
+                                               .out_scale = 1});
+}
+
+void as_pass_combine(as_pass *pass, const as_moe_spec *m, const float *bias, const float *outputs,
+                     const int32_t *ids, const float *shares, float *y)
+{
+    int64_t hidden = outer_width(pass->spec, m);
+    memset(y, 0, (size_t)(pass->rows * hidden) * sizeof *y);
+    for (int64_t i = 0; bias && i < pass->rows; i++) {
+        memcpy(y + i * hidden, bias, (size_t)hidden * sizeof *y);
+    }
+    pass->ops->expert_combine(&pass->exec, &(as_expert_combine_args){.x = outputs,
                                                                      .weights = shares,
                                                                      .ids = ids,
-                                                                     .n = n,
+                                                                     .n = pass->rows,
                                                                      .top_k = m->top_k,
                                                                      .width = hidden,
                                                                      .x_stride = hidden,
@@ -128,10 +279,58 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                                      .out = y});
 }
 
+static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
+{
+    const as_moe_spec *m = step->form;
+    const moe_weights *w = weights;
+    int64_t hidden = outer_width(pass->spec, m), n = pass->rows, pairs = n * m->top_k, mark = pass->work_used;
+    float *latent = m->latent ? as_pass_floats(pass, n * m->latent) : NULL;
+    float *shares = as_pass_floats(pass, pairs);
+    int32_t *ids = (int32_t *)as_pass_floats(pass, pairs);
+    float *inner = as_pass_floats(pass, pairs * m->width);
+    as_pass_route(pass, m, &w->router, x, ids, shares);
+    if (latent) as_pass_linear(pass, &w->latent_in, x, pass->spec->hidden, latent, m->latent);
+    enter(pass, m, w, latent ? latent : x, ids, shares, inner);
+    float *down = as_pass_floats(pass, pairs * hidden);
+    as_pass_experts(pass, &w->down,
+                    (as_expert_matmul_args){.experts = m->experts,
+                                            .ids = ids,
+                                            .n = pairs,
+                                            .rows_per_x = 1,
+                                            .x = inner,
+                                            .x_stride = m->width,
+                                            .out = down,
+                                            .out_stride = hidden});
+    fill_identity(pass, m, ids, x, down, hidden);
+    as_pass_combine(pass, m, w->out_bias, down, ids, shares, latent ? latent : y);
+    if (latent) as_pass_linear(pass, &w->latent_out, latent, m->latent, y, pass->spec->hidden);
+    pass->work_used = mark;
+    if (m->shared.width) add_shared(pass, m, w, x, y);
+}
+
+static void describe(const as_model_spec *spec, const as_step *step, as_buf *out)
+{
+    static const char *const routes[] = {"softmax", "softmax of the chosen", "sigmoid"};
+    const as_moe_spec *m = step->form;
+    (void)spec;
+    as_buf_printf(out, "%lld of %lld, %s%s %lld", (long long)m->top_k, (long long)m->experts,
+                  m->gated ? "gated " : "", as_activation_name(m->act), (long long)m->width);
+    if ((size_t)m->route < sizeof routes / sizeof routes[0]) as_buf_printf(out, ", %s", routes[m->route]);
+    if (m->groups > 1) {
+        as_buf_printf(out, ", %lld of %lld groups", (long long)m->group_top, (long long)m->groups);
+    }
+    if (m->correction) as_buf_str(out, ", corrected choice");
+    if (m->latent) as_buf_printf(out, ", latent %lld", (long long)m->latent);
+    if (m->shared.width) as_buf_printf(out, ", shared %lld", (long long)m->shared.width);
+}
+
 const as_block as_block_moe = {
     .name = "experts",
+    .form_size = sizeof(as_moe_spec),
     .weights_size = sizeof(moe_weights),
     .bind = bind,
     .needs = needs,
+    .cost = cost,
+    .describe = describe,
     .forward = forward,
 };

@@ -7,6 +7,8 @@
 #include "base/jinja/jinja.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "engine/load/gguf.h"
 
 enum { MOST_TEMPLATES = 32, MOST_BYTES = 4 << 20 };
 
@@ -154,14 +156,82 @@ static as_code read_json_files(as_chat *chat, const char *directory, as_error *e
     return AS_OK;
 }
 
-as_code as_chat_open(const char *directory, as_chat **out, as_error *err)
+/* ---- GGUF files ---- */
+
+/* The spelling of the token whose id stands under a key. */
+static as_code add_gguf_token(as_chat *chat, const as_gguf *gguf, const char *name, const char *key,
+                              as_error *err)
+{
+    const as_gguf_value *tokens = NULL;
+    as_gguf_cursor at;
+    const char *text = NULL;
+    size_t size = 0;
+    int64_t id = -1;
+    AS_TRY(as_gguf_get_strings(gguf, "tokenizer.ggml.tokens", &tokens, err));
+    AS_TRY(as_gguf_get_int(gguf, key, &id, err));
+    if (!tokens || id < 0 || (uint64_t)id >= tokens->count || json_object_get(chat->special, name))
+        return AS_OK;
+    as_gguf_first(&at, tokens);
+    for (int64_t i = 0; i <= id; i++) as_gguf_next(&at, &text, &size);
+    if (!as_utf8_is_valid(text, size)) return AS_OK;
+    if (json_object_set_new(chat->special, name, json_stringn_nocheck(text, size)) != 0) {
+        return as_fail_memory(err, "a chat template");
+    }
+    return AS_OK;
+}
+
+static as_code add_gguf_templates(as_chat *chat, const as_gguf *gguf, as_error *err)
+{
+    static const char key[] = "tokenizer.chat_template";
+    size_t size = sizeof key - 1;
+    for (int64_t i = 0; i < gguf->pair_count; i++) {
+        const as_gguf_pair *pair = &gguf->pairs[i];
+        bool named = strncmp(pair->key, key, size) == 0 && pair->key[size] == '.' && pair->key[size + 1];
+        if (!named && strcmp(pair->key, key) != 0) continue;
+        const char *text = NULL, *name = named ? pair->key + size + 1 : "default";
+        size_t length = 0;
+        AS_TRY(as_gguf_get_string(gguf, pair->key, &text, &length, err));
+        if (length > MOST_BYTES) return as_fail(err, AS_E_LIMIT, "%s: %zu bytes", pair->key, length);
+        AS_TRY(add_template(chat, name, text, length, pair->key, err));
+    }
+    return AS_OK;
+}
+
+static as_code read_gguf(as_chat *chat, const char *path, as_error *err)
+{
+    static const char *const tokens[][2] = {{"bos_token", "tokenizer.ggml.bos_token_id"},
+                                            {"eos_token", "tokenizer.ggml.eos_token_id"},
+                                            {"unk_token", "tokenizer.ggml.unknown_token_id"},
+                                            {"pad_token", "tokenizer.ggml.padding_token_id"}};
+    as_gguf_file file;
+    AS_TRY(as_gguf_open(path, &file, err));
+    as_code rc = add_gguf_templates(chat, &file.gguf, err);
+    for (size_t i = 0; rc == AS_OK && i < sizeof tokens / sizeof tokens[0]; i++) {
+        rc = add_gguf_token(chat, &file.gguf, tokens[i][0], tokens[i][1], err);
+    }
+    as_gguf_close(&file);
+    return rc == AS_OK ? rc : as_wrap(err, "%s", as_path_base(path));
+}
+
+/* ---- opening ---- */
+
+static as_code read_directory(as_chat *chat, const char *path, as_error *err)
+{
+    char file[AS_PATH_MAX];
+    AS_TRY(add_jinja_files(chat, path, err));
+    AS_TRY(read_json_files(chat, path, err));
+    if (chat->count || as_gguf_find_file(path, file, NULL) != AS_OK) return AS_OK;
+    return read_gguf(chat, file, err);
+}
+
+as_code as_chat_open(const char *path, as_chat **out, as_error *err)
 {
     as_chat *chat = NULL;
     AS_TRY(new_chat(&chat, err));
-    as_code rc = add_jinja_files(chat, directory, err);
-    if (rc == AS_OK) rc = read_json_files(chat, directory, err);
+    bool file = as_gguf_is_name(path) && !as_dir_exists(path);
+    as_code rc = (file ? read_gguf : read_directory)(chat, path, err);
     if (rc == AS_OK && chat->count == 0) {
-        rc = as_fail(err, AS_E_NOT_FOUND, "%s has no chat template", directory);
+        rc = as_fail(err, AS_E_NOT_FOUND, "%s has no chat template", path);
     }
     if (rc != AS_OK) {
         as_chat_close(chat);

@@ -10,9 +10,10 @@
 typedef struct as_chat as_chat;
 
 /* The template of a model directory: chat_template.jinja and chat_templates/NAME.jinja, or the
- * "chat_template" of tokenizer_config.json (a string, or a list of named ones) or of chat_template.json.
- * AS_E_NOT_FOUND when there is none. Templates are compiled here: AS_E_INPUT names file and line. */
-AS_MUST_USE as_code as_chat_open(const char *directory, as_chat **out, as_error *err);
+ * "chat_template" of tokenizer_config.json (a string, or a list of named ones) or of chat_template.json; that
+ * of a GGUF file (tokenizer.chat_template, and tokenizer.chat_template.NAME), which path may also name
+ * itself. AS_E_NOT_FOUND when there is none. Templates are compiled here: AS_E_INPUT names file and line. */
+AS_MUST_USE as_code as_chat_open(const char *path, as_chat **out, as_error *err);
 /* One template from a file, without special tokens. */
 AS_MUST_USE as_code as_chat_open_file(const char *path, as_chat **out, as_error *err);
 void as_chat_close(as_chat *chat); /* NULL is allowed */

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/load/gguf.h"
+#include "engine/text/load_world.h"
 
 static as_code read_optional(const char *dir, const char *name, json_t **out, as_error *err)
 {
@@ -75,16 +77,41 @@ static as_code apply_config(as_tokenizer *t, const as_tokenizer_config *config, 
 typedef as_code load_form(const char *path, as_tokenizer_config *config, as_tokenizer **out, json_t **parts,
                           as_error *err);
 
-/* In the order in which they are looked for. */
+/* A vocab.txt holds WordPiece tokens or, for RWKV, Python strings. */
+static as_code load_vocab_txt(const char *path, as_tokenizer_config *config, as_tokenizer **out,
+                              json_t **parts, as_error *err)
+{
+    as_map map;
+    AS_TRY(as_map_open(path, &map, err));
+    bool world = as_world_is_vocab((const char *)map.data, map.size);
+    as_map_close(&map);
+    return (world ? as_load_world : as_load_wordpiece)(path, config, out, parts, err);
+}
+
+/* In the order in which they are looked for; the last is a file of any name that ends in .gguf. */
 static const struct {
     const char *name;
     load_form *load;
 } forms[] = {
-    {"tokenizer.json", as_load_json},        {"tokenizer.model", as_load_sentencepiece},
-    {"spiece.model", as_load_sentencepiece}, {"vocab.json", as_load_merges},
-    {"vocab.txt", as_load_wordpiece},
+    {"tokenizer.json", as_load_json},
+    {"tokenizer.model", as_load_sentencepiece},
+    {"spiece.model", as_load_sentencepiece},
+    {"vocab.json", as_load_merges},
+    {"vocab.txt", load_vocab_txt},
+    {"rwkv_vocab_v20230424.txt", as_load_world},
+    {"GGUF", as_load_gguf},
 };
-enum { FORMS = sizeof forms / sizeof forms[0] };
+enum { FORMS = sizeof forms / sizeof forms[0], GGUF = FORMS - 1, VOCAB_TXT = 4 };
+
+/* What a file of any name holds, by how the name ends. */
+static int form_of(const char *path)
+{
+    const char *base = as_path_base(path), *dot = strrchr(base, '.');
+    for (int i = 0; i < GGUF; i++) {
+        if (strcmp(forms[i].name, base) == 0) return i;
+    }
+    return as_gguf_is_name(base) ? GGUF : dot && strcmp(dot, ".txt") == 0 ? VOCAB_TXT : 0;
+}
 
 static as_code load_with(int form, const char *path, as_tokenizer_config *config, as_tokenizer **out,
                          as_error *err)
@@ -118,12 +145,13 @@ as_code as_tokenizer_open(const char *path, as_tokenizer **out, as_error *err)
 {
     char file[AS_PATH_MAX];
     if (as_dir_exists(path)) {
-        for (int i = 0; i < FORMS; i++) {
+        for (int i = 0; i < GGUF; i++) {
             AS_TRY(as_path_join(file, path, forms[i].name, err));
             if (as_file_exists(file)) return open_dir(path, i, file, out, err);
         }
-        return as_fail(err, AS_E_NOT_FOUND, "%s: no tokenizer.json, tokenizer.model, vocab.json or vocab.txt",
-                       path);
+        if (as_gguf_find_file(path, file, NULL) == AS_OK) return open_dir(path, GGUF, file, out, err);
+        return as_fail(err, AS_E_NOT_FOUND,
+                       "%s: no tokenizer.json, tokenizer.model, vocab.json, vocab.txt or .gguf", path);
     }
     if (!as_file_exists(path)) return as_fail(err, AS_E_NOT_FOUND, "%s: no such file or directory", path);
     const char *base = as_path_base(path);
@@ -132,9 +160,5 @@ as_code as_tokenizer_open(const char *path, as_tokenizer **out, as_error *err)
     memcpy(file, path, dir_size);
     file[dir_size] = 0;
     if (!dir_size) strcpy(file, ".");
-    int form = 0; /* a file of another name is taken for a tokenizer.json */
-    for (int i = 0; i < FORMS; i++) {
-        if (strcmp(forms[i].name, base) == 0) form = i;
-    }
-    return open_dir(file, form, path, out, err);
+    return open_dir(file, form_of(path), path, out, err);
 }

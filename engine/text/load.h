@@ -27,6 +27,11 @@ AS_MUST_USE as_code as_vocab_reader_merge(as_vocab_reader *reader, as_vocab_merg
 AS_MUST_USE as_code as_vocab_reader_json(as_vocab_reader *reader, const char *text, size_t size,
                                          as_error *err);
 
+/* The merges of a SentencePiece BPE vocabulary, which has none: every cut of a token into two tokens is one,
+ * in the order of the tokens they make: by id, or by score, the greatest first, then by id. */
+typedef enum { AS_SPM_BY_ID, AS_SPM_BY_SCORE } as_spm_order;
+AS_MUST_USE as_code as_spm_make_merges(as_vocab_reader *reader, as_spm_order order, as_error *err);
+
 /* What tokenizer_config.json and its like say; every string may be absent. */
 typedef struct as_tokenizer_config {
     json_t *config;  /* tokenizer_config.json; an empty object where there is none */
@@ -47,5 +52,8 @@ AS_MUST_USE as_code as_load_merges(const char *path, as_tokenizer_config *config
                                    as_error *err); /* path is vocab.json; merges.txt lies beside it */
 AS_MUST_USE as_code as_load_wordpiece(const char *path, as_tokenizer_config *config, as_tokenizer **out,
                                       json_t **parts, as_error *err);
+/* A GGUF file's tokenizer. What it says takes the place of everything in config. */
+AS_MUST_USE as_code as_load_gguf(const char *path, as_tokenizer_config *config, as_tokenizer **out,
+                                 json_t **parts, as_error *err);
 
 #endif

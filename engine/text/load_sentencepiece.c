@@ -11,7 +11,6 @@
 #include "engine/text/unicode.h"
 
 enum { PIECE_NORMAL = 1, PIECE_CONTROL = 3, PIECE_USER = 4, MODEL_UNIGRAM = 1, MODEL_BPE = 2 };
-static const uint64_t MERGE_WORK_MAX = (uint64_t)1 << 33; /* bytes looked at to find the merges */
 
 typedef struct piece {
     const char *text;
@@ -125,73 +124,6 @@ static as_code read_model(spm *m, const as_map *map, as_error *err)
         m->specials[m->special_count++] = (as_load_token){p->text, p->size, p->type == PIECE_CONTROL};
     }
     return AS_OK;
-}
-
-/* ---- merges: a SentencePiece BPE model has none; every cut of a piece into two pieces is one, in the order
- * of the ids they make ---- */
-
-typedef struct cut {
-    int32_t id;
-    uint32_t left_characters;
-    as_vocab_merge merge;
-} cut;
-
-static int by_rank(const void *a, const void *b)
-{
-    const cut *x = a, *y = b;
-    if (x->id != y->id) return x->id < y->id ? -1 : 1;
-    return (x->left_characters > y->left_characters) - (x->left_characters < y->left_characters);
-}
-
-static as_code add_cuts(spm *m, const as_vocab *vocab, size_t index, cut **cuts, size_t *count, size_t *room,
-                        uint64_t *work, as_error *err)
-{
-    const piece *p = &m->pieces[index];
-    int32_t id = as_vocab_find(vocab, p->text, p->size);
-    uint32_t characters = 0;
-    if (id != (int32_t)index) return AS_OK; /* a repeated piece: the last counts */
-    for (size_t at = 0; at < p->size;) {
-        at += (size_t)as_unicode_length(p->text + at);
-        characters++;
-        if (at >= p->size) break;
-        *work += p->size;
-        if (*work > MERGE_WORK_MAX) return as_fail(err, AS_E_LIMIT, "the pieces are too long");
-        if (as_vocab_find(vocab, p->text, at) < 0 || as_vocab_find(vocab, p->text + at, p->size - at) < 0)
-            continue;
-        if (*count == *room) {
-            *room = *room ? *room * 2 : 4096;
-            cut *more = as_realloc(*cuts, *room * sizeof *more);
-            if (!more) return as_fail_memory(err, "the merges");
-            *cuts = more;
-        }
-        (*cuts)[(*count)++] = (cut){id, characters, {p->text, p->text + at, at, p->size - at}};
-    }
-    return AS_OK;
-}
-
-static as_code make_merges(spm *m, as_error *err)
-{
-    as_vocab vocab = {0};
-    cut *cuts = NULL;
-    size_t count = 0, room = 0;
-    uint64_t work = 0;
-    as_code rc = AS_OK;
-    for (size_t i = 0; i < m->count && rc == AS_OK; i++) {
-        rc = as_vocab_add(&vocab, m->pieces[i].text, m->pieces[i].size, (int32_t)i, err);
-    }
-    if (rc == AS_OK) rc = as_vocab_finish(&vocab, AS_VOCAB_LIST, err);
-    for (size_t i = 0; i < m->count && rc == AS_OK; i++) {
-        rc = add_cuts(m, &vocab, i, &cuts, &count, &room, &work, err);
-    }
-    if (rc == AS_OK && count) qsort(cuts, count, sizeof *cuts, by_rank);
-    m->reader.merges = as_alloc(sizeof *m->reader.merges);
-    m->reader.merge_room = 1;
-    if (rc == AS_OK && !m->reader.merges) rc = as_fail_memory(err, "the merges");
-    for (size_t i = 0; i < count && rc == AS_OK; i++)
-        rc = as_vocab_reader_merge(&m->reader, cuts[i].merge, err);
-    as_free(cuts);
-    as_vocab_free(&vocab);
-    return rc;
 }
 
 /* ---- vocabularies ---- */
@@ -418,7 +350,7 @@ static as_code convert(spm *m, as_tokenizer_config *config, as_tokenizer **out, 
                        (long long)m->model_type);
     }
     AS_TRY(kind->vocab(m, config, err));
-    if (m->model_type == MODEL_BPE) AS_TRY(make_merges(m, err));
+    if (m->model_type == MODEL_BPE) AS_TRY(as_spm_make_merges(&m->reader, AS_SPM_BY_ID, err));
     as_buf text;
     as_buf_init(&text, 0);
     as_code rc = kind->parts(m, config, &text, err);

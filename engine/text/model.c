@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 static const as_text_model_kind *const kinds[] = {&as_model_bpe, &as_model_wordpiece, &as_model_wordlevel,
-                                                  &as_model_unigram};
+                                                  &as_model_unigram, &as_model_world};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* A file of before 2020 does not name its kind: it is the first whose fields are there. */

@@ -1,4 +1,4 @@
-/* The four kinds of model: each turns one piece of text into ids.
+/* The kinds of model: each turns one piece of text into ids.
  *
  * Pieces are valid UTF-8 and not empty. A model is constant after opening; what a call needs to write lies in
  * the scratch it is given. */
@@ -48,7 +48,8 @@ struct as_text_model {
 AS_MUST_USE as_code as_text_model_open(const as_model_source *source, as_text_model **out, as_error *err);
 void as_text_model_close(as_text_model *model); /* NULL is allowed */
 
-extern const as_text_model_kind as_model_bpe, as_model_unigram, as_model_wordpiece, as_model_wordlevel;
+extern const as_text_model_kind as_model_bpe, as_model_unigram, as_model_wordpiece, as_model_wordlevel,
+    as_model_world;
 
 /* Ids of "<0x00>" .. "<0xFF>", -1 where the vocabulary has none. */
 void as_model_byte_ids(const as_vocab *vocab, int32_t ids[static 256]);

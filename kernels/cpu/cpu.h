@@ -40,7 +40,7 @@ static inline unsigned char *as_exec_scratch(const as_exec *exec, int worker)
 /* The first element of a row. */
 static inline const unsigned char *as_matrix_row(const as_matrix *w, int64_t row)
 {
-    return (const unsigned char *)w->data + row * w->stride * as_dtype_bytes(w->dtype);
+    return (const unsigned char *)w->data + as_dtype_span(w->dtype, row * w->stride);
 }
 
 /* The first key that row position p sees, with window W and chunk C (0: none). */

@@ -1,16 +1,17 @@
 /* Division of matrix products over the workers; see product.h. */
 #include "kernels/cpu/product.h"
 
-/* Few rows of x: the weights stream from memory once, in portions of about this size. */
-enum { STREAM_BYTES = 96 << 10, STREAM_MAX_N = 16 };
+/* Few rows of x: the weights stream from memory once, in portions of about this size. Each portion begins
+ * with a wait for memory, so that small ones cost bandwidth. */
+enum { STREAM_BYTES = 384 << 10, STREAM_MAX_N = 16 };
 
 /* Rows of one portion: small enough that every worker gets several, a multiple of 16 (matrix tiles). */
 static int64_t panel_rows(const as_exec *exec, const as_matrix *w, int64_t n, int64_t most)
 {
     int64_t rows = most;
     if (n <= STREAM_MAX_N) {
-        rows = STREAM_BYTES / as_max_i64(1, w->cols * as_dtype_bytes(w->dtype));
-        if (n > 1) rows = as_max_i64(rows, most / 4);
+        most = AS_STREAM_ROWS;
+        rows = STREAM_BYTES / as_max_i64(1, as_dtype_span(w->dtype, w->cols));
     }
     int64_t share = as_ceil_div(w->rows, 4 * (int64_t)as_pool_threads(exec->pool));
     rows = as_min_i64(rows, share);
@@ -75,7 +76,7 @@ static void expert_panel(void *context, int64_t i, int worker)
     const as_expert_matmul_args *a = job->args;
     int64_t at = i / job->panels, first = i % job->panels * job->panel;
     int32_t expert = job->by_pair ? a->ids[at] : (int32_t)at;
-    if (job->by_pair && seen_before(a, at)) return;
+    if (expert >= a->experts || (job->by_pair && seen_before(a, at))) return;
     unsigned char *scratch = as_exec_scratch(job->exec, worker);
     int32_t *pairs = (int32_t *)(void *)(scratch + AS_PRODUCT_SCRATCH);
     int64_t n = pairs_of(a, expert, job->by_pair ? at : 0, pairs);

@@ -22,7 +22,8 @@ typedef struct as_product {
 } as_product;
 
 enum {
-    AS_PANEL_ROWS = 48,          /* at most, in one call of an as_product_rows */
+    AS_PANEL_ROWS = 48,    /* weight rows that suit one call of an as_product_rows with many rows of x */
+    AS_STREAM_ROWS = 4096, /* at most, in one call with few */
     AS_PAIRS_BYTES = 1536 << 10, /* of a worker's scratch, at its end: the pairs of one expert */
     AS_PRODUCT_SCRATCH = AS_SCRATCH_BYTES - AS_PAIRS_BYTES,
 };

@@ -15,10 +15,10 @@
 #include <string.h>
 
 #include "kernels/cpu/amx/pack.h"
+#include "kernels/cpu/amx/single.h"
 #include "kernels/cpu/vec/finish.h"
 
 enum {
-    BLOCK_STEPS = 32,     /* steps whose sums are closed together */
     STAGE_STEPS = 4,      /* steps staged at a time in decoding */
     PANEL_TILES = 16,     /* tiles of weight rows in a panel */
     MOST_BLOCKS = 32,     /* blocks of x at a time */
@@ -268,14 +268,43 @@ static int64_t rows_at_a_time(const as_exec *exec, const as_matrix *w, int64_t n
     enum { STREAM_BYTES = 512 << 10 };
     int64_t share = w->rows / (4 * (int64_t)as_pool_threads(exec->pool));
     int64_t rows =
-        n <= 16 ? STREAM_BYTES / as_max_i64(1, w->cols * as_dtype_bytes(w->dtype)) : 16 * PANEL_TILES;
+        n <= 16 ? STREAM_BYTES / as_max_i64(1, as_dtype_span(w->dtype, w->cols)) : 16 * PANEL_TILES;
     return as_max_i64(1, as_min_i64(rows, share) / 32) * 32;
+}
+
+typedef struct single_job {
+    as_product product;
+    const float *pieces;
+    int64_t panel;
+} single_job;
+
+static void single_body(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    const single_job *j = context;
+    int64_t first = i * j->panel;
+    as_single_rows(&j->product, 0, j->pieces, first, as_min_i64(first + j->panel, j->product.w->rows));
+}
+
+/* One row of x: by vectors, to the same bits. */
+static void matmul_single(const as_exec *exec, const as_matmul_args *args)
+{
+    float *pieces = (float *)(void *)as_exec_scratch(exec, 0);
+    single_job j = {.product = as_product_of(args), .pieces = pieces};
+    j.panel = rows_at_a_time(exec, args->w, 1);
+    AS_BUG(as_single_bytes(&j.product) > AS_SCRATCH_BYTES);
+    as_single_split(&j.product, 0, pieces);
+    as_pool_for(exec->pool, as_ceil_div(args->w->rows, j.panel), single_body, &j);
 }
 
 void matmul_amx(const as_exec *exec, const as_matmul_args *args)
 {
     if (!as_tiles_take(args->w, args->x_scale, args->x_block, EXPERT_BYTES)) {
         as_product_matmul(exec, args, as_panel_avx512);
+        return;
+    }
+    if (args->n == 1) {
+        matmul_single(exec, args);
         return;
     }
     job j = {.exec = exec, .product = as_product_of(args)};
@@ -297,6 +326,11 @@ void matmul_amx(const as_exec *exec, const as_matmul_args *args)
 static void expert_rows(const as_product *p, int64_t first, int64_t end, unsigned char *scratch)
 {
     packed x = {.workers = 1, .data = scratch + PRIVATE_BYTES};
+    if (p->n == 1 && as_single_bytes(p) <= AS_PRODUCT_SCRATCH) {
+        as_single_split(p, 0, (float *)(void *)scratch);
+        as_single_rows(p, 0, (const float *)(const void *)scratch, first, end);
+        return;
+    }
     for (int64_t from = 0; from < p->n; from += x.rows) {
         as_pack_plan(p, from, EXPERT_BYTES, 16 * MOST_BLOCKS, &x);
         x.blocks = as_min_i64(x.blocks, MOST_BLOCKS);

@@ -40,29 +40,14 @@ AS_INLINE __m512i upper_halves(vf a, vf b)
                                      _mm512_castps_si512(b));
 }
 
-AS_INLINE vf cut(vf x)
-{
-    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32((int)0xFFFF0000)));
-}
-
-/* x - high for numbers, 0 for infinity and NaN; high of a NaN stays one. */
-AS_INLINE vf take_high(vf x, vf *high)
-{
-    vm odd = vf_not_finite(x), nan = vf_is_nan(x);
-    __m512i bits = _mm512_castps_si512(cut(x));
-    *high = _mm512_castsi512_ps(_mm512_mask_or_epi32(bits, nan, bits, _mm512_set1_epi32(0x400000)));
-    return vf_select(odd, vf_zero(), vf_sub(x, cut(x)));
-}
-
 /* 32 numbers of one row as pieces of 16 pairs. */
 AS_INLINE void split(int pieces, vf a, vf b, __m512i out[MAX_PIECES])
 {
-    vf a_high, b_high, a_rest = take_high(a, &a_high), b_rest = take_high(b, &b_high);
-    out[0] = upper_halves(a_high, b_high);
-    if (pieces == 1) return;
-    vf a_middle = cut(a_rest), b_middle = cut(b_rest);
-    out[1] = upper_halves(a_middle, b_middle);
-    out[2] = upper_halves(vf_sub(a_rest, a_middle), vf_sub(b_rest, b_middle));
+    vf a_pieces[MAX_PIECES], b_pieces[MAX_PIECES];
+    as_split_pieces(a, a_pieces);
+    as_split_pieces(b, b_pieces);
+#pragma GCC unroll 3
+    for (int i = 0; i < pieces; i++) out[i] = upper_halves(a_pieces[i], b_pieces[i]);
 }
 
 /* Row i of x, the 32 columns of a step, zero behind the last. */
@@ -120,29 +105,6 @@ void as_pack_steps(const as_product *p, const packed *x, int64_t from, int64_t u
     }
 }
 
-/* The first count of 32 bf16. */
-AS_INLINE __m512i load_bf16(const unsigned char *from, int64_t count)
-{
-    if (count >= 32) return _mm512_loadu_si512(from);
-    return _mm512_maskz_loadu_epi16((1u << count) - 1, from);
-}
-
-/* 32 e4m3 as bf16: the exponent moved, the eight smallest magnitudes by a table. */
-AS_INLINE __m512i widen_e4m3(const unsigned char *from, int64_t count)
-{
-    static const uint16_t small[32] = {0x0000, 0x3B00, 0x3B80, 0x3BC0, 0x3C00, 0x3C20, 0x3C40, 0x3C60};
-    __mmask32 some = count >= 32 ? 0xFFFFFFFF : (1u << count) - 1;
-    __m512i wide = _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(some, from));
-    __m512i magnitude = _mm512_and_si512(wide, _mm512_set1_epi16(0x7F));
-    __m512i sign = _mm512_and_si512(wide, _mm512_set1_epi16((short)0x8000));
-    __m512i value = _mm512_add_epi16(_mm512_slli_epi16(magnitude, 4), _mm512_set1_epi16((127 - 7) << 7));
-    __mmask32 is_small = _mm512_cmplt_epi16_mask(magnitude, _mm512_set1_epi16(8));
-    __mmask32 is_nan = _mm512_cmpeq_epi16_mask(magnitude, _mm512_set1_epi16(0x7F));
-    value = _mm512_mask_permutexvar_epi16(value, is_small, magnitude, _mm512_loadu_si512(small));
-    value = _mm512_mask_mov_epi16(value, is_nan, _mm512_set1_epi16(0x7FC0));
-    return _mm512_or_si512(value, sign);
-}
-
 AS_INLINE void stage_as(as_dtype type, const as_matrix *w, int64_t row, int64_t end, int64_t from,
                         int64_t until, unsigned char *to)
 {
@@ -153,7 +115,7 @@ AS_INLINE void stage_as(as_dtype type, const as_matrix *w, int64_t row, int64_t 
         for (int64_t step = from; step < until; step++, line += TILE_BYTES) {
             int64_t col = step * TILE_DEPTH, count = w->cols - col;
             __m512i value = _mm512_setzero_si512();
-            if (at) value = type == AS_E4M3 ? widen_e4m3(at + col, count) : load_bf16(at + col * size, count);
+            if (at) value = as_load_step(type, at + col * size, count);
             _mm512_storeu_si512(line, value);
         }
     }

@@ -104,6 +104,11 @@ static inline vf vf_min(vf a, vf b)
     return _mm256_min_ps(a, b);
 }
 
+static inline vf vf_sqrt(vf a)
+{
+    return _mm256_sqrt_ps(a);
+}
+
 static inline vf vf_abs(vf a)
 {
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
@@ -297,6 +302,11 @@ static inline vf vf_load_e4m3_part(const void *p, int count)
     uint8_t room[16] = {0};
     memcpy(room, p, (size_t)count);
     return vf_of_e4m3(_mm_loadl_epi64((const __m128i *)room));
+}
+
+static inline vf vf_load_i8(const void *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 
 /* The low 16 bits of each lane. */

@@ -11,7 +11,7 @@ double as_probe_bf16_avx512(void)
     __m512 sums[CHAINS];
     __m512bh half = (__m512bh)_mm512_set1_epi16(0x3F00);
 #pragma GCC unroll 32
-    for (int i = 0; i < CHAINS; i++) sums[i] = _mm512_set1_ps(0.0f);
+    for (int i = 0; i < CHAINS; i++) sums[i] = _mm512_set1_ps((float)i); /* equal ones would be merged */
     for (int round = 0; round < ROUNDS; round++) {
 #pragma GCC unroll 32
         for (int i = 0; i < CHAINS; i++) sums[i] = _mm512_dpbf16_ps(sums[i], half, half);

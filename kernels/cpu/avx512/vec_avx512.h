@@ -98,6 +98,11 @@ static inline vf vf_min(vf a, vf b)
     return _mm512_min_ps(a, b);
 }
 
+static inline vf vf_sqrt(vf a)
+{
+    return _mm512_sqrt_ps(a);
+}
+
 static inline vf vf_abs(vf a)
 {
     return _mm512_abs_ps(a);
@@ -295,6 +300,11 @@ static inline vf vf_load_e4m3(const void *p)
 static inline vf vf_load_e4m3_part(const void *p, int count)
 {
     return vf_of_e4m3(_mm_maskz_loadu_epi8(vm_first(count), p));
+}
+
+static inline vf vf_load_i8(const void *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
 
 static inline __m256i vf_to_f16(vf v)

@@ -2,6 +2,7 @@
  * the maximum, then for the sum), so that no buffer grows with the context. */
 #include <math.h>
 
+#include "kernels/cpu/choice.h"
 #include "kernels/cpu/ref/ref.h"
 
 static int64_t cache_row(const as_span *span, const as_kv_layer *cache, int64_t position, int64_t head)
@@ -21,8 +22,9 @@ static void kv_store_span(void *context, int64_t s, int worker)
         for (int64_t g = 0; g < cache->kv_heads; g++) {
             int64_t row = cache_row(span, cache, span->position + i, g);
             const float *k = a->k + (span->first + i) * a->k_stride + g * cache->k_width;
-            const float *v = a->v + (span->first + i) * a->v_stride + g * cache->v_width;
             as_convert_from_f32(cache->dtype, k, cache->k + row * cache->k_width * size, cache->k_width);
+            if (cache->v == cache->k) continue;
+            const float *v = a->v + (span->first + i) * a->v_stride + g * cache->v_width;
             as_convert_from_f32(cache->dtype, v, cache->v + row * cache->v_width * size, cache->v_width);
         }
     }
@@ -38,8 +40,14 @@ typedef struct query {
     const as_attention_args *args;
     const as_span *span;
     const float *q;
+    const int32_t *keys; /* [key_count] or NULL */
     int64_t head, position;
 } query;
+
+static float rounded(float x)
+{
+    return as_f32_from_bf16(as_bf16_from_f32(x));
+}
 
 static double score(const query *u, int64_t j)
 {
@@ -52,28 +60,45 @@ static double score(const query *u, int64_t j)
     }
     sum *= a->scale;
     if (a->softcap > 0) sum = a->softcap * tanh(sum / a->softcap);
-    if (a->alibi) sum += a->alibi[u->head] * (double)(j - u->position);
+    if (a->alibi && a->alibi_rounded != 0) {
+        float slope = a->alibi[u->head];
+        sum += a->alibi_rounded * ((double)rounded(slope * (float)j) - rounded(slope * (float)u->position));
+    } else if (a->alibi) {
+        sum += a->alibi[u->head] * (double)(j - u->position);
+    }
     return sum;
+}
+
+/* Whether the row's list has the key, or there is no list. */
+static bool listed(const query *u, int64_t key)
+{
+    if (!u->keys) return true;
+    for (int64_t i = 0; i < u->args->key_count && u->keys[i] <= key; i++) {
+        if (u->keys[i] == key) return true;
+    }
+    return false;
 }
 
 static void attend(const query *u, double *sums, float *out)
 {
     const as_attention_args *a = u->args;
     const as_kv_layer *cache = a->cache;
-    int64_t first = as_first_visible(u->position, a->window, a->chunk);
+    int64_t first = as_first_visible(u->position, a->window, a->chunk), stride = as_kv_v_stride(cache);
     double largest = a->sinks ? a->sinks[u->head] : -INFINITY;
     for (int64_t j = first; j <= u->position; j++) {
+        if (!listed(u, j)) continue;
         double s = score(u, j);
         if (s > largest) largest = s;
     }
     double denominator = a->sinks ? exp(a->sinks[u->head] - largest) : 0;
     for (int64_t c = 0; c < cache->v_width; c++) sums[c] = 0;
     for (int64_t j = first; j <= u->position; j++) {
+        if (!listed(u, j)) continue;
         double p = exp(score(u, j) - largest);
         int64_t row = cache_row(u->span, cache, j, u->head / (a->heads / cache->kv_heads));
         denominator += p;
         for (int64_t c = 0; c < cache->v_width; c++) {
-            sums[c] += p * as_ref_element(cache->dtype, cache->v, row * cache->v_width + c);
+            sums[c] += p * as_ref_element(cache->dtype, cache->v, row * stride + c);
         }
     }
     for (int64_t c = 0; c < cache->v_width; c++) out[c] = (float)(sums[c] / denominator);
@@ -94,6 +119,7 @@ static void attention_row(void *context, int64_t i, int worker)
         .args = a,
         .span = job->span,
         .q = a->q + row * a->q_stride + head * a->cache->k_width,
+        .keys = a->keys ? a->keys + row * a->key_count : NULL,
         .head = head,
         .position = job->span->position + i / a->heads,
     };
@@ -106,5 +132,48 @@ void attention_ref(const as_exec *exec, const as_attention_args *args)
     for (int64_t s = 0; s < args->span_count; s++) {
         attention_job job = {.exec = exec, .args = args, .span = &args->spans[s]};
         as_pool_for(exec->pool, job.span->count * args->heads, attention_row, &job);
+    }
+}
+
+typedef struct index_job {
+    const as_exec *exec;
+    const as_index_keys_args *args;
+    const as_span *span;
+} index_job;
+
+static float index_score(const index_job *job, int64_t row, int64_t key)
+{
+    const as_index_keys_args *a = job->args;
+    const as_kv_layer *cache = a->cache;
+    int64_t at = cache_row(job->span, cache, key, 0) * cache->k_width;
+    double score = 0;
+    for (int64_t h = 0; h < a->heads; h++) {
+        const float *q = a->q + row * a->q_stride + h * cache->k_width;
+        double sum = 0;
+        for (int64_t c = 0; c < cache->k_width; c++) {
+            sum += (double)q[c] * as_ref_element(cache->dtype, cache->k, at + c);
+        }
+        if (!(sum <= 0)) score += sum * a->weights[row * a->weight_stride + h];
+    }
+    return (float)score;
+}
+
+static void index_row(void *context, int64_t i, int worker)
+{
+    const index_job *job = context;
+    const as_index_keys_args *a = job->args;
+    int64_t row = job->span->first + i;
+    as_choice choice = as_choice_begin(a->top, as_exec_scratch(job->exec, worker));
+    for (int64_t j = 0; j <= job->span->position + i; j++) {
+        as_choice_add(&choice, index_score(job, row, j), (int32_t)j);
+    }
+    as_choice_end(&choice, a->keys + row * a->top);
+}
+
+void index_keys_ref(const as_exec *exec, const as_index_keys_args *args)
+{
+    for (int64_t s = 0; s < args->span_count; s++) {
+        index_job job = {.exec = exec, .args = args, .span = &args->spans[s]};
+        as_pool_for(exec->pool, job.span->count, index_row, &job);
     }
 }

@@ -1,5 +1,5 @@
-/* Operations on single rows: embed, norm, rope, gate, add, cap. The specification in plain C: sums and
- * functions in double, one rounding at the end. */
+/* Operations on single rows: embed, norm, rope, gate, add, cap, clamp, scale_groups, xielu. The specification
+ * in plain C: sums and functions in double, one rounding at the end. */
 #include <math.h>
 
 #include "kernels/cpu/ref/ref.h"
@@ -96,6 +96,7 @@ double as_ref_activate(as_activation act, double x)
     case AS_ACT_LEAKY_RELU: return x < 0 ? 0.01 * x : x;
     case AS_ACT_MISH: return x == -INFINITY ? 0 : x * tanh(as_ref_activate(AS_ACT_SOFTPLUS, x));
     case AS_ACT_RELU6: return x < 0 ? 0 : x > 6 ? 6 : x;
+    case AS_ACT_SQRT_SOFTPLUS: return sqrt(as_ref_activate(AS_ACT_SOFTPLUS, x));
     case AS_ACT_COUNT: break;
     }
     AS_BUG(true);
@@ -107,8 +108,14 @@ static void gate_row(void *context, int64_t i, int worker)
     (void)worker;
     const as_gate_args *g = context;
     for (int64_t c = 0; c < g->width; c++) {
-        double value = as_ref_activate(g->act, g->a[i * g->a_stride + c]);
-        if (g->b) value *= g->b[i * g->b_stride + c];
+        double a = g->a[i * g->a_stride + c], b = g->b ? g->b[i * g->b_stride + c] : 0;
+        if (g->limit > 0) {
+            if (a > g->limit) a = g->limit;
+            if (b > g->limit) b = g->limit;
+            if (b < -g->limit) b = -g->limit;
+        }
+        double value = as_ref_activate(g->act, a);
+        if (g->b) value *= b + g->b_offset;
         g->out[i * g->out_stride + c] = (float)value;
     }
 }
@@ -147,4 +154,52 @@ static void cap_row(void *context, int64_t i, int worker)
 void cap_ref(const as_exec *exec, const as_cap_args *args)
 {
     as_pool_for(exec->pool, args->n, cap_row, (void *)args);
+}
+
+static void clamp_row(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    const as_clamp_args *c = context;
+    for (int64_t j = 0; j < c->width; j++) {
+        float *x = c->x + i * c->stride + j;
+        if (*x < c->least) *x = c->least;
+        if (*x > c->most) *x = c->most;
+    }
+}
+
+void clamp_ref(const as_exec *exec, const as_clamp_args *args)
+{
+    as_pool_for(exec->pool, args->n, clamp_row, (void *)args);
+}
+
+static void scale_groups_row(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    const as_scale_groups_args *s = context;
+    for (int64_t g = 0; g < s->groups; g++) {
+        double factor = as_ref_activate(s->act, s->factors[i * s->factor_stride + g]);
+        float *x = s->x + i * s->stride + g * s->width;
+        for (int64_t c = 0; c < s->width; c++) x[c] = (float)(x[c] * factor);
+    }
+}
+
+void scale_groups_ref(const as_exec *exec, const as_scale_groups_args *args)
+{
+    as_pool_for(exec->pool, args->n, scale_groups_row, (void *)args);
+}
+
+static void xielu_row(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    const as_xielu_args *a = context;
+    for (int64_t c = 0; c < a->width; c++) {
+        double x = a->x[i * a->stride + c];
+        double curve = x > 0 ? a->alpha_p * x * x : a->alpha_n * (expm1(fmin(x, a->eps)) - x);
+        a->x[i * a->stride + c] = (float)(curve + a->beta * x);
+    }
+}
+
+void xielu_ref(const as_exec *exec, const as_xielu_args *args)
+{
+    as_pool_for(exec->pool, args->n, xielu_row, (void *)args);
 }

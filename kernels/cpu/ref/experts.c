@@ -76,10 +76,34 @@ static void exclude_groups(const as_route_args *r, const route_room *room)
     for (int64_t i = 0; i < r->experts; i++) room->taken[i] = !room->group_taken[i / size];
 }
 
+/* The weight of the best of those left: its share among them, without those far below it. */
+static double mixer_weight(const as_route_args *r, const float *scores, const route_room *room, int64_t best)
+{
+    float most = scores[best];
+    double sum = 0;
+    for (int64_t i = 0; i < r->experts; i++) {
+        if (room->taken[i]) continue;
+        float size = fabsf(scores[i]) > most ? fabsf(scores[i]) : most;
+        if ((most - scores[i]) / size > 2 * r->jitter) continue;
+        sum += exp((double)scores[i] - most);
+    }
+    return 1 / sum;
+}
+
+/* What the chosen weights are divided by. */
+static double weights_norm(const as_route_args *r, const double *picked)
+{
+    double sum = 0, power = r->norm_power != 0 ? r->norm_power : 1;
+    for (int64_t k = 0; k < r->top_k; k++) sum += power == 1 ? picked[k] : pow(picked[k], power);
+    if (power != 1) sum = pow(sum, 1 / power);
+    return sum > r->norm_least ? sum : r->norm_least;
+}
+
 static void route_row(const as_route_args *r, int64_t row, const route_room *room)
 {
     for (int64_t i = 0; i < r->experts; i++) {
         double s = r->scores[row * r->experts + i];
+        if (r->cap > 0) s = r->cap * tanh(s / r->cap);
         room->score[i] = r->kind == AS_ROUTE_SIGMOID ? 1 / (1 + exp(-s)) : s;
     }
     if (r->kind == AS_ROUTE_SOFTMAX) softmax(room->score, r->experts);
@@ -90,16 +114,21 @@ static void route_row(const as_route_args *r, int64_t row, const route_room *roo
     }
     if (r->groups > 1) exclude_groups(r, room);
     int32_t *ids = r->ids + row * r->top_k;
-    double sum = 0, picked[256];
+    double picked[256];
     AS_BUG(r->top_k > 256);
     for (int64_t k = 0; k < r->top_k; k++) {
         int64_t best = best_index(room->choice, room->taken, r->experts);
+        picked[k] = r->kind == AS_ROUTE_SPARSEMIXER
+                        ? mixer_weight(r, r->scores + row * r->experts, room, best)
+                        : room->score[best];
         room->taken[best] = true;
         ids[k] = (int32_t)best;
-        picked[k] = room->score[best];
     }
     if (r->kind == AS_ROUTE_SOFTMAX_TOPK) softmax(picked, r->top_k);
-    for (int64_t k = 0; k < r->top_k; k++) sum += picked[k];
+    for (int64_t k = 0; r->kind == AS_ROUTE_TOPK_SIGMOID && k < r->top_k; k++) {
+        picked[k] = 1 / (1 + exp(-picked[k]));
+    }
+    double sum = weights_norm(r, picked);
     for (int64_t k = 0; k < r->top_k; k++) {
         double weight = r->normalise ? picked[k] / (sum + 1e-20) : picked[k];
         r->weights[row * r->top_k + k] = (float)(weight * r->scale);

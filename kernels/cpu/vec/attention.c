@@ -72,7 +72,8 @@ static query_tile tile_at(const plan *p, int64_t index, float **room)
     t.scores = t.values + PAGE * t.v_pad;
     t.q = t.scores + MAX_QUERIES * PAGE;
     t.fade = t.q + as_ceil_div(t.queries * k_width, LANES) * LANES;
-    *room = t.fade + MAX_QUERIES;
+    t.seen = t.fade + MAX_QUERIES;
+    *room = t.seen + PAGE;
     for (int64_t r = 0; r < t.rows; r++) {
         const float *q = a->q + (span->first + t.row + r) * a->q_stride + t.head * k_width;
         memcpy(t.q + r * t.heads * k_width, q, (size_t)(t.heads * k_width) * sizeof(float));
@@ -98,6 +99,7 @@ static void attend_part(query_tile *t, int64_t part, const sums *s)
     int64_t high = as_min_i64(tile_high(t), (part + 1) * PART_TOKENS);
     clear_sums(s, t);
     for (int64_t page = low / PAGE; page * PAGE < high; page++) {
+        if (!page_is_seen(t, page)) continue;
         int64_t first = as_max_i64(0, low - page * PAGE), end = as_min_i64(PAGE, high - page * PAGE);
         int64_t next = (page + 1) * PAGE < tile_high(t) ? page + 1 : -1;
         load_page(t, page, next, first, end);
@@ -222,6 +224,16 @@ static int64_t plan_parts(const plan *p)
     return p->tiles * most <= slots ? most : 1;
 }
 
+/* Queries that a worker's scratch holds at a time. */
+static int64_t most_queries(const as_kv_layer *cache, int64_t v_pad)
+{
+    int64_t all = (AS_SCRATCH_BYTES - SHARED_BYTES) / (int64_t)sizeof(float);
+    int64_t page = (cache->k_width + v_pad) * PAGE + MAX_QUERIES * (PAGE + 1) + 4 * LANES + PAGE;
+    int64_t most = (all - page) / (cache->k_width + 2 * (1 + LANES + v_pad));
+    AS_BUG(most < 1);
+    return as_min_i64(MAX_QUERIES, most);
+}
+
 void AS_VARIANT(attention)(const as_exec *exec, const as_attention_args *args)
 {
     const as_kv_layer *cache = args->cache;
@@ -230,15 +242,12 @@ void AS_VARIANT(attention)(const as_exec *exec, const as_attention_args *args)
     for (int64_t i = 0; i < args->span_count; i++) most_rows = as_max_i64(most_rows, args->spans[i].count);
     if (most_rows == 0) return;
     p.v_pad = as_ceil_div(cache->v_width, LANES) * LANES;
-    p.head_tiles = as_ceil_div(p.group, MAX_QUERIES);
+    int64_t most = most_queries(cache, p.v_pad);
+    p.head_tiles = as_ceil_div(p.group, most);
     p.heads = as_ceil_div(p.group, p.head_tiles);
-    p.rows = as_min_i64(most_rows, MAX_QUERIES / p.heads);
+    p.rows = as_min_i64(most_rows, most / p.heads);
     for (int64_t i = 0; i < args->span_count; i++) p.tiles += tiles_of(&p, &args->spans[i]);
-    int64_t queries = p.rows * p.heads;
-    p.slot_floats = sums_floats(queries, p.v_pad);
-    int64_t needed = (cache->k_width + p.v_pad) * PAGE + MAX_QUERIES * (PAGE + 1) + LANES +
-                     queries * cache->k_width + 2 * p.slot_floats;
-    AS_BUG(needed * (int64_t)sizeof(float) > AS_SCRATCH_BYTES - SHARED_BYTES);
+    p.slot_floats = sums_floats(p.rows * p.heads, p.v_pad);
     p.parts = plan_parts(&p);
     if (p.parts == 1) {
         as_pool_for(exec->pool, p.tiles, attend_tile, &p);

@@ -51,6 +51,7 @@ typedef struct query_tile {
     float *values;          /* [PAGE, v_pad] */
     float *scores;          /* [queries, PAGE] */
     float *fade;            /* [queries]: by what earlier sums shrink */
+    float *seen;            /* [PAGE], where rows list their keys: 1 for those of the row at hand, else 0 */
     bool values_finite;
     soon keys_soon, values_soon; /* the same of the next page */
 } query_tile;
@@ -116,7 +117,7 @@ AS_INLINE void update_rows(int64_t rows, int vectors, const update *u)
 }
 
 /* The whole product: rows by vectors, in register tiles. */
-static void update_all(int64_t rows, int64_t vectors, const update *whole)
+static inline void update_all(int64_t rows, int64_t vectors, const update *whole)
 {
     for (int64_t r = 0; r < rows; r += UPDATE_ROWS) {
         int64_t count = as_min_i64(UPDATE_ROWS, rows - r);
@@ -185,12 +186,14 @@ AS_INLINE void widen_keys(as_dtype type, query_tile *t, const unsigned char *k, 
 /* Values of slots first..end-1; zero before. Returns whether all are finite. */
 AS_INLINE bool widen_values(as_dtype type, query_tile *t, const unsigned char *v, int64_t first, int64_t end)
 {
-    int64_t width = t->args->cache->v_width, size = as_dtype_bytes(type), v_pad = t->v_pad;
+    const as_kv_layer *cache = t->args->cache;
+    int64_t width = cache->v_width, size = as_dtype_bytes(type), v_pad = t->v_pad;
+    int64_t stride = as_kv_v_stride(cache) * size;
     float *to = t->values;
     vf nothing = vf_zero(); /* stays zero while values are finite */
     memset(to, 0, (size_t)(first * v_pad) * sizeof *to);
     for (int64_t slot = first; slot < end; slot++) {
-        const unsigned char *from = v + slot * width * size;
+        const unsigned char *from = v + slot * stride;
         float *row = to + slot * v_pad;
         int64_t c = 0;
         fetch_soon(&t->keys_soon, 1);
@@ -212,11 +215,11 @@ AS_INLINE void load_page_as(as_dtype type, query_tile *t, int64_t page, int64_t 
     const as_kv_layer *cache = t->args->cache;
     int64_t size = as_dtype_bytes(type), row = page_row(t, page);
     widen_keys(type, t, cache->k + row * cache->k_width * size, first, end);
-    t->values_finite = widen_values(type, t, cache->v + row * cache->v_width * size, first, end);
+    t->values_finite = widen_values(type, t, cache->v + row * as_kv_v_stride(cache) * size, first, end);
 }
 
 /* Brings slots first..end-1 of the page into keys and values; `next` is the page after it, or -1. */
-static void load_page(query_tile *t, int64_t page, int64_t next, int64_t first, int64_t end)
+static inline void load_page(query_tile *t, int64_t page, int64_t next, int64_t first, int64_t end)
 {
     const as_kv_layer *cache = t->args->cache;
     t->keys_soon = t->values_soon = (soon){NULL, NULL};
@@ -224,7 +227,7 @@ static void load_page(query_tile *t, int64_t page, int64_t next, int64_t first, 
         int64_t bytes = as_dtype_bytes(cache->dtype), row = page_row(t, next);
         int64_t k = cache->k_width * bytes, v = cache->v_width * bytes;
         t->keys_soon = (soon){cache->k + row * k, cache->k + (row + PAGE) * k};
-        t->values_soon = (soon){cache->v + row * v, cache->v + (row + PAGE) * v};
+        if (cache->v != cache->k) t->values_soon = (soon){cache->v + row * v, cache->v + (row + PAGE) * v};
     }
     switch (cache->dtype) {
     case AS_F16: load_page_as(AS_F16, t, page, first, end); return;
@@ -236,8 +239,9 @@ static void load_page(query_tile *t, int64_t page, int64_t next, int64_t first, 
 
 /* What turns a sum q.k into the score of key `first_key` + lane. */
 typedef struct scorer {
-    float scale, softcap, alibi;
-    int64_t first_key, position; /* of lane 0; of the query */
+    float scale, softcap, alibi, alibi_rounded, alibi_here; /* the last: alibi * position as bf16 */
+    int64_t first_key, position;                            /* of lane 0; of the query */
+    const float *seen; /* [PAGE], above 0 for the keys that the query may see; NULL: all */
 } scorer;
 
 AS_INLINE vf score_of(const scorer *s, vf sum, int vector)
@@ -246,7 +250,11 @@ AS_INLINE vf score_of(const scorer *s, vf sum, int vector)
     if (s->softcap > 0) {
         score = vf_mul(vf_set(s->softcap), vf_tanh(vf_div(score, vf_set(s->softcap))));
     }
-    if (s->alibi != 0) {
+    if (s->alibi_rounded != 0) {
+        vf key = vf_add(vf_iota(), vf_set((float)(s->first_key + vector * LANES)));
+        vf bias = vf_of_bf16(vf_to_bf16(vf_mul(vf_set(s->alibi), key)));
+        score = vf_fma(vf_set(s->alibi_rounded), vf_sub(bias, vf_set(s->alibi_here)), score);
+    } else if (s->alibi != 0) {
         vf distance = vf_add(vf_iota(), vf_set((float)(s->first_key + vector * LANES - s->position)));
         score = vf_fma(vf_set(s->alibi), distance, score);
     }
@@ -258,6 +266,13 @@ AS_INLINE vm slots_within(int vector, int64_t first, int64_t end)
 {
     vf slot = vf_add(vf_iota(), vf_set((float)(vector * LANES)));
     return vm_and(vf_le(vf_set((float)first), slot), vf_lt(slot, vf_set((float)end)));
+}
+
+/* The same, of those that the query may see. */
+AS_INLINE vm slots_seen(const scorer *how, int vector, int64_t first, int64_t end)
+{
+    vm within = slots_within(vector, first, end);
+    return how->seen ? vm_and(within, vf_lt(vf_zero(), vf_load(how->seen + vector * LANES))) : within;
 }
 
 static inline float exp_of(float x)
@@ -276,7 +291,7 @@ AS_INLINE void soften_vectors(const scorer *how, bool whole, int from, int until
 #pragma GCC unroll 8
     for (int v = from; v < until; v++) {
         score[v] = score_of(how, vf_load(scores + v * LANES), v);
-        if (!whole) score[v] = vf_select(slots_within(v, first, end), score[v], vf_set(-INFINITY));
+        if (!whole) score[v] = vf_select(slots_seen(how, v, first, end), score[v], vf_set(-INFINITY));
         most = vf_max(score[v], most); /* passes over NaN, which the sum below keeps */
     }
     float now = vf_largest(most);
@@ -286,7 +301,7 @@ AS_INLINE void soften_vectors(const scorer *how, bool whole, int from, int until
 #pragma GCC unroll 8
     for (int v = from; v < until; v++) {
         vf p = vf_exp_down(vf_sub(score[v], down));
-        if (!whole) p = vf_select(slots_within(v, first, end), p, vf_zero());
+        if (!whole) p = vf_select(slots_seen(how, v, first, end), p, vf_zero());
         vf_store(scores + v * LANES, p);
         sum = vf_add(sum, p);
     }
@@ -295,10 +310,10 @@ AS_INLINE void soften_vectors(const scorer *how, bool whole, int from, int until
     *fade = shrink;
 }
 
-static void soften(const scorer *how, int64_t first, int64_t end, float *scores, float *largest, float *total,
-                   float *fade)
+static inline void soften(const scorer *how, int64_t first, int64_t end, float *scores, float *largest,
+                          float *total, float *fade)
 {
-    if (first == 0 && end == PAGE && how->softcap <= 0 && how->alibi == 0) {
+    if (first == 0 && end == PAGE && how->softcap <= 0 && how->alibi == 0 && !how->seen) {
         scorer plain = {.scale = how->scale};
         soften_vectors(&plain, true, 0, PAGE_VECTORS, 0, PAGE, scores, largest, total, fade);
         return;
@@ -310,7 +325,7 @@ static void soften(const scorer *how, int64_t first, int64_t end, float *scores,
 }
 
 /* Adds p v over slots first..end-1 of one query. */
-static void add_values(query_tile *t, int64_t query, int64_t first, int64_t end, float *out)
+static inline void add_values(query_tile *t, int64_t query, int64_t first, int64_t end, float *out)
 {
     update u = {.a = t->scores + query * PAGE + first,
                 .b = t->values + first * t->v_pad,
@@ -324,9 +339,67 @@ static void add_values(query_tile *t, int64_t query, int64_t first, int64_t end,
     update_all(1, t->v_pad / LANES, &u);
 }
 
+/* The same over those of the slots that the query sees. The sums fade once. */
+static inline void add_seen_values(query_tile *t, int64_t query, int64_t first, int64_t end, float *out)
+{
+    for (int64_t slot = first; slot < end;) {
+        int64_t stop = slot;
+        while (stop < end && t->seen[stop] > 0) stop++;
+        if (stop > slot) {
+            add_values(t, query, slot, stop, out);
+            t->fade[query] = 1;
+        }
+        slot = stop + 1;
+    }
+}
+
+/* Where in the row's list of keys those from `key` on begin. */
+static inline int64_t keys_from(const int32_t *keys, int64_t count, int64_t key)
+{
+    int64_t low = 0, high = count;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (keys[middle] < key) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static inline const int32_t *keys_of(const query_tile *t, int64_t row)
+{
+    return t->args->keys + (t->span->first + t->row + row) * t->args->key_count;
+}
+
+/* Marks the slots of the page that the row's list has. */
+static inline void mark_seen(query_tile *t, int64_t row, int64_t page)
+{
+    const int32_t *keys = keys_of(t, row);
+    int64_t count = t->args->key_count;
+    memset(t->seen, 0, PAGE * sizeof *t->seen);
+    for (int64_t i = keys_from(keys, count, page * PAGE); i < count && keys[i] < (page + 1) * PAGE; i++) {
+        t->seen[keys[i] - page * PAGE] = 1;
+    }
+}
+
+/* Whether a row of the tile has a key in the page. */
+static inline bool page_is_seen(const query_tile *t, int64_t page)
+{
+    int64_t count = t->args->key_count;
+    if (!t->args->keys) return true;
+    for (int64_t r = 0; r < t->rows; r++) {
+        const int32_t *keys = keys_of(t, r);
+        int64_t i = keys_from(keys, count, page * PAGE);
+        if (i < count && keys[i] < (page + 1) * PAGE) return true;
+    }
+    return false;
+}
+
 /* Takes the page into the sums of queries from..until-1. */
-static void attend_queries(query_tile *t, int64_t page, int64_t first, int64_t end, int64_t from,
-                           int64_t until, const sums *into)
+static inline void attend_queries(query_tile *t, int64_t page, int64_t first, int64_t end, int64_t from,
+                                  int64_t until, const sums *into)
 {
     const as_attention_args *a = t->args;
     int64_t k_width = a->cache->k_width;
@@ -343,10 +416,27 @@ static void attend_queries(query_tile *t, int64_t page, int64_t first, int64_t e
         int64_t head = t->head + i % t->heads, position = position_of(t, i / t->heads);
         int64_t low = as_first_visible(position, a->window, a->chunk) - page * PAGE;
         int64_t begin = as_max_i64(first, low), stop = as_min_i64(end, position + 1 - page * PAGE);
-        scorer how = {a->scale, a->softcap, a->alibi ? a->alibi[head] : 0, page * PAGE, position};
+        scorer how = {.scale = a->scale,
+                      .softcap = a->softcap,
+                      .alibi = a->alibi ? a->alibi[head] : 0,
+                      .alibi_rounded = a->alibi ? a->alibi_rounded : 0,
+                      .first_key = page * PAGE,
+                      .position = position};
+        if (how.alibi_rounded != 0) {
+            how.alibi_here = as_f32_from_bf16(as_bf16_from_f32(how.alibi * (float)position));
+        }
+        if (a->keys) {
+            if (i == from || i % t->heads == 0) mark_seen(t, i / t->heads, page);
+            how.seen = t->seen;
+        }
         soften(&how, begin, stop, t->scores + i * PAGE, &into->largest[i], into->total + i * LANES,
                &t->fade[i]);
-        if (!t->values_finite) add_values(t, i, begin, stop, into->out);
+        if (t->values_finite) continue;
+        if (a->keys) {
+            add_seen_values(t, i, begin, stop, into->out);
+        } else {
+            add_values(t, i, begin, stop, into->out);
+        }
     }
     if (!t->values_finite) return; /* done above: 0 times infinity must not be added */
     update values = {.a = t->scores + from * PAGE,
@@ -363,7 +453,7 @@ static void attend_queries(query_tile *t, int64_t page, int64_t first, int64_t e
 
 /* Takes the page, of which slots first..end-1 are loaded, into the sums of the tile. The rows that see some
  * of it are those of a range. */
-static void attend_page(query_tile *t, int64_t page, int64_t first, int64_t end, const sums *into)
+static inline void attend_page(query_tile *t, int64_t page, int64_t first, int64_t end, const sums *into)
 {
     int64_t from = as_max_i64(0, page * PAGE + first - position_of(t, 0)), until = from;
     for (; until < t->rows; until++) {

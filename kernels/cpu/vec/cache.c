@@ -38,6 +38,7 @@ static void store_row(void *context, int64_t i, int worker)
         int64_t at = (page * cache->kv_heads + g) * AS_PAGE_TOKENS + position % AS_PAGE_TOKENS;
         store_vector(cache->dtype, a->k + row * a->k_stride + g * cache->k_width,
                      cache->k + at * cache->k_width * size, cache->k_width);
+        if (cache->v == cache->k) continue;
         store_vector(cache->dtype, a->v + row * a->v_stride + g * cache->v_width,
                      cache->v + at * cache->v_width * size, cache->v_width);
     }

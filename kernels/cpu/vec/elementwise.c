@@ -45,6 +45,18 @@ AS_INLINE void embed_as(as_dtype type, const unsigned char *from, float *to, int
     });
 }
 
+/* Blocks: from and until may lie anywhere in them. */
+static void embed_blocks(as_dtype type, const unsigned char *data, float *to, int64_t from, int64_t until,
+                         float scale)
+{
+    for (int64_t c = from; c < until;) {
+        float values[AS_Q8_0_BLOCK];
+        int64_t begin = c / AS_Q8_0_BLOCK * AS_Q8_0_BLOCK, end = as_min_i64(until, begin + AS_Q8_0_BLOCK);
+        as_convert_to_f32(type, data + as_dtype_span(type, begin), values, end - begin);
+        for (; c < end; c++) to[c] = values[c - begin] * scale;
+    }
+}
+
 static void embed_part(const as_matrix *m, int64_t row, float *to, int64_t from, int64_t until, float scale)
 {
     const unsigned char *data = as_matrix_row(m, row);
@@ -52,6 +64,7 @@ static void embed_part(const as_matrix *m, int64_t row, float *to, int64_t from,
     case AS_F16: embed_as(AS_F16, data, to, from, until, scale); return;
     case AS_BF16: embed_as(AS_BF16, data, to, from, until, scale); return;
     case AS_E4M3: embed_as(AS_E4M3, data, to, from, until, scale); return;
+    case AS_Q8_0: embed_blocks(m->dtype, data, to, from, until, scale); return;
     default: embed_as(AS_F32, data, to, from, until, scale); return;
     }
 }
@@ -191,9 +204,28 @@ AS_INLINE void gate_as(as_activation act, const as_gate_args *g, int64_t row, in
     });
 }
 
+/* With limits and an offset: the few models that have them go through the slow switch. */
+static void gate_limited(const as_gate_args *g, int64_t row, int64_t from, int64_t until)
+{
+    const float *a = g->a + row * g->a_stride, *b = g->b ? g->b + row * g->b_stride : NULL;
+    float *out = g->out + row * g->out_stride;
+    vf most = vf_set(g->limit > 0 ? g->limit : INFINITY),
+       least = vf_set(g->limit > 0 ? -g->limit : -INFINITY);
+    vf offset = vf_set(g->b_offset);
+    FOR_VECTORS(c, from, until, {
+        vf value = vf_activate(g->act, vf_min(most, load(a + c, count)));
+        if (b) value = vf_mul(value, vf_add(offset, vf_max(least, vf_min(most, load(b + c, count)))));
+        store(out + c, value, count);
+    });
+}
+
 static void gate_row(const void *args, int64_t row, int64_t from, int64_t until)
 {
     const as_gate_args *g = args;
+    if (g->limit > 0 || g->b_offset != 0) {
+        gate_limited(g, row, from, until);
+        return;
+    }
     switch (g->act) {
     case AS_ACT_SILU: gate_as(AS_ACT_SILU, g, row, from, until); return;
     case AS_ACT_GELU: gate_as(AS_ACT_GELU, g, row, from, until); return;

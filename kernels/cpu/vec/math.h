@@ -40,6 +40,20 @@ AS_INLINE vf vf_exp_down(vf x)
     return vf_exp_core(clamped);
 }
 
+/* 1 - e^x for x <= 0, without the cancellation near 0. At most 2 ulp. */
+AS_INLINE vf vf_one_minus_exp(vf x)
+{
+    vf p = vf_set(1.9875691500e-4f);
+    p = vf_fma(p, x, vf_set(1.3981999507e-3f));
+    p = vf_fma(p, x, vf_set(8.3334519073e-3f));
+    p = vf_fma(p, x, vf_set(4.1665795894e-2f));
+    p = vf_fma(p, x, vf_set(1.6666665459e-1f));
+    p = vf_fma(p, x, vf_set(5.0000001201e-1f));
+    vf small = vf_sub(vf_zero(), vf_fma(p, vf_mul(x, x), x));
+    vf large = vf_sub(vf_set(1.0f), vf_exp(x));
+    return vf_select(vf_lt(vf_set(-0.34f), x), small, large);
+}
+
 /* tanh x. At most 2 ulp. */
 AS_INLINE vf vf_tanh(vf x)
 {

@@ -5,8 +5,9 @@
  * tree (vf_sum), and the sums of the blocks are added in ascending order. Register tiles of several weight
  * rows by several rows of x change nothing in this order.
  *
- * Up to STREAM_X rows of x (decoding): weights are widened in registers on their way from memory. More: a
- * panel of weight rows is widened to float32 in scratch once for all rows of x. Scales by block, of weights
+ * Up to STREAM_X rows of x (decoding): weights are widened in registers on their way from memory, eight rows
+ * side by side where the sums fit into registers. More: a panel of weight rows is widened to float32 in
+ * scratch once for all rows of x. Scales by block, of weights
  * or of x, are multiplied in while widening; others scale the finished sum, as does the factor 256 that is
  * left out of e4m3 weights. */
 #include <string.h>
@@ -16,25 +17,31 @@
 
 enum {
     BLOCK_COLS = 1024,
-    MAX_X = 4096,  /* rows of x whose sums are kept at a time */
-    STREAM_X = 16, /* up to here rows of x are decoding: weights are widened in registers */
+    MAX_X = 4096,       /* rows of x whose sums are kept at a time */
+    STREAM_X = 16,      /* up to here rows of x are decoding: weights are widened in registers */
+    MOST_QUADS = 2,     /* quads of weight rows in a tile; a quad is TILE_ROWS */
+    AHEAD_BYTES = 1024, /* by which each weight row's reading is preceded by prefetching, in decoding */
     LINE = 64,
     STEP_COLS = 64, /* columns in one turn of the inner loop: whole lines of every type */
 };
 
 /* What a tile fetches for later ones. */
 typedef struct tile_hints {
-    int64_t ahead;     /* bytes from each weight row to one that will be read soon */
+    int64_t ahead; /* bytes from each weight row to one that will be read soon */
+    int64_t turn;  /* column from which on it is ahead_after instead */
+    int64_t ahead_after;
     unsigned prefetch; /* for which of the weight rows: a bit for each */
     const float *soon; /* [count / 2] floats, or NULL */
 } tile_hints;
 
-/* Sums over one block of columns for TILE_ROWS weight rows by nr rows of x, added to sums[c][row]. */
+/* Sums over one block of columns for `quads` times TILE_ROWS weight rows by nr rows of x, those of quad q
+ * added to sums[q * quad_stride][c][row]. */
 typedef struct tile {
-    const unsigned char *w[TILE_ROWS];
+    const unsigned char *w[MOST_QUADS * TILE_ROWS];
     const float *x[TILE_COLS];
     int64_t count; /* columns */
     float *sums;
+    int64_t quad_stride;
     tile_hints hints;
 } tile;
 
@@ -68,58 +75,58 @@ AS_INLINE vf load_weights(as_dtype type, const unsigned char *at, int part)
     return part ? vf_load_part_as(type, at, part) : vf_load_as(type, at);
 }
 
-/* A vector of columns, or where part is not 0 that many. */
-AS_INLINE void tile_step(as_dtype type, int nr, const tile *t, int64_t k, int part,
-                         vf acc[TILE_COLS * TILE_ROWS])
+/* A vector of columns, or where part is not 0 that many. Sum number (q * nr + c) * TILE_ROWS + r is that of
+ * row r of quad q and row c of x. */
+AS_INLINE void tile_step(as_dtype type, int quads, int nr, const tile *t, int64_t k, int part, vf *acc)
 {
     vf x[TILE_COLS];
 #pragma GCC unroll 8
     for (int c = 0; c < nr; c++) x[c] = part ? vf_load_part(t->x[c] + k, part) : vf_load(t->x[c] + k);
 #pragma GCC unroll 8
-    for (int r = 0; r < TILE_ROWS; r++) {
-        vf w = load_weights(type, t->w[r] + k * size_of(type), part);
+    for (int i = 0; i < quads * TILE_ROWS; i++) {
+        vf w = load_weights(type, t->w[i] + k * size_of(type), part);
+        vf *sum = acc + i / TILE_ROWS * nr * TILE_ROWS + i % TILE_ROWS;
 #pragma GCC unroll 8
-        for (int c = 0; c < nr; c++) acc[c * TILE_ROWS + r] = vf_fma(w, x[c], acc[c * TILE_ROWS + r]);
+        for (int c = 0; c < nr; c++) sum[c * TILE_ROWS] = vf_fma(w, x[c], sum[c * TILE_ROWS]);
     }
 }
 
 /* Two vectors of columns of e4m3, which are cheaper to widen together. */
-AS_INLINE void tile_step_e4m3(int nr, const tile *t, int64_t k, vf acc[TILE_COLS * TILE_ROWS])
+AS_INLINE void tile_step_e4m3(int quads, int nr, const tile *t, int64_t k, vf *acc)
 {
 #pragma GCC unroll 8
-    for (int r = 0; r < TILE_ROWS; r++) {
-        vf w[2];
-        vf_load_e4m3_256th(t->w[r] + k, w);
+    for (int i = 0; i < quads * TILE_ROWS; i++) {
+        vf w[2], *sum = acc + i / TILE_ROWS * nr * TILE_ROWS + i % TILE_ROWS;
+        vf_load_e4m3_256th(t->w[i] + k, w);
 #pragma GCC unroll 8
         for (int c = 0; c < nr; c++) {
-            vf *sum = &acc[c * TILE_ROWS + r];
-            *sum = vf_fma(w[0], vf_load(t->x[c] + k), *sum);
-            *sum = vf_fma(w[1], vf_load(t->x[c] + k + LANES), *sum);
+            sum[c * TILE_ROWS] = vf_fma(w[0], vf_load(t->x[c] + k), sum[c * TILE_ROWS]);
+            sum[c * TILE_ROWS] = vf_fma(w[1], vf_load(t->x[c] + k + LANES), sum[c * TILE_ROWS]);
         }
     }
 }
 
-AS_INLINE void prefetch_rows(as_dtype type, const tile *t, int64_t k)
+AS_INLINE void prefetch_rows(as_dtype type, int quads, const tile *t, int64_t k)
 {
+    int64_t ahead = k * size_of(type) + (k < t->hints.turn ? t->hints.ahead : t->hints.ahead_after);
 #pragma GCC unroll 8
-    for (int r = 0; r < TILE_ROWS; r++) {
-        if (!(t->hints.prefetch & 1u << r)) continue;
-        const unsigned char *next = t->w[r] + k * size_of(type) + t->hints.ahead;
+    for (int r = 0; r < quads * TILE_ROWS; r++) {
+        if (quads == 1 && !(t->hints.prefetch & 1u << r)) continue;
 #pragma GCC unroll 8
         for (int line = 0; line < STEP_COLS * size_of(type) / LINE; line++) {
-            _mm_prefetch((const char *)next + line * LINE, _MM_HINT_T0);
+            _mm_prefetch((const char *)t->w[r] + ahead + line * LINE, _MM_HINT_T0);
         }
     }
 }
 
-AS_INLINE void dot_tile(as_dtype type, int nr, const tile *t)
+AS_INLINE void dot_tile(as_dtype type, int quads, int nr, const tile *t)
 {
-    vf acc[TILE_COLS * TILE_ROWS];
+    vf acc[MOST_QUADS * TILE_COLS * TILE_ROWS];
 #pragma GCC unroll 32
-    for (int i = 0; i < nr * TILE_ROWS; i++) acc[i] = vf_zero();
+    for (int i = 0; i < quads * nr * TILE_ROWS; i++) acc[i] = vf_zero();
     int64_t k = 0;
     for (; k + STEP_COLS <= t->count; k += STEP_COLS) {
-        if (t->hints.prefetch) prefetch_rows(type, t, k);
+        if (t->hints.prefetch) prefetch_rows(type, quads, t, k);
         if (t->hints.soon) {
             _mm_prefetch((const char *)(t->hints.soon + k / 2), _MM_HINT_T1);
             _mm_prefetch((const char *)(t->hints.soon + k / 2) + LINE, _MM_HINT_T1);
@@ -127,58 +134,73 @@ AS_INLINE void dot_tile(as_dtype type, int nr, const tile *t)
 #pragma GCC unroll 8
         for (int s = 0; s < STEP_COLS; s += 2 * LANES) {
             if (type == AS_E4M3) {
-                tile_step_e4m3(nr, t, k + s, acc);
+                tile_step_e4m3(quads, nr, t, k + s, acc);
             } else {
-                tile_step(type, nr, t, k + s, 0, acc);
-                tile_step(type, nr, t, k + s + LANES, 0, acc);
+                tile_step(type, quads, nr, t, k + s, 0, acc);
+                tile_step(type, quads, nr, t, k + s + LANES, 0, acc);
             }
         }
     }
-    for (; k + LANES <= t->count; k += LANES) tile_step(type, nr, t, k, 0, acc);
-    if (k < t->count) tile_step(type, nr, t, k, (int)(t->count - k), acc);
-    close_sums(nr, acc, t->sums);
+    for (; k + LANES <= t->count; k += LANES) tile_step(type, quads, nr, t, k, 0, acc);
+    if (k < t->count) tile_step(type, quads, nr, t, k, (int)(t->count - k), acc);
+#pragma GCC unroll 2
+    for (int q = 0; q < quads; q++) close_sums(nr, acc + q * nr * TILE_ROWS, t->sums + q * t->quad_stride);
 }
 
 typedef void tile_function(const tile *t);
 
-#define TILE_FUNCTION(tag, type, nr)                                                                         \
-    static void tile_##tag##_##nr(const tile *t)                                                             \
+#define TILE_FUNCTION(tag, type, quads, nr)                                                                  \
+    static void tile_##tag##_##quads##x##nr(const tile *t)                                                   \
     {                                                                                                        \
-        dot_tile(type, nr, t);                                                                               \
+        dot_tile(type, quads, nr, t);                                                                        \
     }
-#define TILE_FUNCTIONS(nr)                                                                                   \
-    TILE_FUNCTION(f32, AS_F32, nr)                                                                           \
-    TILE_FUNCTION(f16, AS_F16, nr)                                                                           \
-    TILE_FUNCTION(bf16, AS_BF16, nr)                                                                         \
-    TILE_FUNCTION(e4m3, AS_E4M3, nr)
+#define TILE_FUNCTIONS(quads, nr)                                                                            \
+    TILE_FUNCTION(f32, AS_F32, quads, nr)                                                                    \
+    TILE_FUNCTION(f16, AS_F16, quads, nr)                                                                    \
+    TILE_FUNCTION(bf16, AS_BF16, quads, nr)                                                                  \
+    TILE_FUNCTION(e4m3, AS_E4M3, quads, nr)
 
-TILE_FUNCTIONS(1)
-TILE_FUNCTIONS(2)
-TILE_FUNCTIONS(3)
+TILE_FUNCTIONS(1, 1)
+TILE_FUNCTIONS(1, 2)
+TILE_FUNCTIONS(1, 3)
+TILE_FUNCTIONS(2, 1)
 #if defined(AS_LEVEL_AVX512)
-TILE_FUNCTIONS(4)
-TILE_FUNCTIONS(5)
-TILE_FUNCTIONS(6)
+TILE_FUNCTIONS(1, 4)
+TILE_FUNCTIONS(1, 5)
+TILE_FUNCTIONS(1, 6)
+TILE_FUNCTIONS(2, 2)
+TILE_FUNCTIONS(2, 3)
 #define TILE_TABLE(tag)                                                                                      \
     {                                                                                                        \
-        tile_##tag##_1, tile_##tag##_2, tile_##tag##_3, tile_##tag##_4, tile_##tag##_5, tile_##tag##_6       \
+        {tile_##tag##_1x1, tile_##tag##_1x2, tile_##tag##_1x3,                                               \
+         tile_##tag##_1x4, tile_##tag##_1x5, tile_##tag##_1x6},                                              \
+        {                                                                                                    \
+            tile_##tag##_2x1, tile_##tag##_2x2, tile_##tag##_2x3                                             \
+        }                                                                                                    \
     }
+enum { TWO_QUADS_X = 3 }; /* rows of x up to which a tile may have two quads */
 #else
 #define TILE_TABLE(tag)                                                                                      \
     {                                                                                                        \
-        tile_##tag##_1, tile_##tag##_2, tile_##tag##_3                                                       \
+        {tile_##tag##_1x1, tile_##tag##_1x2, tile_##tag##_1x3},                                              \
+        {                                                                                                    \
+            tile_##tag##_2x1                                                                                 \
+        }                                                                                                    \
     }
+enum { TWO_QUADS_X = 1 };
 #endif
 
-static tile_function *tile_for(as_dtype type, int nr)
+typedef tile_function *tile_table[MOST_QUADS][TILE_COLS];
+
+static tile_function *tile_for(as_dtype type, int quads, int nr)
 {
-    static tile_function *const f32[] = TILE_TABLE(f32), *const f16[] = TILE_TABLE(f16);
-    static tile_function *const bf16[] = TILE_TABLE(bf16), *const e4m3[] = TILE_TABLE(e4m3);
+    static const tile_table f32 = TILE_TABLE(f32), f16 = TILE_TABLE(f16);
+    static const tile_table bf16 = TILE_TABLE(bf16), e4m3 = TILE_TABLE(e4m3);
     switch (type) {
-    case AS_F16: return f16[nr - 1];
-    case AS_BF16: return bf16[nr - 1];
-    case AS_E4M3: return e4m3[nr - 1];
-    default: return f32[nr - 1];
+    case AS_F16: return f16[quads - 1][nr - 1];
+    case AS_BF16: return bf16[quads - 1][nr - 1];
+    case AS_E4M3: return e4m3[quads - 1][nr - 1];
+    default: return f32[quads - 1][nr - 1];
     }
 }
 
@@ -203,16 +225,18 @@ typedef struct strip {
     int64_t sums_x; /* rows of x in sums */
 } strip;
 
-/* TILE_ROWS rows from `row` on against nr rows of x, the first of which is number i in sums. Behind the last
- * row stands the last row again; its sums are not used. */
-static void run_tile(const strip *s, int64_t row, const float *const *x, int nr, int64_t i,
+/* quads * TILE_ROWS rows from `row` on against nr rows of x, the first of which is number i in sums. Behind
+ * the last row stands the last row again; its sums are not used. */
+static void run_tile(const strip *s, int64_t row, int quads, const float *const *x, int nr, int64_t i,
                      const tile_hints *hints)
 {
-    tile t = {.count = s->count, .hints = *hints};
-    for (int r = 0; r < TILE_ROWS; r++) t.w[r] = s->w + as_min_i64(row + r, s->rows - 1) * s->w_stride;
+    tile t = {.count = s->count, .hints = *hints, .quad_stride = s->sums_x * TILE_ROWS};
+    for (int r = 0; r < quads * TILE_ROWS; r++) {
+        t.w[r] = s->w + as_min_i64(row + r, s->rows - 1) * s->w_stride;
+    }
     for (int c = 0; c < nr; c++) t.x[c] = x[c];
     t.sums = s->sums + row * s->sums_x + i * TILE_ROWS;
-    tile_for(s->type, nr)(&t);
+    tile_for(s->type, quads, nr)(&t);
 }
 
 /* Where the parts of a worker's scratch begin. */
@@ -251,26 +275,75 @@ AS_INLINE void widen_as(as_dtype type, const unsigned char *from, float *to, int
     }
 }
 
+/* Blocks of 32 bytes with their scale before them; `from` is the begin of a block. */
+static void widen_q8_0(const unsigned char *from, float *to, int64_t count)
+{
+    for (int64_t k = 0; k < count; k += AS_Q8_0_BLOCK, from += AS_Q8_0_BYTES) {
+        uint16_t half;
+        memcpy(&half, from, sizeof half);
+        vf scale = vf_set(as_f32_from_f16(half));
+        for (int i = 0; i < AS_Q8_0_BLOCK; i += LANES) {
+            vf_store(to + k + i, vf_mul(vf_load_i8(from + sizeof half + i), scale));
+        }
+    }
+}
+
 static void widen(as_dtype type, const unsigned char *from, float *to, int64_t count)
 {
     switch (type) {
     case AS_F16: widen_as(AS_F16, from, to, count); return;
     case AS_BF16: widen_as(AS_BF16, from, to, count); return;
     case AS_E4M3: widen_as(AS_E4M3, from, to, count); return;
+    case AS_Q8_0: widen_q8_0(from, to, count); return;
+    case AS_E2M1: as_convert_to_f32(AS_E2M1, from, to, count); return;
     default: widen_as(AS_F32, from, to, count); return;
+    }
+}
+
+/* Times the powers of two of 32 columns each; `at` is the begin of a block. */
+static void multiply_powers(const uint8_t *powers, int64_t at, int64_t count, float *to)
+{
+    for (int64_t k = 0; k < count; k += AS_E2M1_BLOCK) {
+        vf scale = vf_set(as_f32_from_e8m0(powers[(at + k) / AS_E2M1_BLOCK]));
+        for (int i = 0; i < AS_E2M1_BLOCK; i += LANES) {
+            vf_store(to + k + i, vf_mul(vf_load(to + k + i), scale));
+        }
     }
 }
 
 /* Part of one row as float32, with its block scales. */
 static void widen_row(const as_matrix *w, int64_t row, int64_t at, int64_t count, float *to)
 {
-    widen(w->dtype, as_matrix_row(w, row) + at * as_dtype_bytes(w->dtype), to, count);
+    widen(w->dtype, as_matrix_row(w, row) + as_dtype_span(w->dtype, at), to, count);
+    if (w->scale == AS_SCALE_POWERS) multiply_powers(w->powers + row * w->power_stride, at, count, to);
     if (w->scale != AS_SCALE_BLOCK) return;
     const float *scales = w->scales + row / w->block_rows * as_ceil_div(w->cols, w->block_cols);
     for (int64_t k = 0; k < count;) {
         int64_t block = (at + k) / w->block_cols;
         int64_t stop = as_min_i64(count, (block + 1) * w->block_cols - at);
         for (float scale = scales[block]; k < stop; k++) to[k] *= scale;
+    }
+}
+
+/* Decoding few rows: as many weight rows as have their sums in registers are read side by side to their ends,
+ * each preceded by prefetching which goes on with the next rows, so that memory never waits for the start of
+ * a row. s: the rows first.. at column 0. */
+static void run_reading(const as_product *p, strip *s, const room *r)
+{
+    const unsigned char *start = s->w;
+    int nr = (int)p->n, quads = nr <= TWO_QUADS_X ? 2 : 1;
+    int64_t size = size_of(s->type), pass = quads * TILE_ROWS, cols = p->w->cols;
+    for (int64_t row = 0; row < s->rows; row += pass) {
+        int64_t to_next = row + pass < s->rows ? pass * s->w_stride - cols * size : 0;
+        for (int64_t at = 0; at < cols; at += s->count) {
+            const float *x[TILE_COLS];
+            s->count = as_min_i64(BLOCK_COLS, cols - at);
+            s->w = start + at * size;
+            for (int c = 0; c < nr; c++) x[c] = x_part(p, c, at, s->count, r->x + c * BLOCK_COLS);
+            tile_hints hints = {.ahead = AHEAD_BYTES, .ahead_after = AHEAD_BYTES + to_next, .prefetch = 0xF};
+            hints.turn = cols - at - AHEAD_BYTES / size;
+            run_tile(s, row, quads, x, nr, 0, &hints);
+        }
     }
 }
 
@@ -283,16 +356,15 @@ static void run_streaming(const as_product *p, const strip *s, const room *r, in
     static const unsigned first_rows[] = {0xF, 0x5, 0x9, 0x1}; /* by number of groups: those of the first */
     const float *x[STREAM_X];
     int groups = (int)as_ceil_div(p->n, TILE_COLS), n = (int)p->n;
-    int64_t pass = groups == 1 ? TILE_ROWS : GROUP_ROWS;
     for (int i = 0; i < n; i++) x[i] = x_part(p, i, at, s->count, r->x + i * BLOCK_COLS);
-    for (int64_t row = 0; row < s->rows; row += pass) {
+    for (int64_t row = 0; row < s->rows; row += GROUP_ROWS) {
         for (int g = 0; g < groups; g++) {
             int from = n * g / groups, nr = n * (g + 1) / groups - from;
             unsigned mine = g < TILE_ROWS ? first_rows[as_min_i64(groups, TILE_ROWS) - 1] << g & 0xF : 0;
-            int64_t end = as_min_i64(s->rows, row + pass);
+            int64_t end = as_min_i64(s->rows, row + GROUP_ROWS);
             for (int64_t i = row; i < end; i += TILE_ROWS) {
-                tile_hints hints = {.ahead = pass * s->w_stride, .prefetch = mine};
-                run_tile(s, i, x + from, nr, from, &hints);
+                tile_hints hints = {.ahead = GROUP_ROWS * s->w_stride, .turn = BLOCK_COLS, .prefetch = mine};
+                run_tile(s, i, 1, x + from, nr, from, &hints);
             }
         }
     }
@@ -315,47 +387,71 @@ static void run_panel(const as_product *p, const strip *s, const room *r, int64_
         for (int c = 0; c < nr; c++) x[c] = x_part(p, from + i + c, at, s->count, r->x + c * BLOCK_COLS);
         for (int64_t row = 0; row < s->rows; row += TILE_ROWS) {
             tile_hints hints = {.soon = soon_needed(p, s, from + i, at, row)};
-            run_tile(s, row, x, nr, i, &hints);
+            run_tile(s, row, 1, x, nr, i, &hints);
         }
     }
 }
 
 static void finish_part(const as_product *p, int64_t first, const strip *s, int64_t from)
 {
-    float sums[AS_PANEL_ROWS], unit = p->w->dtype == AS_E4M3 ? 256 : 1;
+    vf unit = vf_set(p->w->dtype == AS_E4M3 ? 256 : 1);
     for (int64_t i = 0; i < s->sums_x; i++) {
-        for (int64_t row = 0; row < s->rows; row += TILE_ROWS) {
-            memcpy(sums + row, s->sums + row * s->sums_x + i * TILE_ROWS, TILE_ROWS * sizeof *sums);
-        }
         for (int64_t row = 0; row < s->rows; row += LANES) {
             int count = (int)as_min_i64(LANES, s->rows - row);
-            vf sum = vf_mul(vf_load_part(sums + row, count), vf_set(unit));
-            finish_vector(p, from + i, first + row, count, sum);
+            float sums[LANES] = {0};
+            for (int r = 0; r < count; r += TILE_ROWS) {
+                memcpy(sums + r, s->sums + (row + r) * s->sums_x + i * TILE_ROWS, TILE_ROWS * sizeof *sums);
+            }
+            finish_vector(p, from + i, first + row, count, vf_mul(vf_load(sums), unit));
         }
     }
 }
 
-/* Rows first..end-1 of w against rows from..until-1 of x. */
+/* Weights that are widened in registers; others are a panel at a time. */
+static bool can_stream(const as_matrix *w)
+{
+    return w->scale != AS_SCALE_BLOCK && !as_dtype_is_blocks(w->dtype);
+}
+
+static strip strip_of(const as_matrix *w, int64_t first, int64_t end, int64_t sums_x, const room *r)
+{
+    int64_t tile_rows = MOST_QUADS * TILE_ROWS;
+    strip s = {
+        .type = w->dtype, .w = as_matrix_row(w, first), .w_stride = as_dtype_span(w->dtype, w->stride)};
+    s.rows = end - first;
+    s.sums = r->sums;
+    s.sums_x = sums_x;
+    int64_t sums = as_ceil_div(s.rows, tile_rows) * tile_rows * sums_x;
+    memset(s.sums, 0, (size_t)sums * sizeof *s.sums);
+    return s;
+}
+
+/* Decoding: rows first..end-1 of w, any number of them, against the few rows of x. */
+static void read_part(const as_product *p, int64_t first, int64_t end, const room *r)
+{
+    strip s = strip_of(p->w, first, end, p->n, r);
+    run_reading(p, &s, r);
+    finish_part(p, first, &s, 0);
+}
+
+/* Rows first..end-1 of w, at most AS_PANEL_ROWS, against rows from..until-1 of x. */
 static void run_part(const as_product *p, int64_t first, int64_t end, const room *r, int64_t from,
                      int64_t until)
 {
     const as_matrix *w = p->w;
-    int64_t size = as_dtype_bytes(w->dtype);
-    bool streaming = p->n <= STREAM_X && w->scale != AS_SCALE_BLOCK;
+    bool streaming = p->n <= STREAM_X && can_stream(w);
     bool widened = !streaming && (w->dtype != AS_F32 || w->scale == AS_SCALE_BLOCK);
-    strip s = {.type = widened ? AS_F32 : w->dtype, .rows = end - first, .sums = r->sums};
-    s.sums_x = until - from;
-    memset(r->sums, 0, (size_t)(as_ceil_div(s.rows, TILE_ROWS) * TILE_ROWS * s.sums_x) * sizeof *r->sums);
+    strip s = strip_of(w, first, end, until - from, r);
+    const unsigned char *start = s.w;
+    if (widened) {
+        s.type = AS_F32;
+        s.w_stride = BLOCK_COLS * (int64_t)sizeof(float);
+    }
     for (int64_t at = 0; at < w->cols; at += BLOCK_COLS) {
         s.count = as_min_i64(BLOCK_COLS, w->cols - at);
-        s.w = as_matrix_row(w, first) + at * size;
-        s.w_stride = w->stride * size;
-        if (widened) {
-            for (int64_t row = 0; row < s.rows; row++) {
-                widen_row(w, first + row, at, s.count, r->panel + row * BLOCK_COLS);
-            }
-            s.w = (const unsigned char *)r->panel;
-            s.w_stride = BLOCK_COLS * (int64_t)sizeof(float);
+        s.w = widened ? (const unsigned char *)r->panel : start + as_dtype_span(w->dtype, at);
+        for (int64_t row = 0; widened && row < s.rows; row++) {
+            widen_row(w, first + row, at, s.count, r->panel + row * BLOCK_COLS);
         }
         if (streaming) {
             run_streaming(p, &s, r, at);
@@ -369,8 +465,15 @@ static void run_part(const as_product *p, int64_t first, int64_t end, const room
 void AS_VARIANT(as_panel)(const as_product *p, int64_t first, int64_t end, unsigned char *scratch)
 {
     room r = room_in(scratch);
-    for (int64_t from = 0; from < p->n; from += MAX_X) {
-        run_part(p, first, end, &r, from, as_min_i64(p->n, from + MAX_X));
+    if (p->n <= TILE_COLS && can_stream(p->w)) {
+        read_part(p, first, end, &r);
+        return;
+    }
+    for (int64_t row = first; row < end; row += AS_PANEL_ROWS) {
+        int64_t stop = as_min_i64(end, row + AS_PANEL_ROWS);
+        for (int64_t from = 0; from < p->n; from += MAX_X) {
+            run_part(p, row, stop, &r, from, as_min_i64(p->n, from + MAX_X));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-/* Operations with a state per sequence: causal convolution and Mamba's scan. Channels lie across the lanes; a
- * group of LANES channels of one span is one piece of work. */
+/* Operations with a state per sequence: causal convolution, the scans of Mamba and RG-LRU. Channels lie
+ * across the lanes; a group of LANES channels of one span is one piece of work. */
 #include <string.h>
 
 #include "kernels/cpu/vec/math.h"
@@ -110,4 +110,32 @@ void AS_VARIANT(selective_scan)(const as_exec *exec, const as_selective_scan_arg
     scan_job job = {exec, args};
     int64_t groups = as_ceil_div(args->width, LANES);
     as_pool_for(exec->pool, args->span_count * groups, scan_channels, &job);
+}
+
+static void rglru_channels(void *context, int64_t at, int worker)
+{
+    (void)worker;
+    const as_rglru_scan_args *s = context;
+    int64_t groups = as_ceil_div(s->width, LANES), first = at % groups * LANES;
+    const as_span *span = &s->spans[at / groups];
+    int count = (int)as_min_i64(LANES, s->width - first);
+    float *state = s->state + span->state * s->width + first;
+    vf h = load_channels(state, count), decay = load_channels(s->decay + first, count);
+    for (int64_t i = 0; i < span->count; i++) {
+        int64_t from = (span->first + i) * s->stride + first;
+        vf x = load_channels(s->x + from, count);
+        vf l = vf_mul(decay, vf_sigmoid(load_channels(s->gate + from, count)));
+        l = vf_sub(vf_zero(), l);
+        vf in = vf_times_sigmoid(x, load_channels(s->in_gate + from, count));
+        if (span->position + i > 0) in = vf_mul(in, vf_sqrt(vf_one_minus_exp(vf_add(l, l))));
+        h = vf_fma(vf_exp(l), h, in);
+        store_channels(s->out + (span->first + i) * s->out_stride + first, h, count);
+    }
+    store_channels(state, h, count);
+}
+
+void AS_VARIANT(rglru_scan)(const as_exec *exec, const as_rglru_scan_args *args)
+{
+    int64_t groups = as_ceil_div(args->width, LANES);
+    as_pool_for(exec->pool, args->span_count * groups, rglru_channels, (void *)args);
 }

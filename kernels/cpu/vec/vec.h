@@ -7,9 +7,11 @@
  *   vf_load_f16, _bf16, _e4m3  the same from the narrow types; vf_store_f16, ...: rounded to nearest even,
  *                              e4m3 saturating, the first count lanes
  *   vf_load_e4m3_256th         two vectors of e4m3, each value divided by 256: cheaper; _part: one, in part
+ *   vf_load_i8                 a vector of 8-bit integers
  *   vf_fma(a, b, c)            a * b + c, rounded once; vf_fnma: c - a * b
  *   vf_max, vf_min             of (a, b): b where either is NaN
  *   vf_scale2(a, n)            a * 2^n
+ *   vf_sqrt(a)                 rounded once
  *   vf_select(m, yes, no), vf_lt, vf_le, vf_is_nan, vf_not_finite, vm_and, vm_or, vm_any, vm_none, vm_first
  *   vf_sum                     of all lanes, as a tree: the upper half onto the lower until one is left
  *   vf_sum4                    four such sums at once, the same bits

@@ -1,0 +1,306 @@
+/* DeepSeek-V2 and V3 (DeepSeek-AI 2024; also R1, V3.1, Moonlight, Kimi K2) and the families built like them:
+ * latent attention, the first layers dense, then experts beside shared ones. transformers models/deepseek_v2,
+ * deepseek_v3, glm4_moe_lite, axk1, mistral4, youtu, kimi_k25.
+ *
+ * Where transformers and the models' own code differ, the latter holds: norm_topk_prob of V2 (which no
+ * published model sets) normalises the weights instead of scaling them, and moe_layer_freq thins the layers
+ * with experts. */
+#include <string.h>
+
+#include "engine/arch/deepseek.h"
+
+const char *const as_deepseek_names[AS_SLOT_COUNT] = {
+    [AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head",
+    [AS_SLOT_NORM_2_POST] = "layers.%d.post_mlp_layernorm|layers.%d.mlp.post_mlp_layernorm",
+    [AS_SLOT_ROUTER] = "layers.%d.mlp.gate",
+    [AS_SLOT_ROUTER_CORRECTION] = "layers.%d.mlp.gate.e_score_correction_bias",
+    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.%e.gate_proj|layers.%d.mlp.experts.gate_up_proj!#0/2",
+    [AS_SLOT_EXPERT_UP] = "layers.%d.mlp.experts.%e.up_proj|layers.%d.mlp.experts.gate_up_proj!#1/2",
+    [AS_SLOT_EXPERT_DOWN] = "layers.%d.mlp.experts.%e.down_proj|layers.%d.mlp.experts.down_proj!",
+    [AS_SLOT_SHARED_GATE] = "layers.%d.mlp.shared_experts.gate_proj",
+    [AS_SLOT_SHARED_UP] = "layers.%d.mlp.shared_experts.up_proj",
+    [AS_SLOT_SHARED_DOWN] = "layers.%d.mlp.shared_experts.down_proj",
+};
+
+static const char *const prefixes[] = {"model.", "", "model.language_model.", "language_model.model.", NULL};
+
+static const char *const ignored[] = {"*rotary_emb.inv_freq",
+                                      "*post_mlp_layernorm.weight",
+                                      "*vision_tower.*",
+                                      "*mm_projector.*",
+                                      "*multi_modal_projector.*",
+                                      "*.indexer.*",
+                                      NULL};
+
+/* ---- experts ---------------------------------------------------------------------------------------------
+ */
+
+/* The groups that the choice is limited to. */
+static void read_groups(as_config *c, as_moe_spec *moe, const as_deepseek_defaults *d)
+{
+    moe->groups = moe->group_top = 1;
+    if (!d->ungrouped) {
+        moe->groups = as_config_size_or(c, "n_group", d->groups, AS_MOST_EXPERTS);
+        moe->group_top = as_config_size_or(c, "topk_group", d->group_top, AS_MOST_EXPERTS);
+    }
+    if (moe->experts % moe->groups) {
+        as_config_fail(c, AS_E_INPUT, "\"n_group\" is %lld, which does not divide \"n_routed_experts\" %lld",
+                       (long long)moe->groups, (long long)moe->experts);
+    }
+    if (moe->group_top > moe->groups) {
+        as_config_fail(c, AS_E_INPUT, "\"topk_group\" is %lld of %lld groups", (long long)moe->group_top,
+                       (long long)moe->groups);
+        moe->group_top = moe->groups;
+    }
+    int64_t open = moe->experts / moe->groups * moe->group_top;
+    if (moe->top_k > open) {
+        as_config_fail(c, AS_E_INPUT, "\"num_experts_per_tok\" is %lld, of %lld experts in the chosen groups",
+                       (long long)moe->top_k, (long long)open);
+    }
+}
+
+as_moe_spec as_deepseek_experts(as_config *c, const as_deepseek_defaults *d)
+{
+    const char *count = as_config_has(c, "n_routed_experts") ? "n_routed_experts"
+                        : as_config_has(c, "num_experts")    ? "num_experts"
+                                                             : "num_local_experts";
+    int64_t width = as_config_size_or(c, "moe_intermediate_size", d->width, AS_MOST_WIDTH);
+    int64_t shared = as_config_int(c, "n_shared_experts", d->shared);
+    as_moe_spec moe = {.experts = as_config_size_or(c, count, d->experts, AS_MOST_EXPERTS),
+                       .width = width,
+                       .act = as_config_activation(c, "hidden_act", "silu"),
+                       .gated = true,
+                       .route = d->route,
+                       .correction = d->route == AS_ROUTE_SIGMOID,
+                       .normalise = as_config_bool(c, "norm_topk_prob", d->normalise),
+                       .scale = (float)as_config_number(c, "routed_scaling_factor", d->scale),
+                       .group_by_max = d->group_by_max};
+    moe.top_k = d->top_k ? as_config_size_or(c, "num_experts_per_tok", d->top_k, 256)
+                         : as_config_size(c, "num_experts_per_tok", 256);
+    if (shared < 0 || shared > AS_MOST_EXPERTS) {
+        as_config_fail(c, AS_E_INPUT, "\"n_shared_experts\" is %lld", (long long)shared);
+        shared = 0;
+    }
+    if (json_is_null(json_object_get(c->root, "n_shared_experts"))) shared = 0;
+    moe.shared = (as_mlp_spec){.width = shared * width,
+                               .act = moe.act,
+                               .gated = true,
+                               .gate = AS_SLOT_SHARED_GATE,
+                               .up = AS_SLOT_SHARED_UP,
+                               .down = AS_SLOT_SHARED_DOWN};
+    moe.correction_may_lack = d->correction_may_lack;
+    read_groups(c, &moe, d);
+    return moe;
+}
+
+/* Whether the layer is dense: by mlp_layer_types, else by first_k_dense_replace and moe_layer_freq. */
+static bool layer_is_dense(as_config *c, const as_model_spec *spec, int64_t layer, int64_t first)
+{
+    const json_t *list = json_object_get(c->root, "mlp_layer_types");
+    if (!as_config_has(c, "mlp_layer_types")) {
+        int64_t every = as_config_size_or(c, "moe_layer_freq", 1, AS_MOST_LAYERS);
+        return layer < as_config_int(c, "first_k_dense_replace", first) || layer % every != 0;
+    }
+    const char *type = json_string_value(json_array_get(list, (size_t)layer));
+    if ((int64_t)json_array_size(list) != spec->layer_count || !type) {
+        as_config_fail(c, AS_E_INPUT,
+                       "\"mlp_layer_types\" must be a list with a name for each of the %lld layers",
+                       (long long)spec->layer_count);
+        return true;
+    }
+    if (strcmp(type, "dense") != 0 && strcmp(type, "sparse") != 0) {
+        as_config_fail(c, AS_E_UNSUPPORTED, "\"mlp_layer_types\"[%lld] is \"%s\", expected dense or sparse",
+                       (long long)layer, type);
+    }
+    return strcmp(type, "dense") == 0;
+}
+
+/* ---- the families ----------------------------------------------------------------------------------------
+ */
+
+/* Refuses a value that the published code knows and this file does not. */
+static void expect_word(as_config *c, const char *key, const char *known, const char *other)
+{
+    const char *found = as_config_string(c, key, known);
+    if (strcmp(found, known) == 0 || strcmp(found, other) == 0) return;
+    as_config_fail(c, AS_E_UNSUPPORTED, "\"%s\" is \"%s\", expected %s", key, found, known);
+}
+
+void as_deepseek_layers(as_config *c, as_model_spec *spec, const as_deepseek_defaults *d,
+                        const as_mla_spec *attention, const as_moe_spec *moe, const bool *shared_index)
+{
+    as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "rms_norm_eps", d->eps), 0);
+    bool all_dense = json_is_null(json_object_get(c->root, "n_routed_experts"));
+    as_mlp_spec mlp = as_spec_gated_mlp(c, spec, moe->act, moe->shared.up_bias);
+    for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
+        as_mla_spec here = *attention;
+        if (shared_index && shared_index[i]) here.index = AS_INDEX_SHARED;
+        as_spec_add_mixer(c, spec, i, &as_block_mla, &here, norm);
+        if (all_dense || layer_is_dense(c, spec, i, d->first_dense)) {
+            as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
+            continue;
+        }
+        as_step *step = as_spec_add_ffn(c, spec, i, &as_block_moe, moe, norm);
+        if (d->norm_after_experts) {
+            step->out_norm = norm;
+            step->out_norm.slot = AS_SLOT_NORM_2_POST;
+        }
+    }
+    spec->names = as_deepseek_names;
+    spec->prefixes = prefixes;
+    spec->ignored = ignored;
+    as_spec_ignore_next_token_layers(c, spec);
+    as_spec_finish(c, spec, norm, d->tied);
+}
+
+static void describe_with(as_config *c, as_model_spec *spec, const as_deepseek_defaults *d)
+{
+    as_spec_base(c, spec, d->context);
+    if (c->rc != AS_OK) return;
+    as_mla_spec attention = as_spec_mla(c, spec, &d->attention);
+    as_moe_spec moe = as_deepseek_experts(c, d);
+    as_deepseek_layers(c, spec, d, &attention, &moe, NULL);
+}
+
+static const as_mla_defaults mla_v3 = {.q_rank = 1536,
+                                       .kv_rank = 512,
+                                       .nope = 128,
+                                       .rope = 64,
+                                       .v_width = 128,
+                                       .theta = 10000,
+                                       .kind = AS_ROPE_INTERLEAVED,
+                                       .kind_by_config = true};
+
+static void describe_v2(as_config *c, as_model_spec *spec)
+{
+    as_deepseek_defaults d = {.attention = mla_v3,
+                              .context = 2048,
+                              .eps = 1e-6,
+                              .experts = 64,
+                              .shared = 2,
+                              .width = 1407,
+                              .scale = 1,
+                              .groups = 1,
+                              .group_top = 1,
+                              .route = AS_ROUTE_SOFTMAX,
+                              .group_by_max = true};
+    d.attention.kind_by_config = false;
+    as_spec_base(c, spec, d.context);
+    if (c->rc != AS_OK) return;
+    as_mla_spec attention = as_spec_mla(c, spec, &d.attention);
+    expect_word(c, "topk_method", "greedy", "group_limited_greedy");
+    expect_word(c, "scoring_func", "softmax", "softmax");
+    d.ungrouped = strcmp(as_config_string(c, "topk_method", "greedy"), "greedy") == 0;
+    as_moe_spec moe = as_deepseek_experts(c, &d);
+    if (moe.normalise && moe.top_k > 1) {
+        moe.scale = 1;
+    } else {
+        moe.normalise = false;
+    }
+    moe.shared.up_bias = moe.shared.down_bias = as_config_bool(c, "mlp_bias", false);
+    as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
+}
+
+static const as_deepseek_defaults defaults_v3 = {.attention = mla_v3,
+                                                 .context = 4096,
+                                                 .eps = 1e-6,
+                                                 .experts = 256,
+                                                 .top_k = 8,
+                                                 .shared = 1,
+                                                 .width = 2048,
+                                                 .scale = 2.5,
+                                                 .groups = 8,
+                                                 .group_top = 4,
+                                                 .first_dense = 3,
+                                                 .normalise = true,
+                                                 .route = AS_ROUTE_SIGMOID};
+
+static void describe_v3(as_config *c, as_model_spec *spec)
+{
+    expect_word(c, "topk_method", "noaux_tc", "noaux_tc");
+    expect_word(c, "scoring_func", "sigmoid", "sigmoid");
+    describe_with(c, spec, &defaults_v3);
+}
+
+/* GLM-4.7-Flash. */
+static void describe_glm_lite(as_config *c, as_model_spec *spec)
+{
+    as_deepseek_defaults d = defaults_v3;
+    d.attention = (as_mla_defaults){.q_rank = 768,
+                                    .kv_rank = 512,
+                                    .nope = 192,
+                                    .rope = 64,
+                                    .v_width = 256,
+                                    .theta = 10000,
+                                    .kind = AS_ROPE_INTERLEAVED,
+                                    .kind_by_config = true};
+    d.context = 202752;
+    d.eps = 1e-5;
+    d.experts = 64;
+    d.top_k = 4;
+    d.width = 1536;
+    d.scale = 1.8;
+    d.groups = d.group_top = d.first_dense = 1;
+    describe_with(c, spec, &d);
+}
+
+/* A.X K1: a norm behind the experts, and published without the routers' correction. */
+static void describe_axk1(as_config *c, as_model_spec *spec)
+{
+    as_deepseek_defaults d = defaults_v3;
+    d.context = 32768;
+    d.experts = 192;
+    d.first_dense = 1;
+    d.norm_after_experts = d.correction_may_lack = true;
+    describe_with(c, spec, &d);
+}
+
+/* Mistral 4: softmax routing, queries that grow with their position. */
+static void describe_mistral4(as_config *c, as_model_spec *spec)
+{
+    as_deepseek_defaults d = defaults_v3;
+    d.attention.q_rank = 1024;
+    d.attention.kv_rank = 256;
+    d.attention.nope = 64;
+    d.context = 1048576;
+    d.experts = 128;
+    d.top_k = 4;
+    d.scale = 1;
+    d.groups = d.group_top = 1;
+    d.first_dense = 0;
+    d.route = AS_ROUTE_SOFTMAX;
+    as_spec_base(c, spec, d.context);
+    if (c->rc != AS_OK) return;
+    as_mla_spec attention = as_spec_mla(c, spec, &d.attention);
+    attention.growth = as_spec_growth(c, spec, attention.rope_table, 0);
+    as_moe_spec moe = as_deepseek_experts(c, &d);
+    as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
+}
+
+/* Youtu-LLM: V3's attention in Llama's layers. */
+static void describe_youtu(as_config *c, as_model_spec *spec)
+{
+    as_spec_base(c, spec, 131072);
+    if (c->rc != AS_OK) return;
+    as_mla_spec attention = as_spec_mla(c, spec, &mla_v3);
+    as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "rms_norm_eps", 1e-6), 0);
+    as_mlp_spec mlp = as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_act", "silu"), false);
+    for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
+        as_spec_add_mixer(c, spec, i, &as_block_mla, &attention, norm);
+        as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
+    }
+    as_spec_finish(c, spec, norm, true);
+}
+
+const as_family as_family_deepseek_v2 = {.architectures = {"DeepseekV2ForCausalLM"}, .describe = describe_v2};
+const as_family as_family_deepseek_v3 = {.architectures = {"DeepseekV3ForCausalLM", "KimiK2ForCausalLM",
+                                                           "KimiK25ForConditionalGeneration",
+                                                           "Kimi_K25ForConditionalGeneration"},
+                                         .nested = "text_config",
+                                         .describe = describe_v3};
+const as_family as_family_glm4_moe_lite = {.architectures = {"Glm4MoeLiteForCausalLM"},
+                                           .describe = describe_glm_lite};
+const as_family as_family_axk1 = {.architectures = {"AXK1ForCausalLM"}, .describe = describe_axk1};
+const as_family as_family_mistral4 = {.architectures = {"Mistral4ForCausalLM"},
+                                      .describe = describe_mistral4};
+const as_family as_family_youtu = {.architectures = {"YoutuForCausalLM"}, .describe = describe_youtu};

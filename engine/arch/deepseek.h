@@ -1,0 +1,34 @@
+/* What the families built like DeepSeek-V3 share. */
+#ifndef AS_ENGINE_ARCH_DEEPSEEK_H
+#define AS_ENGINE_ARCH_DEEPSEEK_H
+
+#include "engine/arch/arch.h"
+#include "engine/blocks/moe.h"
+
+/* A family's defaults for fields that its config leaves out. */
+typedef struct as_deepseek_defaults {
+    as_mla_defaults attention;
+    int64_t context;
+    double eps;
+    int64_t experts, top_k, shared, width; /* top_k 0: the config must state it */
+    double scale;
+    int64_t groups, group_top, first_dense;
+    bool normalise;
+    as_route_kind route;
+    bool group_by_max;
+    bool ungrouped; /* n_group and topk_group mean nothing */
+    bool norm_after_experts;
+    bool correction_may_lack;
+    bool tied;
+} as_deepseek_defaults;
+
+as_moe_spec as_deepseek_experts(as_config *config, const as_deepseek_defaults *defaults);
+
+/* All layers, dense ones first, and the names. shared_index[i]: layer i attends to the keys that an earlier
+ * one chose; NULL: none does. */
+void as_deepseek_layers(as_config *config, as_model_spec *spec, const as_deepseek_defaults *defaults,
+                        const as_mla_spec *attention, const as_moe_spec *moe, const bool *shared_index);
+
+extern const char *const as_deepseek_names[]; /* [AS_SLOT_COUNT] */
+
+#endif

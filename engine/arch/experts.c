@@ -1,0 +1,101 @@
+/* What families with experts share; see experts.h. */
+#include "engine/arch/experts.h"
+
+#include <string.h>
+
+static int64_t size_of(as_config *c, const char *key, int64_t otherwise, int64_t most)
+{
+    return otherwise ? as_config_size_or(c, key, otherwise, most) : as_config_size(c, key, most);
+}
+
+as_moe_spec as_spec_experts(as_config *c, const as_expert_keys *keys)
+{
+    const char *count = keys->count;
+    if (keys->other_count && !as_config_has(c, count)) count = keys->other_count;
+    as_moe_spec moe = {.experts = size_of(c, count, keys->count_default, AS_MOST_EXPERTS),
+                       .top_k = size_of(c, keys->top_k, keys->top_k_default, AS_MOST_EXPERTS),
+                       .width = size_of(c, keys->width, keys->width_default, AS_MOST_WIDTH),
+                       .act = as_config_activation(c, "hidden_act", "silu"),
+                       .gated = true,
+                       .route = AS_ROUTE_SOFTMAX,
+                       .scale = 1,
+                       .groups = 1};
+    if (moe.top_k > moe.experts) {
+        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld of %lld experts", keys->top_k, (long long)moe.top_k,
+                       (long long)moe.experts);
+    }
+    return moe;
+}
+
+void as_spec_share(as_config *c, as_moe_spec *moe, int64_t width)
+{
+    if (width < 0 || width > AS_MOST_WIDTH) {
+        as_config_fail(c, AS_E_INPUT, "the shared experts are %lld wide", (long long)width);
+        return;
+    }
+    moe->shared = (as_mlp_spec){.width = width,
+                                .act = moe->act,
+                                .gated = true,
+                                .gate = AS_SLOT_SHARED_GATE,
+                                .up = AS_SLOT_SHARED_UP,
+                                .down = AS_SLOT_SHARED_DOWN};
+}
+
+void as_spec_route_by_sigmoid(as_config *c, as_moe_spec *moe, bool normalise, double scale)
+{
+    moe->route = AS_ROUTE_SIGMOID;
+    moe->correction = true;
+    moe->normalise = as_config_bool(c, "norm_topk_prob", normalise);
+    moe->scale = (float)as_config_number_in(c, "routed_scaling_factor", scale, 1e-6, 1e6);
+    moe->groups = as_config_size_or(c, "n_group", 1, AS_MOST_EXPERTS);
+    moe->group_top = as_config_size_or(c, "topk_group", 1, AS_MOST_EXPERTS);
+    if (moe->experts % moe->groups) {
+        as_config_fail(c, AS_E_INPUT, "\"n_group\" is %lld, which does not divide the %lld experts",
+                       (long long)moe->groups, (long long)moe->experts);
+    } else if (moe->group_top > moe->groups || moe->top_k > moe->group_top * (moe->experts / moe->groups)) {
+        as_config_fail(c, AS_E_INPUT,
+                       "\"topk_group\" is %lld: %lld experts cannot be chosen from %lld of %lld groups",
+                       (long long)moe->group_top, (long long)moe->top_k, (long long)moe->group_top,
+                       (long long)moe->groups);
+    }
+}
+
+int64_t as_spec_shared_count(as_config *c, const char *key, int64_t otherwise)
+{
+    if (json_is_null(json_object_get(c->root, key))) return 0;
+    int64_t count = as_config_int(c, key, otherwise);
+    if (count >= 0 && count <= AS_MOST_EXPERTS) return count;
+    as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld, expected 0 to %d", key, (long long)count,
+                   (int)AS_MOST_EXPERTS);
+    return 0;
+}
+
+int64_t as_spec_kv_default(const as_config *c, int64_t absent)
+{
+    return json_object_get(c->root, "num_key_value_heads") ? 0 : absent;
+}
+
+bool as_spec_is_sparse(as_config *c, const as_model_spec *spec, int64_t layer, int64_t first)
+{
+    const char *type = as_config_layer_name(c, "mlp_layer_types", layer, spec->layer_count);
+    if (!type) return layer >= first;
+    if (strcmp(type, "sparse") == 0) return true;
+    if (strcmp(type, "dense") != 0) {
+        as_config_fail(c, AS_E_UNSUPPORTED, "\"mlp_layer_types\"[%lld] is \"%s\", expected dense or sparse",
+                       (long long)layer, type);
+    }
+    return false;
+}
+
+as_step *as_spec_add_either(as_config *c, as_model_spec *spec, int64_t layer, const as_moe_spec *moe,
+                            const as_mlp_spec *mlp, as_norm_spec norm)
+{
+    if (moe) return as_spec_add_ffn(c, spec, layer, &as_block_moe, moe, norm);
+    return as_spec_add_ffn(c, spec, layer, &as_block_mlp, mlp, norm);
+}
+
+void as_spec_norm_heads(as_attention_spec *attention, double eps)
+{
+    attention->q_norm = as_spec_rms(AS_SLOT_Q_NORM, eps, 0);
+    attention->k_norm = as_spec_rms(AS_SLOT_K_NORM, eps, 0);
+}

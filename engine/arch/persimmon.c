@@ -1,0 +1,38 @@
+/* Persimmon: Adept 2023; transformers models/persimmon. One projection with query, key and value of each head
+ * together, a layer norm on each query and key, rotary on half of a head, a plain block of squared ReLU,
+ * biases everywhere. */
+#include "engine/arch/arch.h"
+
+static const char *const names[AS_SLOT_COUNT] = {
+    [AS_SLOT_FINAL_NORM] = "final_layernorm",
+    [AS_SLOT_QKV] = "layers.%d.self_attn.query_key_value",
+    [AS_SLOT_O] = "layers.%d.self_attn.dense",
+    [AS_SLOT_Q_NORM] = "layers.%d.self_attn.q_layernorm",
+    [AS_SLOT_K_NORM] = "layers.%d.self_attn.k_layernorm",
+    [AS_SLOT_UP] = "layers.%d.mlp.dense_h_to_4h",
+    [AS_SLOT_DOWN] = "layers.%d.mlp.dense_4h_to_h",
+};
+
+static void describe(as_config *c, as_model_spec *spec)
+{
+    as_spec_base(c, spec, 16384);
+    as_spec_even_heads(c, spec, 0);
+    spec->kv_heads = spec->heads; /* the class has no other */
+    double eps = as_config_eps(c, "layer_norm_eps", 1e-5);
+    as_norm_spec norm = as_spec_layer_norm(AS_SLOT_NORM_1, eps);
+    as_rope_defaults rotary = {.head_dim = spec->head_dim, .theta = 10000, .partial = 0.5};
+    as_attention_spec attention = as_spec_attention(spec, as_config_rope(c, &rotary, spec), true, true);
+    attention.layout = AS_QKV_PER_KV_HEAD;
+    if (as_config_bool(c, "qk_layernorm", true)) {
+        attention.q_norm = as_spec_layer_norm(AS_SLOT_Q_NORM, eps);
+        attention.k_norm = as_spec_layer_norm(AS_SLOT_K_NORM, eps);
+    }
+    as_mlp_spec mlp = as_spec_plain_mlp(c, spec, as_config_activation(c, "hidden_act", "relu2"), true);
+    for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
+        as_spec_pre_norm_layer(c, spec, i, &attention, &mlp, norm);
+    }
+    spec->names = names;
+    as_spec_finish(c, spec, norm, false);
+}
+
+const as_family as_family_persimmon = {.architectures = {"PersimmonForCausalLM"}, .describe = describe};

@@ -1,0 +1,400 @@
+/* Weights by slot; see binder.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/bind/internal.h"
+
+as_code as_binder_open(const as_binder_source *source, const as_model_spec *spec,
+                       const as_precision *precision, as_pool *pool, as_model_memory *memory, as_binder **out,
+                       as_error *err)
+{
+    as_binder *b = AS_NEW(as_binder);
+    if (!b) return as_fail_memory(err, "loading the weights");
+    *b = (as_binder){.source = *source,
+                     .spec = spec,
+                     .precision = precision,
+                     .pool = pool,
+                     .memory = memory,
+                     .layer = -1,
+                     .prefix = spec->prefixes[0]};
+    const as_repository *repo = source->repository;
+    if (repo) {
+        b->used = AS_NEW_ARRAY(bool *, repo->weight_count);
+        for (int64_t i = 0; b->used && i < repo->weight_count; i++) {
+            b->used[i] = AS_NEW_ARRAY(bool, repo->weights[i].tensor_count);
+            if (!b->used[i]) {
+                as_binder_close(b);
+                return as_fail_memory(err, "loading the weights");
+            }
+        }
+        if (!b->used) {
+            as_free(b);
+            return as_fail_memory(err, "loading the weights");
+        }
+        as_binder_choose_prefix(b);
+    }
+    *out = b;
+    return AS_OK;
+}
+
+void as_binder_close(as_binder *b)
+{
+    if (!b) return;
+    for (int64_t i = 0; b->used && i < b->source.repository->weight_count; i++) as_free(b->used[i]);
+    as_free(b->used);
+    as_free(b);
+}
+
+void as_binder_at(as_binder *b, int64_t layer, int part)
+{
+    b->layer = layer;
+    b->part = part;
+}
+
+as_binder_totals as_binder_result(const as_binder *b)
+{
+    return b->totals;
+}
+
+as_code as_bind_floats(as_binder *b, int64_t count, float **out, as_error *err)
+{
+    float *at = AS_ARENA_NEW_ARRAY(&b->memory->arena, float, count);
+    if (!at) return as_fail_memory(err, "the weights");
+    *out = at;
+    return AS_OK;
+}
+
+/* ---- vectors ---------------------------------------------------------------------------------------------
+ */
+
+/* Rounds values to the run's 16-bit type, as a server holds them. */
+static void round_values(const as_precision *p, as_dtype stored, float *values, int64_t count)
+{
+    if (p->as_stored || p->keep_base || p->base == AS_F32 || stored == p->base) return;
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t rounded;
+        as_convert_from_f32(p->base, &values[i], &rounded, 1);
+        as_convert_to_f32(p->base, &rounded, &values[i], 1);
+    }
+}
+
+/* `stack` runs of `count` values each, of which a slot's storage may take a part. */
+static as_code fetch_values(as_binder *b, const as_found *found, int64_t stack, int64_t count, float *out,
+                            as_error *err)
+{
+    const as_tensor *t = found->tensor;
+    as_storage in = found->storage;
+    if (t->elements != stack * count * in.parts) {
+        char shape[96];
+        as_describe_shape(t, shape);
+        return as_fail(err, AS_E_INPUT, "%s: shape %s, expected %lld values", t->name, shape,
+                       (long long)(stack * count * in.parts));
+    }
+    if (as_dtype_is_blocks(t->dtype) && (in.parts > 1 || stack > 1)) {
+        return as_fail(err, AS_E_UNSUPPORTED, "%s: parts of a vector of %s", t->name,
+                       as_dtype_name(t->dtype));
+    }
+    const void *data;
+    AS_TRY(as_repository_data(b->source.repository, t, &data, err));
+    const unsigned char *at = data;
+    int64_t first = in.strided ? in.part : in.part * count;
+    for (int64_t s = 0; s < stack; s++) {
+        const unsigned char *run = at + as_dtype_span(t->dtype, s * count * in.parts + first);
+        for (int64_t i = 0; in.strided && i < count; i++) {
+            as_convert_to_f32(t->dtype, run + as_dtype_span(t->dtype, i * in.parts), out + s * count + i, 1);
+        }
+        if (!in.strided) as_convert_to_f32(t->dtype, run, out + s * count, count);
+    }
+    round_values(b->precision, t->dtype, out, stack * count);
+    b->totals.weight_bytes += stack * count * (int64_t)sizeof *out;
+    return AS_OK;
+}
+
+as_code as_bind_vector(as_binder *b, as_slot slot, const char *suffix, int64_t count, const float **out,
+                       as_error *err)
+{
+    if (!b->source.repository) return as_generate_vector(b, slot, suffix, count, out, err);
+    as_found found;
+    float *values = NULL;
+    AS_TRY(as_binder_need(b, slot, suffix, 0, &found, err));
+    if (count < 0 || (found.tensor->elements < count && !found.storage.each_expert))
+        return fetch_values(b, &found, 1, count, NULL, err);
+    AS_TRY(as_bind_floats(b, count, &values, err));
+    *out = values;
+    if (!found.storage.each_expert) return fetch_values(b, &found, 1, count, values, err);
+    int64_t part = found.tensor->elements; /* a tensor each head, one behind the other */
+    for (int64_t e = 0; part > 0 && e * part < count; e++) {
+        int64_t n = count - e * part < part ? count - e * part : part;
+        AS_TRY(as_binder_need(b, slot, suffix, e, &found, err));
+        AS_TRY(fetch_values(b, &found, 1, n, values + e * part, err));
+    }
+    return AS_OK;
+}
+
+/* [experts, rows], from one tensor or one of each expert. */
+static as_code bind_expert_biases(as_binder *b, as_slot slot, int64_t experts, int64_t rows,
+                                  const float **out, as_error *err)
+{
+    if (!b->source.repository) return as_generate_vector(b, slot, ".bias", experts * rows, out, err);
+    as_found found;
+    float *values = NULL;
+    AS_TRY(as_bind_floats(b, experts * rows, &values, err));
+    AS_TRY(as_binder_need(b, slot, ".bias", 0, &found, err));
+    *out = values;
+    if (!found.storage.each_expert) return fetch_values(b, &found, experts, rows, values, err);
+    for (int64_t e = 0; e < experts; e++) {
+        AS_TRY(as_binder_need(b, slot, ".bias", e, &found, err));
+        AS_TRY(fetch_values(b, &found, 1, rows, values + e * rows, err));
+    }
+    return AS_OK;
+}
+
+as_code as_bind_norm(as_binder *b, const as_norm_spec *norm, int64_t width, as_norm_weights *out,
+                     as_error *err)
+{
+    as_norm_weights weights = {0};
+    if (norm->present && !norm->weightless) {
+        AS_TRY(as_bind_vector(b, norm->slot, ".weight", width, &weights.weight, err));
+        if (norm->has_bias) AS_TRY(as_bind_vector(b, norm->slot, ".bias", width, &weights.bias, err));
+    }
+    *out = weights;
+    return AS_OK;
+}
+
+/* ---- matrices --------------------------------------------------------------------------------------------
+ */
+
+/* Types that a product reads as they are. */
+static bool is_product_type(as_dtype type)
+{
+    return type == AS_F32 || type == AS_F16 || type == AS_BF16 || type == AS_E4M3 || type == AS_Q8_0 ||
+           type == AS_E2M1;
+}
+
+/* What a matrix slot asks for: [rows, cols], of one expert of `experts` (0: not of experts). */
+typedef struct wanted_matrix {
+    as_slot slot;
+    int64_t rows, cols, experts, expert;
+} wanted_matrix;
+
+/* Whether the tensor is [stack, height, width], with or without a dimension for a stack; a stack may also
+ * stand as [stack * height, width]. */
+static as_code check_shape(const as_tensor *t, int64_t stack, int64_t height, int64_t width, as_error *err)
+{
+    if (stack == 0 && t->dims == 2 && t->shape[0] == height && t->shape[1] == width) return AS_OK;
+    if (stack && t->dims == 3 && t->shape[0] == stack && t->shape[1] == height && t->shape[2] == width) {
+        return AS_OK;
+    }
+    if (stack && t->dims == 2 && t->shape[0] == stack * height && t->shape[1] == width) return AS_OK;
+    char found[96], before[32] = "";
+    as_describe_shape(t, found);
+    if (stack) snprintf(before, sizeof before, "%lld,", (long long)stack);
+    return as_fail(err, AS_E_INPUT, "%s: shape %s, expected [%s%lld,%lld]", t->name, found, before,
+                   (long long)height, (long long)width);
+}
+
+/* Scales of a matrix stored in 8 bits: of the tensor, of rows, or of blocks. */
+static as_code fetch_scales(as_binder *b, const wanted_matrix *want, as_matrix *m, as_error *err)
+{
+    static const char *const suffixes[] = {".weight_scale_inv", ".weight_scale"};
+    as_found found = {0};
+    for (int i = 0; i < 2 && !found.tensor; i++) {
+        as_binder_look_up(b, want->slot, suffixes[i], want->expert, &found);
+    }
+    if (!found.tensor) return AS_OK; /* scale 1 */
+    const as_tensor *t = found.tensor;
+    int64_t rows = b->source.block_rows ? b->source.block_rows : 128;
+    int64_t cols = b->source.block_cols ? b->source.block_cols : 128;
+    int64_t high = (m->rows + rows - 1) / rows, wide = (m->cols + cols - 1) / cols;
+    if (t->elements == 1) {
+        m->scale = AS_SCALE_TENSOR;
+    } else if (t->dims == 2 && t->shape[0] == high && t->shape[1] == wide) {
+        m->scale = AS_SCALE_BLOCK;
+        m->block_rows = rows;
+        m->block_cols = cols;
+    } else if (t->elements == m->rows) {
+        m->scale = AS_SCALE_ROW;
+    } else {
+        char shape[96];
+        as_describe_shape(t, shape);
+        return as_fail(err, AS_E_INPUT, "%s: shape %s, expected one scale, one for each row, or [%lld,%lld]",
+                       t->name, shape, (long long)high, (long long)wide);
+    }
+    as_binder_mark_used(b, t);
+    const void *data;
+    float *scales = NULL;
+    AS_TRY(as_repository_data(b->source.repository, t, &data, err));
+    AS_TRY(as_bind_floats(b, t->elements, &scales, err));
+    as_convert_to_f32(t->dtype, data, scales, t->elements);
+    m->scales = scales;
+    b->totals.weight_bytes += t->elements * (int64_t)sizeof *scales;
+    return AS_OK;
+}
+
+/* Whether a tensor of bytes has that shape; it counts as used, for `each` parameters a byte. */
+static as_code check_packed(as_binder *b, const as_tensor *t, const int64_t *shape, int dims, int64_t each,
+                            as_error *err)
+{
+    bool same = t->dims == dims && t->dtype == AS_U8;
+    for (int i = 0; same && i < dims; i++) same = t->shape[i] == shape[i];
+    if (!same) {
+        char room[96];
+        as_describe_shape(t, room);
+        return as_fail(err, AS_E_INPUT, "%s: %s %s, expected U8 [%lld,%lld,%lld%s]", t->name,
+                       as_dtype_name(t->dtype), room, (long long)shape[0], (long long)shape[1],
+                       (long long)shape[2], dims == 4 ? ",16" : "");
+    }
+    int64_t before = b->totals.parameters;
+    as_binder_mark_used(b, t);
+    b->totals.parameters += (b->totals.parameters - before) * (each - 1);
+    return AS_OK;
+}
+
+/* One expert of a stack in MXFP4, as gpt-oss publishes it: name_blocks [experts, rows, cols / 32, 16] and
+ * name_scales [experts, rows, cols / 32]. Never transposed, whatever the name says of unpacked ones. */
+static as_code fetch_packed(as_binder *b, const wanted_matrix *want, const as_found *blocks, as_matrix *out,
+                            as_error *err)
+{
+    as_found scales;
+    as_storage in = blocks->storage;
+    int64_t all = want->rows * in.parts, groups = want->cols / AS_E2M1_BLOCK;
+    int64_t shape[4] = {want->experts, all, groups, AS_E2M1_BLOCK / 2};
+    as_binder_look_up(b, want->slot, ".scales", want->expert, &scales);
+    if (!scales.tensor) return as_fail(err, AS_E_INPUT, "tensor %s has no scales", blocks->tensor->name);
+    if (want->cols % AS_E2M1_BLOCK) {
+        return as_fail(err, AS_E_INPUT, "%s: rows of %lld are not whole blocks of 32", blocks->tensor->name,
+                       (long long)want->cols);
+    }
+    AS_TRY(check_packed(b, blocks->tensor, shape, 4, 2, err));
+    AS_TRY(check_packed(b, scales.tensor, shape, 3, 0, err));
+    const void *data, *powers;
+    AS_TRY(as_repository_data(b->source.repository, blocks->tensor, &data, err));
+    AS_TRY(as_repository_data(b->source.repository, scales.tensor, &powers, err));
+    int64_t step = in.strided ? in.parts : 1,
+            first = want->expert * all + (in.strided ? in.part : in.part * want->rows);
+    *out = (as_matrix){.dtype = AS_E2M1,
+                       .scale = AS_SCALE_POWERS,
+                       .rows = want->rows,
+                       .cols = want->cols,
+                       .stride = want->cols * step,
+                       .data = (const unsigned char *)data + as_dtype_span(AS_E2M1, first * want->cols),
+                       .powers = (const uint8_t *)powers + first * groups,
+                       .power_stride = groups * step};
+    b->totals.weight_bytes += want->rows * groups;
+    return AS_OK;
+}
+
+/* A matrix as stored (or generated), in a type that products read and aligned for it. */
+static as_code fetch(as_binder *b, const wanted_matrix *want, as_matrix *out, as_error *err)
+{
+    int64_t rows = want->rows, cols = want->cols;
+    if (!b->source.repository) return as_generate_matrix(b, rows, cols, out, err);
+    as_found found;
+    if (want->experts) as_binder_look_up(b, want->slot, ".blocks", want->expert, &found);
+    if (want->experts && found.tensor) return fetch_packed(b, want, &found, out, err);
+    AS_TRY(as_binder_need(b, want->slot, ".weight", want->expert, &found, err));
+    const as_tensor *t = found.tensor;
+    as_storage in = found.storage;
+    int64_t stack = in.each_expert ? 0 : want->experts, all = rows * in.parts;
+    int64_t height = in.transposed ? cols : all, width = in.transposed ? all : cols;
+    AS_TRY(check_shape(t, stack, height, width, err));
+    const void *data;
+    AS_TRY(as_repository_data(b->source.repository, t, &data, err));
+    int64_t first = in.strided ? in.part : in.part * rows, step = in.strided ? in.parts : 1;
+    const unsigned char *at = data;
+    if (stack) at += as_dtype_span(t->dtype, want->expert * height * width);
+    as_matrix m = {.dtype = t->dtype, .rows = rows, .cols = cols, .stride = cols * step};
+    m.data = at + as_dtype_span(t->dtype, first * cols);
+    if (in.transposed) {
+        m = (as_matrix){.dtype = t->dtype, .rows = cols, .cols = all, .stride = all, .data = at};
+        if (as_dtype_is_blocks(m.dtype)) AS_TRY(as_convert_matrix(b, &m, AS_F32, err));
+        AS_TRY(as_transpose_matrix(b, &m, rows, first, step, err));
+    }
+    if (t->dtype == AS_E4M3) AS_TRY(fetch_scales(b, want, &m, err));
+    bool blocks = as_dtype_is_blocks(m.dtype); /* these are read byte by byte */
+    bool misaligned = !blocks && (uintptr_t)m.data % (uintptr_t)as_dtype_bytes(m.dtype) != 0;
+    if (!is_product_type(m.dtype)) {
+        AS_TRY(as_convert_matrix(b, &m, AS_F32, err));
+    } else if (misaligned) {
+        AS_TRY(as_convert_matrix(b, &m, m.dtype, err));
+    }
+    *out = m;
+    return AS_OK;
+}
+
+static int64_t held_bytes(const as_matrix *m)
+{
+    return as_dtype_span(m->dtype, m->rows * m->cols);
+}
+
+as_code as_bind_matrix(as_binder *b, as_slot slot, int64_t rows, int64_t cols, as_matrix *out, as_error *err)
+{
+    as_matrix m;
+    AS_TRY(fetch(b, &(wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &m, err));
+    const as_precision *p = b->precision;
+    if (!p->as_stored && !p->keep_base && m.dtype != p->base) AS_TRY(as_convert_matrix(b, &m, p->base, err));
+    b->totals.weight_bytes += held_bytes(&m);
+    *out = m;
+    return AS_OK;
+}
+
+static as_code to_precision(as_binder *b, as_matrix *m, as_activation_rounding *rounding, as_error *err)
+{
+    const as_precision *p = b->precision;
+    if (p->quantized) {
+        AS_TRY(as_quantize_matrix(b, m, err));
+        *rounding = p->rounding;
+    } else if (!p->as_stored && m->dtype != p->base) {
+        AS_TRY(as_convert_matrix(b, m, p->base, err));
+    }
+    b->totals.weight_bytes += held_bytes(m);
+    return AS_OK;
+}
+
+as_code as_bind_linear(as_binder *b, as_slot slot, int64_t rows, int64_t cols, bool bias, as_linear *out,
+                       as_error *err)
+{
+    as_linear linear = {0};
+    AS_TRY(fetch(b, &(wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &linear.w, err));
+    AS_TRY(to_precision(b, &linear.w, &linear.rounding, err));
+    if (bias) AS_TRY(as_bind_vector(b, slot, ".bias", rows, &linear.bias, err));
+    *out = linear;
+    return AS_OK;
+}
+
+as_code as_bind_stack(as_binder *b, as_slot slot, int64_t count, int64_t rows, int64_t cols,
+                      as_expert_stack *out, as_error *err)
+{
+    int64_t before = b->totals.expert_parameters;
+    AS_TRY(as_bind_experts(b, slot, count, rows, cols, false, out, err));
+    b->totals.expert_parameters = before;
+    return AS_OK;
+}
+
+as_code as_bind_experts(as_binder *b, as_slot slot, int64_t experts, int64_t rows, int64_t cols, bool bias,
+                        as_expert_stack *out, as_error *err)
+{
+    as_matrix *stack = AS_ARENA_NEW_ARRAY(&b->memory->arena, as_matrix, experts);
+    if (!stack) return as_fail_memory(err, "the experts");
+    as_expert_stack result = {.w = stack};
+    int64_t before = b->totals.parameters;
+    for (int64_t e = 0; e < experts; e++) {
+        wanted_matrix want = {.slot = slot, .rows = rows, .cols = cols, .experts = experts, .expert = e};
+        AS_TRY(fetch(b, &want, &stack[e], err));
+        AS_TRY(to_precision(b, &stack[e], &result.rounding, err));
+    }
+    if (bias) AS_TRY(bind_expert_biases(b, slot, experts, rows, &result.bias, err));
+    b->totals.expert_parameters += b->totals.parameters - before;
+    *out = result;
+    return AS_OK;
+}
+
+as_code as_bind_blocks(as_binder *b, as_slot slot, int64_t blocks, int64_t rows, int64_t cols,
+                       as_expert_stack *out, as_error *err)
+{
+    int64_t routed = b->totals.expert_parameters;
+    AS_TRY(as_bind_experts(b, slot, blocks, rows, cols, false, out, err));
+    b->totals.expert_parameters = routed;
+    return AS_OK;
+}

@@ -1,0 +1,65 @@
+/* Shared by the files of the binder only. */
+#ifndef AS_ENGINE_BIND_INTERNAL_H
+#define AS_ENGINE_BIND_INTERNAL_H
+
+#include "engine/binder.h"
+
+enum { AS_NAME_BYTES = 256 };
+
+struct as_binder {
+    as_binder_source source;
+    const as_model_spec *spec;
+    const as_precision *precision;
+    as_pool *pool;
+    as_model_memory *memory;
+    const char *prefix;
+    int64_t layer;
+    int part;
+    uint64_t generated; /* tensors made so far: the stream of the next one */
+    bool **used;        /* [weight file][tensor] */
+    as_binder_totals totals;
+};
+
+/* How the tensor under one of a slot's names holds what the slot asks for (spec.h, as_slot_pattern). */
+typedef struct as_storage {
+    bool transposed;
+    bool each_expert; /* one tensor an expert */
+    int part, parts;  /* of its rows; parts 1: all */
+    bool strided;     /* the part's rows stand `parts` apart */
+} as_storage;
+
+/* A slot's tensor in the checkpoint. */
+typedef struct as_found {
+    const as_tensor *tensor; /* NULL: none */
+    as_storage storage;
+    char name[AS_NAME_BYTES]; /* the first of its names where none was found */
+} as_found;
+
+/* Looks a slot's tensor up under all its names. suffix: ".weight", ".bias", another, or "". */
+void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out);
+/* The same for one that must be there and hold floating-point numbers; it counts as used. */
+AS_MUST_USE as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert,
+                                   as_found *out, as_error *err);
+/* Settles under which prefix this checkpoint holds its tensors. */
+void as_binder_choose_prefix(as_binder *b);
+void as_binder_mark_used(as_binder *b, const as_tensor *tensor);
+void as_describe_shape(const as_tensor *tensor, char room[static 96]);
+
+/* Generated weights, at the tensor's own place in the random stream. */
+AS_MUST_USE as_code as_generate_matrix(as_binder *b, int64_t rows, int64_t cols, as_matrix *out,
+                                       as_error *err);
+AS_MUST_USE as_code as_generate_vector(as_binder *b, as_slot slot, const char *suffix, int64_t count,
+                                       const float **out, as_error *err);
+
+/* Zeroed pages that live as long as the model; NULL when there is no memory for them. */
+void *as_binder_take(as_binder *b, int64_t bytes);
+/* Replaces the matrix by a copy in another type, without scales. */
+AS_MUST_USE as_code as_convert_matrix(as_binder *b, as_matrix *m, as_dtype type, as_error *err);
+/* Replaces m, [cols, rows] as stored, by the transposed copy, [rows, cols] in the same type: its columns
+ * first, first + step, ... */
+AS_MUST_USE as_code as_transpose_matrix(as_binder *b, as_matrix *m, int64_t rows, int64_t first, int64_t step,
+                                        as_error *err);
+/* Replaces the matrix by its rounding to the run's precision. */
+AS_MUST_USE as_code as_quantize_matrix(as_binder *b, as_matrix *m, as_error *err);
+
+#endif

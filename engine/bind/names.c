@@ -1,0 +1,190 @@
+/* Which tensor of a checkpoint fills which slot; see internal.h. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/bind/internal.h"
+
+static const char *const slot_names[AS_SLOT_COUNT] = {
+    [AS_SLOT_NONE] = "nothing",
+#define AS_SLOT(id, name) [AS_SLOT_##id] = name,
+#include "engine/slots.def"
+#undef AS_SLOT
+};
+
+const char *as_slot_name(as_slot slot)
+{
+    return slot_names[slot];
+}
+
+/* One of a pattern's names, taken apart. */
+typedef struct stored_name {
+    const char *text; /* the name with its %d, %e and %p */
+    size_t size;
+    bool absolute; /* no prefix goes before it */
+    bool whole;    /* no ".weight" behind it */
+    as_storage storage;
+} stored_name;
+
+/* The families' own texts are well formed (tests/engine/test_names.c). */
+static stored_name take_apart(const char *pattern, size_t size)
+{
+    stored_name n = {.text = pattern, .size = size, .storage = {.parts = 1}};
+    for (; *n.text == '^' || *n.text == '~'; n.text++, n.size--) {
+        n.absolute |= *n.text == '^';
+        n.storage.transposed |= *n.text == '~';
+    }
+    const char *part = memchr(n.text, '#', n.size);
+    if (part) {
+        char kind = 0;
+        AS_BUG(sscanf(part, "#%d%c%d", &n.storage.part, &kind, &n.storage.parts) != 3);
+        n.storage.strided = kind == '%';
+        n.size = (size_t)(part - n.text);
+    }
+    n.whole = n.size && n.text[n.size - 1] == '!';
+    n.size -= n.whole;
+    for (size_t i = 0; i + 1 < n.size; i++) n.storage.each_expert |= n.text[i] == '%' && n.text[i + 1] == 'e';
+    return n;
+}
+
+/* prefix + text + suffix with its numbers filled in. The families' own texts always fit. */
+static void format_name(const as_binder *b, const stored_name *n, const char *suffix, int64_t expert,
+                        char room[static AS_NAME_BYTES])
+{
+    const char *at = n->text, *end = n->text + n->size;
+    size_t used = 0;
+    room[0] = 0;
+    if (!n->absolute) used = (size_t)snprintf(room, AS_NAME_BYTES, "%s", b->prefix);
+    while (at < end && used < AS_NAME_BYTES) {
+        if (at[0] == '%' && (at[1] == 'd' || at[1] == 'e' || at[1] == 'p')) {
+            long long number = at[1] == 'd' ? b->layer : at[1] == 'e' ? expert : b->part;
+            used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%lld", number);
+            at += 2;
+        } else {
+            used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%c", *at++);
+        }
+    }
+    /* name.bias, and name_bias of a whole name */
+    if (n->whole && strcmp(suffix, ".weight") == 0) suffix = "";
+    AS_BUG(used + strlen(suffix) >= AS_NAME_BYTES);
+    memcpy(room + used, suffix, strlen(suffix) + 1);
+    if (n->whole && *suffix) room[used] = '_';
+}
+
+void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out)
+{
+    const char *pattern = as_slot_pattern(b->spec, slot), *first = pattern;
+    AS_BUG(!pattern); /* the family uses a slot that it does not name */
+    *out = (as_found){0};
+    while (*pattern) {
+        size_t size = strcspn(pattern, "|");
+        stored_name name = take_apart(pattern, size);
+        format_name(b, &name, suffix, expert, out->name);
+        out->storage = name.storage;
+        out->tensor = as_repository_find(b->source.repository, out->name);
+        if (out->tensor) return;
+        pattern += size + (pattern[size] == '|');
+    }
+    stored_name name = take_apart(first, strcspn(first, "|"));
+    format_name(b, &name, suffix, expert, out->name);
+}
+
+as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out,
+                       as_error *err)
+{
+    as_binder_look_up(b, slot, suffix, expert, out);
+    if (!out->tensor) {
+        return as_fail(err, AS_E_INPUT, "tensor %s (%s) is missing", out->name, as_slot_name(slot));
+    }
+    if (!as_dtype_is_float(out->tensor->dtype)) {
+        return as_fail(err, AS_E_UNSUPPORTED, "tensor %s (%s) holds %s, expected floating-point numbers",
+                       out->name, as_slot_name(slot), as_dtype_name(out->tensor->dtype));
+    }
+    as_binder_mark_used(b, out->tensor);
+    return AS_OK;
+}
+
+void as_binder_choose_prefix(as_binder *b)
+{
+    as_found found;
+    for (const char *const *prefix = b->spec->prefixes; *prefix; prefix++) {
+        b->prefix = *prefix;
+        as_binder_look_up(b, AS_SLOT_EMBED, ".weight", 0, &found);
+        if (found.tensor) return;
+    }
+    b->prefix = b->spec->prefixes[0];
+}
+
+void as_binder_mark_used(as_binder *b, const as_tensor *tensor)
+{
+    const as_weight_file *file = &b->source.repository->weights[tensor->file];
+    bool *used = &b->used[tensor->file][tensor - file->tensors];
+    if (*used) return;
+    *used = true;
+    b->totals.parameters += tensor->elements;
+    b->totals.checkpoint_bytes += (int64_t)tensor->bytes;
+}
+
+void as_describe_shape(const as_tensor *t, char room[static 96])
+{
+    int used = snprintf(room, 96, "[");
+    for (int i = 0; i < t->dims && used < 90; i++) {
+        used += snprintf(room + used, (size_t)(96 - used), i ? ",%lld" : "%lld", (long long)t->shape[i]);
+    }
+    snprintf(room + used, (size_t)(96 - used), "]");
+}
+
+bool as_binder_has(const as_binder *b, as_slot slot, const char *suffix)
+{
+    as_found found;
+    if (!b->source.repository) return true;
+    as_binder_look_up(b, slot, suffix, 0, &found);
+    return found.tensor != NULL;
+}
+
+int64_t as_binder_elements(const as_binder *b, as_slot slot, const char *suffix)
+{
+    as_found found;
+    if (!b->source.repository) return 0;
+    as_binder_look_up(b, slot, suffix, 0, &found);
+    return found.tensor ? found.tensor->elements : 0;
+}
+
+bool as_binder_differs(as_binder *b, as_slot slot, as_slot same)
+{
+    as_repository *repo = b->source.repository;
+    as_found slots, sames;
+    if (!repo) return false;
+    as_binder_look_up(b, slot, ".weight", 0, &slots);
+    as_binder_look_up(b, same, ".weight", 0, &sames);
+    const as_tensor *one = slots.tensor, *other = sames.tensor;
+    if (!one || !other) return false;
+    const void *one_data, *other_data;
+    bool equal = one->bytes == other->bytes && one->dtype == other->dtype &&
+                 as_repository_data(repo, one, &one_data, NULL) == AS_OK &&
+                 as_repository_data(repo, other, &other_data, NULL) == AS_OK &&
+                 memcmp(one_data, other_data, one->bytes) == 0;
+    if (equal) b->used[one->file][one - repo->weights[one->file].tensors] = true;
+    return !equal;
+}
+
+as_code as_binder_check_surplus(const as_binder *b, as_error *err)
+{
+    const as_repository *repo = b->source.repository;
+    for (int64_t f = 0; repo && f < repo->weight_count; f++) {
+        for (int64_t t = 0; t < repo->weights[f].tensor_count; t++) {
+            const char *name = repo->weights[f].tensors[t].name;
+            bool known = b->used[f][t];
+            /* Another file's tensor of a name that the index gives elsewhere is the rules suite's matter. */
+            known |= as_repository_find(repo, name) != &repo->weights[f].tensors[t];
+            for (const char *const *pattern = b->spec->ignored; !known && *pattern; pattern++) {
+                known = fnmatch(*pattern, name, 0) == 0;
+            }
+            if (!known) {
+                return as_fail(err, AS_E_INPUT, "%s: tensor %s has no place in a %s of this configuration",
+                               repo->weights[f].name, name, b->spec->architecture);
+            }
+        }
+    }
+    return AS_OK;
+}

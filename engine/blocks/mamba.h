@@ -1,0 +1,21 @@
+/* Mamba (Gu and Dao 2023): in -> convolution -> selective scan -> gate -> out. */
+#ifndef AS_ENGINE_BLOCKS_MAMBA_H
+#define AS_ENGINE_BLOCKS_MAMBA_H
+
+#include "engine/blocks/block.h"
+
+typedef struct as_mamba_spec {
+    int64_t width, states, taps, dt_rank;
+    as_activation act; /* of the convolution; the gate is SiLU always */
+    bool conv_bias, bias;
+    as_norm_spec dt_norm, b_norm, c_norm; /* of what the x projection gives */
+    bool holds_a;                         /* the checkpoint holds a itself, not ln(-a) */
+} as_mamba_spec;
+
+/* The decay rates a, of which checkpoints usually hold ln(-a) in slot SSM_A_LOG. */
+AS_MUST_USE as_code as_mamba_bind_decay(as_binder *binder, int64_t count, bool holds_a, const float **out,
+                                        as_error *err);
+
+extern const as_block as_block_mamba;
+
+#endif

@@ -1,0 +1,32 @@
+/* The feed-forward block: down(act(gate x) * up x), or down(act(up x)). */
+#ifndef AS_ENGINE_BLOCKS_MLP_H
+#define AS_ENGINE_BLOCKS_MLP_H
+
+#include "engine/blocks/block.h"
+#include "engine/config.h"
+
+typedef struct as_mlp_spec {
+    int64_t width;
+    as_activation act;
+    bool gated;
+    bool up_bias, down_bias; /* up_bias covers the gate */
+    as_slot gate, up, down;
+    float limit, up_offset; /* act(min(gate, limit)) * (up within -limit to limit + up_offset); 0: none */
+    bool sparse;            /* the gate is cut off (operation sparsify) at that many deviations: */
+    float deviations;
+    float gate_scale;      /* on what the activation reads, the gate's or the only one; 0 means 1 */
+    as_norm_spec sub_norm; /* before the down projection */
+    bool xielu;            /* xIELU with learned parameters instead of act; not gated */
+} as_mlp_spec;
+
+typedef struct as_mlp_weights {
+    as_linear gate, up, down;
+    as_norm_weights sub_norm;
+    struct {
+        float alpha_p, alpha_n, beta, eps;
+    } xielu;
+} as_mlp_weights;
+
+extern const as_block as_block_mlp;
+
+#endif

@@ -1,0 +1,240 @@
+/* config.json from the metadata of a GGUF file; see gguf_model.h. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/arch/gguf.h"
+#include "engine/load/gguf_model.h"
+
+enum { KEY_BYTES = 160 };
+
+typedef struct converter {
+    const as_gguf *gguf;
+    const as_gguf_family *family;
+    json_t *config;
+    as_error *err;
+} converter;
+
+static as_code put(converter *c, json_t *object, const char *key, json_t *value)
+{
+    if (value && json_object_set_new(object, key, value) == 0) return AS_OK;
+    return as_fail_memory(c->err, "the configuration");
+}
+
+/* ARCH.name */
+static const as_gguf_value *find(const converter *c, const char *name)
+{
+    char key[KEY_BYTES];
+    snprintf(key, sizeof key, "%s.%s", c->family->name, name);
+    return as_gguf_find(c->gguf, key);
+}
+
+static json_t *number_json(const as_gguf_value *value, uint64_t i)
+{
+    int64_t whole;
+    as_gguf_type type = value->type == AS_GGUF_ARRAY ? value->item : value->type;
+    if (type == AS_GGUF_BOOL) return json_boolean(value->at[i] != 0);
+    bool real = type == AS_GGUF_F32 || type == AS_GGUF_F64;
+    if (!real && as_gguf_integer(value, i, &whole)) return json_integer(whole);
+    return json_real(as_gguf_number(value, i));
+}
+
+/* A number, or a list of one for each layer, which is one number where all are the same. */
+static json_t *value_json(const as_gguf_value *value)
+{
+    if (value->type != AS_GGUF_ARRAY) return number_json(value, 0);
+    bool same = value->count > 0;
+    for (uint64_t i = 1; i < value->count && same; i++) {
+        same = as_gguf_number(value, i) == as_gguf_number(value, 0);
+    }
+    if (same) return number_json(value, 0);
+    json_t *list = json_array();
+    for (uint64_t i = 0; list && i < value->count; i++) {
+        if (json_array_append_new(list, number_json(value, i)) == 0) continue;
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+/* One finite number, or a list of them. */
+static bool is_numeric(const as_gguf_value *value)
+{
+    as_gguf_type type = value->type == AS_GGUF_ARRAY ? value->item : value->type;
+    if (type == AS_GGUF_STRING || type == AS_GGUF_ARRAY) return false;
+    for (uint64_t i = 0; i < value->count && (type == AS_GGUF_F32 || type == AS_GGUF_F64); i++) {
+        if (!isfinite(as_gguf_number(value, i))) return false;
+    }
+    return true;
+}
+
+static as_code put_keys(converter *c, const as_gguf_key *keys)
+{
+    for (; keys && keys->from; keys++) {
+        const as_gguf_value *value = find(c, keys->from);
+        if (!value || json_object_get(c->config, keys->to)) continue;
+        if (!is_numeric(value)) {
+            return as_fail(c->err, AS_E_INPUT, "\"%s.%s\" is not a number", c->family->name, keys->from);
+        }
+        AS_TRY(put(c, c->config, keys->to, value_json(value)));
+    }
+    return AS_OK;
+}
+
+/* ---- positions ---- */
+
+static const as_gguf_tensor *find_tensor(const as_gguf *gguf, const char *name)
+{
+    for (int64_t i = 0; i < gguf->tensor_count; i++) {
+        if (strcmp(gguf->tensors[i].name, name) == 0) return &gguf->tensors[i];
+    }
+    return NULL;
+}
+
+/* Factors by which each frequency is divided: Llama 3's scaling, worked out when the file was made. The same
+ * list for every length is what "longrope" says. */
+static as_code put_factors(converter *c, const as_gguf_file *file, const as_gguf_tensor *t)
+{
+    if (t->kind->number != 0 || t->elements > 1 << 16) {
+        return as_fail(c->err, AS_E_UNSUPPORTED,
+                       "rope_freqs.weight: %" PRId64 " of %s, expected a few of F32", t->elements,
+                       t->kind->name);
+    }
+    json_t *list = json_array(), *scaling = json_object();
+    bool made = list && scaling;
+    for (int64_t i = 0; made && i < t->elements; i++) {
+        float factor;
+        memcpy(&factor, file->map.data + t->offset + (uint64_t)i * sizeof factor, sizeof factor);
+        made = json_array_append_new(list, json_real(factor)) == 0; /* NULL, and so refused, for no number */
+    }
+    made = made && json_object_set_new(scaling, "rope_type", json_string("longrope")) == 0 &&
+           json_object_set(scaling, "short_factor", list) == 0 &&
+           json_object_set(scaling, "long_factor", list) == 0 &&
+           json_object_set_new(scaling, "attention_factor", json_real(1)) == 0 &&
+           json_object_set(c->config, "rope_scaling", scaling) == 0;
+    json_decref(list);
+    json_decref(scaling);
+    return made ? AS_OK : as_fail(c->err, AS_E_INPUT, "rope_freqs.weight holds what is no number");
+}
+
+static as_code put_scaling(converter *c)
+{
+    static const as_gguf_key keys[] = {
+        {"rope.scaling.factor", "factor"},
+        {"rope.scaling.original_context_length", "original_max_position_embeddings"},
+        {"rope.scaling.yarn_beta_fast", "beta_fast"},
+        {"rope.scaling.yarn_beta_slow", "beta_slow"},
+        {0}};
+    const as_gguf_value *type = find(c, "rope.scaling.type"), *linear = find(c, "rope.scale_linear");
+    char name[32] = "none";
+    if (type && type->type == AS_GGUF_STRING && type->count < sizeof name) {
+        memcpy(name, type->at, type->count);
+        name[type->count] = 0;
+    } else if (linear) {
+        strcpy(name, "linear");
+    }
+    if (strcmp(name, "none") == 0) return AS_OK;
+    json_t *scaling = json_object();
+    AS_TRY(put(c, c->config, "rope_scaling", scaling));
+    AS_TRY(put(c, scaling, "rope_type", json_string(name)));
+    if (linear && is_numeric(linear)) AS_TRY(put(c, scaling, "factor", number_json(linear, 0)));
+    for (const as_gguf_key *key = keys; key->from; key++) {
+        const as_gguf_value *value = find(c, key->from);
+        if (value && is_numeric(value)) AS_TRY(put(c, scaling, key->to, number_json(value, 0)));
+    }
+    return AS_OK;
+}
+
+/* ---- what the tensors say ---- */
+
+static as_code put_sizes(converter *c)
+{
+    const as_gguf_tensor *embed = find_tensor(c->gguf, "token_embd.weight");
+    const as_gguf_value *tokens = as_gguf_find(c->gguf, "tokenizer.ggml.tokens");
+    int64_t vocab = embed && embed->dims == 2 ? embed->shape[1] : tokens ? (int64_t)tokens->count : 0;
+    if (vocab > 0) AS_TRY(put(c, c->config, "vocab_size", json_integer(vocab)));
+    return put(c, c->config, "tie_word_embeddings", json_boolean(!find_tensor(c->gguf, "output.weight")));
+}
+
+/* Every token that ends an answer. */
+static as_code put_ends(converter *c)
+{
+    static const char *const keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    json_t *ends = json_array();
+    AS_TRY(put(c, c->config, "eos_token_id", ends));
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        int64_t id = -1;
+        AS_TRY(as_gguf_get_int(c->gguf, keys[i], &id, c->err));
+        if (id >= 0 && json_array_append_new(ends, json_integer(id)) != 0) {
+            return as_fail_memory(c->err, "the configuration");
+        }
+    }
+    return AS_OK;
+}
+
+static as_code put_class(converter *c)
+{
+    const as_gguf_value *experts = find(c, "expert_count");
+    const char *name = c->family->architecture;
+    if (experts && is_numeric(experts) && experts->count && as_gguf_number(experts, 0) > 0) {
+        name = c->family->with_experts;
+    }
+    if (!name) {
+        return as_fail(c->err, AS_E_UNSUPPORTED, "a %s with experts is not known here", c->family->name);
+    }
+    json_t *list = json_array();
+    AS_TRY(put(c, c->config, "architectures", list));
+    if (json_array_append_new(list, json_string(name)) != 0)
+        return as_fail_memory(c->err, "the configuration");
+    json_t *stored = json_array();
+    AS_TRY(put(c, c->config, "stored", stored));
+    for (int i = 0; i < AS_GGUF_FORMS; i++) {
+        if (!(c->family->form & 1u << i)) continue;
+        if (json_array_append_new(stored, json_string(as_gguf_forms[i])) != 0) {
+            return as_fail_memory(c->err, "the configuration");
+        }
+    }
+    return put(c, c->config, "model_type", json_string(c->family->name));
+}
+
+/* A model cut into several files: this one lacks most tensors. */
+static as_code check_whole(const converter *c)
+{
+    int64_t parts = 1;
+    AS_TRY(as_gguf_get_int(c->gguf, "split.count", &parts, c->err));
+    if (parts <= 1) return AS_OK;
+    return as_fail(c->err, AS_E_UNSUPPORTED,
+                   "it is one of %" PRId64 " parts; make one file of them (llama-gguf-split --merge)", parts);
+}
+
+static as_code convert(converter *c, const as_gguf_file *file)
+{
+    const as_gguf_tensor *factors = find_tensor(c->gguf, "rope_freqs.weight");
+    AS_TRY(check_whole(c));
+    AS_TRY(put_class(c));
+    AS_TRY(put_keys(c, c->family->keys));
+    AS_TRY(put_keys(c, as_gguf_keys));
+    AS_TRY(put_sizes(c));
+    AS_TRY(put_ends(c));
+    AS_TRY(factors ? put_factors(c, file, factors) : put_scaling(c));
+    return c->family->complete ? c->family->complete(c->gguf, c->config, c->err) : AS_OK;
+}
+
+as_code as_gguf_config(const as_gguf_file *file, json_t **out, as_error *err)
+{
+    converter c = {.gguf = &file->gguf, .err = err};
+    AS_TRY(as_gguf_family_find(c.gguf, &c.family, err));
+    c.config = json_object();
+    if (!c.config) return as_fail_memory(err, "the configuration");
+    as_code rc = convert(&c, file);
+    if (rc != AS_OK) {
+        json_decref(c.config);
+        return rc;
+    }
+    *out = c.config;
+    return AS_OK;
+}

@@ -1,0 +1,162 @@
+/* What linear attention is made of: token shift, decays, states; the specification in plain C. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/cpu/ref/ref.h"
+
+static void token_shift_span(void *context, int64_t at, int worker)
+{
+    (void)worker;
+    const as_token_shift_args *a = context;
+    const as_span *span = &a->spans[at];
+    size_t bytes = (size_t)a->width * sizeof(float);
+    float *kept = a->state + span->state * a->width, *out = a->out + span->first * a->out_stride;
+    const float *x = a->x + span->first * a->x_stride;
+    if (span->count == 0) return;
+    memcpy(out, kept, bytes);
+    for (int64_t i = 1; i < span->count; i++) {
+        memcpy(out + i * a->out_stride, x + (i - 1) * a->x_stride, bytes);
+    }
+    memcpy(kept, x + (span->count - 1) * a->x_stride, bytes);
+}
+
+void token_shift_ref(const as_exec *exec, const as_token_shift_args *args)
+{
+    as_pool_for(exec->pool, args->span_count, token_shift_span, (void *)args);
+}
+
+static void mix_row(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    const as_mix_args *a = context;
+    const float *x = a->x + i * a->x_stride, *y = a->y + i * a->y_stride;
+    const float *amount = a->amount ? a->amount + i * a->amount_stride : NULL;
+    for (int64_t c = 0; c < a->width; c++) {
+        double share = (a->weight ? (double)a->weight[c] : 0) + (amount ? (double)amount[c] : 0);
+        share = as_ref_activate(a->act, share);
+        a->out[i * a->out_stride + c] = (float)(x[c] + ((double)y[c] - x[c]) * share);
+    }
+}
+
+void mix_ref(const as_exec *exec, const as_mix_args *args)
+{
+    as_pool_for(exec->pool, args->n, mix_row, (void *)args);
+}
+
+static double decay_value(const as_decay_args *a, int64_t c, double x)
+{
+    double z = (x + (a->bias ? (double)a->bias[c] : 0)) * (a->slope ? (double)a->slope[c] : 1);
+    double f = a->kind == AS_DECAY_EXP        ? exp(z)
+               : a->kind == AS_DECAY_SOFTPLUS ? as_ref_activate(AS_ACT_SOFTPLUS, z)
+                                              : as_ref_activate(AS_ACT_SIGMOID, z);
+    double lost = f * (a->rate ? (double)a->rate[c] : 1) * (a->scale != 0 ? (double)a->scale : 1);
+    if (a->most > 0 && lost > a->most) lost = a->most;
+    return exp(-lost);
+}
+
+static void decay_row(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    const as_decay_args *a = context;
+    for (int64_t c = 0; c < a->width; c++) {
+        a->out[i * a->out_stride + c] = (float)decay_value(a, c, a->x[i * a->x_stride + c]);
+    }
+}
+
+void decay_ref(const as_exec *exec, const as_decay_args *args)
+{
+    as_pool_for(exec->pool, args->n, decay_row, (void *)args);
+}
+
+static void key_bonus_head(void *context, int64_t at, int worker)
+{
+    (void)worker;
+    const as_key_bonus_args *a = context;
+    int64_t i = at / a->heads, h = at % a->heads;
+    const float *r = a->r + i * a->r_stride + h * a->width, *key = a->key + i * a->key_stride + h * a->width;
+    const float *v = a->v + i * a->v_stride + h * a->value_width, *weight = a->weight + h * a->width;
+    float *out = a->out + i * a->out_stride + h * a->value_width;
+    double sum = 0;
+    for (int64_t k = 0; k < a->width; k++) sum += (double)weight[k] * r[k] * key[k];
+    for (int64_t c = 0; c < a->value_width; c++) out[c] = (float)(out[c] + sum * v[c]);
+}
+
+void key_bonus_ref(const as_exec *exec, const as_key_bonus_args *args)
+{
+    as_pool_for(exec->pool, args->n * args->heads, key_bonus_head, (void *)args);
+}
+
+/* A denominator of 0 is an empty state: any other is at least 1. */
+static void wkv4_channel(void *context, int64_t at, int worker)
+{
+    (void)worker;
+    const as_wkv4_args *a = context;
+    const as_span *span = &a->spans[at / a->width];
+    int64_t c = at % a->width;
+    float *state = a->state + span->state * 3 * a->width + c;
+    double top = state[0], bottom = state[a->width];
+    double most = bottom > 0 ? (double)state[2 * a->width] : -1e38;
+    for (int64_t i = span->first; i < span->first + span->count; i++) {
+        double k = a->k[i * a->k_stride + c], v = a->v[i * a->v_stride + c], here = k + a->bonus[c];
+        double largest = most > here ? most : here;
+        double before = exp(most - largest), now = exp(here - largest);
+        a->out[i * a->out_stride + c] = (float)((before * top + now * v) / (before * bottom + now));
+        double decayed = most - a->decay[c];
+        largest = decayed > k ? decayed : k;
+        before = exp(decayed - largest);
+        now = exp(k - largest);
+        /* The state's precision is that of its storage, whatever the split into calls. */
+        top = (float)(before * top + now * v);
+        bottom = (float)(before * bottom + now);
+        most = (float)largest;
+    }
+    state[0] = (float)top;
+    state[a->width] = (float)bottom;
+    state[2 * a->width] = (float)most;
+}
+
+void wkv4_ref(const as_exec *exec, const as_wkv4_args *args)
+{
+    as_pool_for(exec->pool, args->span_count * args->width, wkv4_channel, (void *)args);
+}
+
+/* One token and one column of a head's state. */
+static float scan_token(const as_state_scan_args *s, int64_t i, int64_t head, int64_t column, float *state)
+{
+    int64_t group = head / (s->heads / s->groups) * s->key_width;
+    const float *r = s->r + i * s->r_stride + group, *k = s->k + i * s->k_stride + group;
+    const float *w = s->w + i * s->w_stride + head * s->w_head;
+    const float *erase = s->erase ? s->erase + i * s->erase_stride + group : NULL;
+    const float *write = s->write ? s->write + i * s->write_stride + group : NULL;
+    double v = s->v[i * s->v_stride + head * s->value_width + column], erased = 0, read = 0;
+    double gain = s->gain ? (double)s->gain[i * s->gain_stride + head] : 1;
+    for (int64_t j = 0; erase && j < s->key_width; j++) {
+        double left = s->erase_decayed ? (double)w[j * s->w_step] : 1;
+        erased += erase[j] * left * state[j * s->value_width];
+    }
+    for (int64_t j = 0; j < s->key_width; j++) {
+        float *at = &state[j * s->value_width];
+        if (s->read_before) read += (double)r[j] * *at;
+        double added = write ? k[j] * v - write[j] * erased : gain * k[j] * (v - erased);
+        *at = (float)((double)w[j * s->w_step] * *at + added);
+        if (!s->read_before) read += (double)r[j] * *at;
+    }
+    return (float)(read * s->scale);
+}
+
+static void scan_column(void *context, int64_t at, int worker)
+{
+    (void)worker;
+    const as_state_scan_args *s = context;
+    int64_t column = at % s->value_width, head = at / s->value_width % s->heads;
+    const as_span *span = &s->spans[at / s->value_width / s->heads];
+    float *state = s->state + (span->state * s->heads + head) * s->key_width * s->value_width + column;
+    for (int64_t i = span->first; i < span->first + span->count; i++) {
+        s->out[i * s->out_stride + head * s->value_width + column] = scan_token(s, i, head, column, state);
+    }
+}
+
+void state_scan_ref(const as_exec *exec, const as_state_scan_args *args)
+{
+    as_pool_for(exec->pool, args->span_count * args->heads * args->value_width, scan_column, (void *)args);
+}
