@@ -8,7 +8,11 @@
 typedef struct as_progress {
     const char *what; /* "drift" */
     bool terminal, shown;
-    double started, next; /* seconds on the monotonic clock */
+    double next; /* seconds on the monotonic clock, as all times here */
+    /* the phase, told by its phrase: when it began, and what was done by then */
+    char phase[64];
+    double phase_started;
+    int64_t phase_done;
 } as_progress;
 
 void as_progress_begin(as_progress *progress, const char *what);

@@ -87,16 +87,23 @@ static as_code from_cache(const char *name, as_resolved *out, as_error *err)
     return out->path ? AS_OK : as_fail_memory(err, "a path");
 }
 
+static bool is_gguf(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && strcmp(dot, ".gguf") == 0 && as_file_exists(name);
+}
+
 as_code as_resolve(const char *name, as_resolved *out, as_error *err)
 {
     as_resolved found = {0};
     if (strncmp(name, "synth:", 6) == 0) {
         AS_TRY(as_synth_config(name + 6, &found.synth, &found.seed, err));
-    } else if (as_dir_exists(name)) {
+    } else if (as_dir_exists(name) || is_gguf(name)) {
         found.path = as_strdup(name);
         if (!found.path) return as_fail_memory(err, "a path");
     } else if (as_file_exists(name)) {
-        return as_fail(err, AS_E_UNSUPPORTED, "%s is a file: name the directory of a model repository", name);
+        return as_fail(err, AS_E_UNSUPPORTED,
+                       "%s is a file: name the directory of a model repository or a .gguf file", name);
     } else {
         AS_TRY(from_cache(name, &found, err));
     }

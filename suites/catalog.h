@@ -16,7 +16,8 @@
 #include "base/error.h"
 #include "engine/repository.h" /* AS_MAX_DIMS */
 
-/* {"models": [...], "classes": [...], "architectures": {...}}; the caller's reference. */
+/* {"models": [...], "classes": [...], "architectures": {...}, "accelerators": [...]}; the caller's
+ * reference. */
 AS_MUST_USE as_code as_catalog_load(json_t **out, as_error *err);
 
 /* Entries by name, borrowed; NULL if there is none. A model is also found by its former id. */
@@ -30,6 +31,9 @@ AS_MUST_USE as_code as_catalog_config_dims(const json_t *catalog, const json_t *
 /* The dimensions of one of the catalogue's models; AS_E_UNSUPPORTED as above. */
 AS_MUST_USE as_code as_catalog_model_dims(const json_t *catalog, const json_t *model, json_t **out,
                                           as_error *err);
+/* A config.json of a model's dimensions, cut to its first `layers` layers (0: all); a new reference. */
+AS_MUST_USE as_code as_catalog_model_config(const json_t *catalog, const json_t *model, int64_t layers,
+                                            json_t **out, as_error *err);
 /* True when generation keeps a state of fixed size, so that no length is too long for it. */
 bool as_catalog_is_recurrent(const json_t *catalog, const json_t *dims);
 

@@ -42,7 +42,7 @@ static as_code open_tokenizer(const char *name, as_tokenizer **out, as_error *er
     as_resolved found;
     /* A tokenizer file may be named itself. */
     const char *dot = strrchr(name, '.');
-    if (dot && (strcmp(dot, ".json") == 0 || strcmp(dot, ".model") == 0))
+    if (dot && (strcmp(dot, ".json") == 0 || strcmp(dot, ".model") == 0 || strcmp(dot, ".txt") == 0))
         return as_tokenizer_open(name, out, err);
     AS_TRY(as_resolve(name, &found, err));
     as_code rc = found.synth ? as_fail(err, AS_E_NOT_FOUND, "%s is generated and has no tokenizer", name)

@@ -11,7 +11,7 @@ extern const as_embedded as_catalog_files[];
 
 as_code as_catalog_load(json_t **out, as_error *err)
 {
-    static const char *const parts[] = {"models", "classes", "architectures"};
+    static const char *const parts[] = {"models", "classes", "architectures", "accelerators"};
     json_t *catalog = NULL;
     AS_TRY(as_json_parse("{}", 2, AS_JSON_LENIENT, "catalog", &catalog, err));
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

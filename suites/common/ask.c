@@ -62,7 +62,9 @@ static void on_event(void *context, const as_event *event)
     as_answer *answer = a->answer;
     a->heard_ns = as_clock_ns();
     if (event->token >= 0 && a->failed == AS_OK) keep_token(a, event);
-    if (event->text && event->finish != AS_FINISH_ERROR) as_buf_str(&answer->text, event->text);
+    if (event->text && event->finish != AS_FINISH_ERROR) {
+        as_buf_add(&answer->text, event->text, event->text_size);
+    }
     answer->prompt_tokens = event->prompt_tokens;
     answer->completion_tokens = event->completion_tokens;
     if (event->finish == AS_FINISH_NONE) return;

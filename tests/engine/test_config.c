@@ -24,7 +24,11 @@ static json_t *config_with(const char *architecture, const char *changes)
 {
     json_t *config = parse("{\"hidden_size\": 64, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
                            "\"num_key_value_heads\": 2, \"intermediate_size\": 96, \"vocab_size\": 100, "
-                           "\"max_position_embeddings\": 256}");
+                           "\"max_position_embeddings\": 256, "
+                           /* recurrent mixers */
+                           "\"mamba_n_heads\": 4, \"mamba_d_ssm\": 128, \"num_heads\": 2, \"n_groups\": 1, "
+                           "\"layers_block_type\": [\"mamba\", \"mamba\"], "
+                           "\"num_experts_per_tok\": 2, \"num_layers\": 2, \"num_kv_shared_layers\": 0}");
     json_t *list = json_array(), *over = parse(changes), *value;
     const char *key;
     json_array_append_new(list, json_string(architecture));
@@ -131,10 +135,10 @@ static const broken cases[] = {
      AS_E_INPUT,
      {"\"original_max_position_embeddings\""}},
     {LLAMA,
-     "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 4, \"high_freq_factor\": "
+     "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 5, \"high_freq_factor\": "
      "4}}",
      AS_E_INPUT,
-     {"\"low_freq_factor\" is 4", "\"high_freq_factor\" 4"}},
+     {"\"low_freq_factor\" is 5", "\"high_freq_factor\" 4"}},
     {LLAMA,
      "{\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 0}}",
      AS_E_INPUT,
@@ -195,6 +199,64 @@ static const broken cases[] = {
      "{\"hidden_activation\": \"none\"}",
      AS_E_UNSUPPORTED,
      {"\"hidden_activation\"", "none"}},
+    /* GPT-2 and its kind, whose sizes have names of their own */
+    {"GPT2LMHeadModel", "{\"hidden_size\": \"ABSENT\"}", AS_E_INPUT, {"\"n_embd\"", "missing"}},
+    {"GPT2LMHeadModel", "{\"n_head\": 5}", AS_E_INPUT, {"\"hidden_size\" is 64", "\"n_head\" 5"}},
+    {"GPT2LMHeadModel", "{\"add_cross_attention\": true}", AS_E_UNSUPPORTED, {"\"add_cross_attention\""}},
+    {"GPT2LMHeadModel", "{\"n_inner\": 0}", AS_E_INPUT, {"\"n_inner\" is 0"}},
+    {"OPTForCausalLM", "{\"activation_function\": \"swoosh\"}", AS_E_UNSUPPORTED, {"swoosh"}},
+    {"OPTForCausalLM", "{\"word_embed_proj_dim\": -4}", AS_E_INPUT, {"\"word_embed_proj_dim\" is -4"}},
+    {"GPTJForCausalLM", "{\"rotary_dim\": 7}", AS_E_INPUT, {"7 elements of heads of 16", "pairs"}},
+    {"GPTJForCausalLM", "{\"rotary_dim\": 18}", AS_E_INPUT, {"18 elements of heads of 16"}},
+    {"CodeGenForCausalLM", "{\"num_attention_heads\": 2}", AS_E_INPUT, {"\"n_head\" is 2", "4 parts"}},
+    {"GPTNeoForCausalLM",
+     "{\"attention_types\": [[[\"global\", \"local\"], 2]]}",
+     AS_E_INPUT,
+     {"\"attention_types\"", "expected 2"}},
+    {"GPTNeoForCausalLM",
+     "{\"attention_types\": [[[\"global\", \"distant\"], 1]]}",
+     AS_E_UNSUPPORTED,
+     {"distant"}},
+    {"GPTNeoForCausalLM",
+     "{\"attention_types\": [[[\"global\"], 1000000000000]]}",
+     AS_E_INPUT,
+     {"or more layers"}},
+    {"FalconForCausalLM",
+     "{\"num_ln_in_parallel_attn\": 2}",
+     AS_E_UNSUPPORTED,
+     {"\"num_ln_in_parallel_attn\" is 2"}},
+    {"FalconForCausalLM",
+     "{\"new_decoder_architecture\": true, \"num_kv_heads\": 3}",
+     AS_E_INPUT,
+     {"\"num_kv_heads\" is 3", "4 heads"}},
+    {"MptForCausalLM", "{\"attn_config\": [1]}", AS_E_INPUT, {"\"attn_config\"", "object"}},
+    {"MptForCausalLM",
+     "{\"attn_config\": {\"attn_type\": \"spherical\"}}",
+     AS_E_UNSUPPORTED,
+     {"\"attn_type\" is \"spherical\""}},
+    {"MptForCausalLM", "{\"attn_config\": {\"prefix_lm\": true}}", AS_E_UNSUPPORTED, {"\"prefix_lm\""}},
+    {"XGLMForCausalLM", "{\"hidden_size\": 3, \"num_attention_heads\": 1}", AS_E_INPUT, {"sinusoids"}},
+    /* what repositories define in code of their own */
+    {"ChatGLMModel", "{\"position_encoding_2d\": true}", AS_E_UNSUPPORTED, {"\"position_encoding_2d\""}},
+    {"ChatGLMModel",
+     "{\"multi_query_attention\": true, \"multi_query_group_num\": 3}",
+     AS_E_INPUT,
+     {"\"multi_query_group_num\" is 3"}},
+    {"OpenELMForCausalLM", "{\"num_query_heads\": [2]}", AS_E_INPUT, {"\"num_query_heads\" has 1 entries"}},
+    {"OpenELMForCausalLM", "{\"ffn_multipliers\": [1, \"2\"]}", AS_E_INPUT, {"\"ffn_multipliers\"[1]"}},
+    {"OpenELMForCausalLM", "{\"num_kv_heads\": [2, 3]}", AS_E_INPUT, {"layer 1 has 3 key/value heads"}},
+    {"DeciLMForCausalLM",
+     "{\"num_key_value_heads_per_layer\": [4, 3]}",
+     AS_E_INPUT,
+     {"layer 1 has 3 key/value heads"}},
+    {"DeciLMForCausalLM", "{\"block_configs\": [{}]}", AS_E_INPUT, {"\"block_configs\" has 1 entries"}},
+    {"DeciLMForCausalLM",
+     "{\"block_configs\": [{\"ffn\": {\"no_op\": true}}, {}]}",
+     AS_E_INPUT,
+     {"\"ffn_mult\" is 0"}},
+    {"InternLMForCausalLM", "{\"rotary\": {\"type\": \"twisted\"}}", AS_E_UNSUPPORTED, {"twisted"}},
+    {"MiniCPMForCausalLM", "{\"num_experts\": 8}", AS_E_UNSUPPORTED, {"\"num_experts\""}},
+    {"QWenLMHeadModel", "{\"kv_channels\": 5}", AS_E_INPUT, {"5 elements of heads of 5"}},
     /* experts, states */
     {"MixtralForCausalLM",
      "{\"num_local_experts\": 4, \"num_experts_per_tok\": 5}",
@@ -214,6 +276,33 @@ static const broken cases[] = {
      AS_E_INPUT,
      {"\"time_step_rank\"", "automatic"}},
     {"MambaForCausalLM", "{\"time_step_rank\": -1}", AS_E_INPUT, {"\"time_step_rank\" is -1"}},
+    /* families with rules of their own */
+    {"HeliumForCausalLM", "{\"head_dim\": 24}", AS_E_INPUT, {"\"hidden_size\" is 64", "\"head_dim\" 24"}},
+    {"DiffLlamaForCausalLM",
+     "{\"num_key_value_heads\": 1}",
+     AS_E_INPUT,
+     {"\"num_key_value_heads\" is 1", "even"}},
+    {"SmolLM3ForCausalLM", "{\"no_rope_layers\": [1]}", AS_E_INPUT, {"\"no_rope_layers\"", "2 layers"}},
+    {"GraniteSWAForCausalLM",
+     "{\"layer_rope_theta\": [1]}",
+     AS_E_INPUT,
+     {"\"layer_rope_theta\"", "2 layers"}},
+    {"GraniteSWAForCausalLM", "{\"layer_rope_theta\": [-1, 2]}", AS_E_INPUT, {"\"layer_rope_theta\"", "-1"}},
+    {"GraniteForCausalLM", "{\"logits_scaling\": 0}", AS_E_INPUT, {"\"logits_scaling\" is 0"}},
+    {"CohereForCausalLM", "{\"logit_scale\": -1}", AS_E_INPUT, {"\"logit_scale\" is -1"}},
+    {"OlmoForCausalLM", "{\"clip_qkv\": -8}", AS_E_INPUT, {"\"clip_qkv\" is -8"}},
+    {"BitNetForCausalLM",
+     "{\"quantization_config\": {\"quant_method\": \"bitnet\"}}",
+     AS_E_UNSUPPORTED,
+     {"\"quant_method\"", "bitnet"}},
+    {"Phi3ForCausalLM",
+     "{\"rope_scaling\": {\"type\": \"su\", \"short_factor\": [1]}}",
+     AS_E_INPUT,
+     {"\"short_factor\"", "8 numbers"}},
+    {"LlavaForConditionalGeneration",
+     "{\"text_config\": {\"model_type\": \"whale\"}}",
+     AS_E_UNSUPPORTED,
+     {"\"text_config\"", "whale"}},
 };
 
 Test(config, contradictions_name_the_field)
@@ -259,6 +348,10 @@ Test(config, families_are_found_or_the_nearest_is_named)
          {"Qwen3ForCausalLm", "is Qwen3ForCausalLM"}},
         {"{\"architectures\": [\"Mixtral\"]}", AS_E_UNSUPPORTED, {"\"Mixtral\"", "assay catalog"}},
         {"{\"architectures\": [\"\"]}", AS_E_UNSUPPORTED, {"\"\""}},
+        {"{\"architectures\": [\"MyOwnForCausalLM\"], \"auto_map\": {\"AutoModelForCausalLM\": "
+         "\"modeling_my_own.MyOwnForCausalLM\"}}",
+         AS_E_UNSUPPORTED,
+         {"\"MyOwnForCausalLM\" is defined by the repository's own code", "never executed"}},
         {"{\"architectures\": "
          "[\"Gemma9876543210ForSomethingOfANameThatIsVeryVeryLongIndeedAndGoesOnAndOnWithoutAnyEndInSight\"]"
          "}",
@@ -377,7 +470,7 @@ Test(config, null_is_the_default_where_transformers_takes_it_so)
     cr_assert_eq(spec.kv_heads, 4);
     cr_assert_eq(spec.head_dim, 16);
     cr_assert_eq(spec.ropes[0].theta, 10000);
-    cr_assert_eq(spec.layers[0].steps[1].u.mlp.act, AS_ACT_SILU);
+    cr_assert_eq(((const as_mlp_spec *)spec.layers[0].steps[1].form)->act, AS_ACT_SILU);
     as_model_spec_free(&spec);
     json_decref(config);
 }

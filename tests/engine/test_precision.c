@@ -36,7 +36,8 @@ static int64_t scale_at(const as_precision *p, shape s, int64_t row, int64_t col
     case AS_SCALE_ROW: return row;
     case AS_SCALE_BLOCK:
         return row / p->block_rows * ((s.cols + p->block_cols - 1) / p->block_cols) + col / p->block_cols;
-    case AS_SCALE_NONE: break;
+    case AS_SCALE_NONE:
+    case AS_SCALE_POWERS: break; /* no precision quantizes to it */
     }
     return -1;
 }

@@ -192,7 +192,7 @@ Test(repository, what_is_no_directory_is_refused)
     cr_assert_eq(as_repository_open("fixtures/nothing", &repo, &err), AS_E_NOT_FOUND);
     cr_assert(strstr(err.text, "fixtures/nothing"));
     cr_assert_eq(as_repository_open(REPOS "good/config.json", &repo, &err), AS_E_NOT_FOUND);
-    cr_assert(strstr(err.text, "not a directory"));
+    cr_assert(strstr(err.text, "neither a directory"));
     cr_assert_null(repo);
 }
 

@@ -508,7 +508,7 @@ Test(session, work_space_of_the_largest_models)
             as_block_needs needs =
                 model.spec.layers[0].steps[0].block->needs(&model.spec, &model.spec.layers[0].steps[0]);
             int64_t pages = sequences[s],
-                    cache = pages * AS_PAGE_TOKENS * needs.kv_heads * (needs.k_width + needs.v_width) * 2 +
+                    cache = pages * AS_PAGE_TOKENS * as_block_cache_width(&needs) * 2 +
                             sequences[s] * (needs.state[0] + needs.state[1]) * (int64_t)sizeof(float);
             int64_t work = as_session_bytes(session) - cache;
             cr_assert_leq(work, 200000000, "%s: %lld bytes of work space", cases[i].name, (long long)work);

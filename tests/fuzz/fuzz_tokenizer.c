@@ -1,6 +1,7 @@
 /* Tokenizer files and texts of any bytes. The input is a kind (0 tokenizer.json, 1 tokenizer.model read as a
  * LlamaTokenizer, 2 the same as no known class, 3 vocab.json with merges.txt after a NUL, 4 a regular
- * expression alone), the length of the text in two bytes, the text, and the file.
+ * expression alone, 5 vocab.txt of WordPiece or of RWKV), the length of the text in two bytes, the text, and
+ * the file.
  *
  * What opens must encode, decode the ids it gave, and give the same text as a stream. */
 #include <stdint.h>
@@ -35,8 +36,8 @@ static void discard(const char *name)
 
 static void remove_dir(void)
 {
-    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt",
-                                        "tokenizer_config.json"};
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "vocab.json",
+                                        "merges.txt",     "vocab.txt",       "tokenizer_config.json"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) discard(names[i]);
     rmdir(dir);
 }
@@ -101,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         atexit(remove_dir);
     }
     if (size < 3) return 0;
-    int kind = data[0] % 5;
+    int kind = data[0] % 6;
     size_t text_size = (size_t)data[1] << 8 | data[2];
     data += 3;
     size -= 3;
@@ -114,7 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     size_t first = nul ? (size_t)(nul - file) : file_size;
-    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "tokenizer.model", "vocab.json"};
+    static const char *const names[] = {
+        "tokenizer.json", "tokenizer.model", "tokenizer.model", "vocab.json", "", "vocab.txt"};
     put(names[kind], file, first);
     if (kind == 3) put("merges.txt", nul ? nul + 1 : file, nul ? file_size - first - 1 : 0);
     if (kind == 1)

@@ -259,7 +259,7 @@ static void gate_call(const bench *b, void *context, int turn)
 {
     (void)turn;
     row_bench *r = context;
-    as_gate_args args = {AS_ACT_SILU, r->a, r->b, r->c, r->n, r->width, r->width, r->width, r->width};
+    as_gate_args args = {AS_ACT_SILU, 0, 0, r->a, r->b, r->c, r->n, r->width, r->width, r->width, r->width};
     b->backend->gate(&b->exec, &args);
 }
 

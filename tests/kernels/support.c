@@ -71,7 +71,7 @@ float *filled(int64_t count, fill_kind kind, uint64_t stream)
 
 void *stored_as(as_dtype type, const float *values, int64_t count)
 {
-    void *p = guarded((size_t)(count * as_dtype_bytes(type)));
+    void *p = guarded((size_t)as_dtype_span(type, count));
     as_convert_from_f32(type, values, p, count);
     return p;
 }

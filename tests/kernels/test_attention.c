@@ -14,6 +14,7 @@ typedef struct record {
     int64_t window, chunk;
     float softcap;
     bool alibi, sinks;
+    float alibi_rounded;
     fill_kind kind;
 } record;
 
@@ -107,6 +108,15 @@ static const record records[] = {
      .chunk = 96},
     {.name = "softcap", .heads = 2, .kv_heads = 1, .k_width = 16, .v_width = 16, .count = 100, .softcap = 5},
     {.name = "alibi", .heads = 4, .kv_heads = 4, .k_width = 16, .v_width = 16, .count = 200, .alibi = true},
+    {.name = "rounded alibi",
+     .heads = 3,
+     .kv_heads = 3,
+     .k_width = 16,
+     .v_width = 16,
+     .position = 500,
+     .count = 200,
+     .alibi = true,
+     .alibi_rounded = 0.25f},
     {.name = "sinks",
      AS_BF16,
      .heads = 4,
@@ -247,6 +257,7 @@ static void run(const as_backend *backend, const as_exec *exec, const record *r,
                               .window = r->window,
                               .chunk = r->chunk,
                               .alibi = s->alibi,
+                              .alibi_rounded = r->alibi_rounded,
                               .sinks = s->sinks,
                               .spans = list,
                               .span_count = spans};

@@ -35,6 +35,15 @@ static const record records[] = {
     {AS_BF16, AS_SCALE_NONE, 100, 5632, 50, 0, true, false, 0, FILL_POSITIVE, FILL_POSITIVE},
     {AS_BF16, AS_SCALE_NONE, 64, 256, 100, 8, true, true, 0, FILL_NORMAL, FILL_SPREAD},
     {AS_F16, AS_SCALE_NONE, 64, 256, 100, 8, true, true, 0, FILL_NORMAL, FILL_SPREAD},
+    /* blocks */
+    {AS_Q8_0, AS_SCALE_NONE, 1, 32, 1, 0, false, false, 0, FILL_NORMAL, FILL_NORMAL},
+    {AS_Q8_0, AS_SCALE_NONE, 33, 96, 5, 32, true, true, 0, FILL_NORMAL, FILL_NORMAL},
+    {AS_Q8_0, AS_SCALE_NONE, 70, 1056, 16, 0, true, false, 0, FILL_NORMAL, FILL_NORMAL},
+    {AS_Q8_0, AS_SCALE_NONE, 100, 2080, 50, 0, false, false, 0, FILL_SPREAD, FILL_NORMAL},
+    {AS_E2M1, AS_SCALE_POWERS, 1, 32, 1, 0, false, false, 0, FILL_NORMAL, FILL_NORMAL},
+    {AS_E2M1, AS_SCALE_POWERS, 33, 96, 5, 32, true, true, 0, FILL_NORMAL, FILL_NORMAL},
+    {AS_E2M1, AS_SCALE_POWERS, 70, 1056, 16, 0, true, false, 0, FILL_NORMAL, FILL_NORMAL},
+    {AS_E2M1, AS_SCALE_POWERS, 100, 2080, 50, 0, false, false, 0, FILL_NORMAL, FILL_NORMAL},
     /* scales */
     {AS_E4M3, AS_SCALE_TENSOR, 40, 300, 9, 0, true, false, 0, FILL_SPREAD, FILL_NORMAL},
     {AS_E4M3, AS_SCALE_ROW, 40, 300, 20, 0, true, true, 0, FILL_SPREAD, FILL_NORMAL},
@@ -60,7 +69,7 @@ enum { RECORDS = sizeof records / sizeof records[0] };
 static const char *name_of(const record *r)
 {
     static char name[128];
-    static const char *const scales[] = {"", " tensor", " row", " block"};
+    static const char *const scales[] = {"", " tensor", " row", " block", " powers"};
     snprintf(name, sizeof name, "%s%s %ldx%ld n=%ld%s%s xs=%d %s*%s", as_dtype_name(r->type),
              scales[r->scale], (long)r->rows, (long)r->cols, (long)r->n, r->bias ? " bias" : "",
              r->accumulate ? " acc" : "", r->x_scale, fill_names[r->w], fill_names[r->x]);
@@ -79,13 +88,28 @@ static void round_to_e4m3(float *x, int64_t count)
     for (int64_t i = 0; i < count; i++) x[i] = as_f32_from_e4m3(as_e4m3_from_f32(x[i] * 100));
 }
 
+/* Bytes of any value between least and most. */
+static uint8_t *random_bytes(int64_t count, int least, int most)
+{
+    float *unit = filled(count, FILL_POSITIVE, 7);
+    uint8_t *out = guarded((size_t)count);
+    for (int64_t i = 0; i < count; i++) out[i] = (uint8_t)(least + (int)(unit[i] * (float)(most - least)));
+    return out;
+}
+
 static operands operands_of(const record *r)
 {
     operands o = {.x_stride = r->cols + r->pad, .out_stride = r->rows + r->pad};
     o.w = (as_matrix){.dtype = r->type, .scale = r->scale, .rows = r->rows, .cols = r->cols};
     o.w.stride = r->cols + r->pad;
     int64_t count = (r->rows - 1) * o.w.stride + r->cols;
-    o.w.data = stored_as(r->type, filled(count, r->w, 1), count);
+    if (r->scale == AS_SCALE_POWERS) {
+        o.w.power_stride = o.w.stride / AS_E2M1_BLOCK;
+        o.w.powers = random_bytes(r->rows * o.w.power_stride, 118, 134);
+        o.w.data = random_bytes(as_dtype_span(r->type, count), 0, 255);
+    } else {
+        o.w.data = stored_as(r->type, filled(count, r->w, 1), count);
+    }
     o.w.block_rows = 128;
     o.w.block_cols = 48;
     if (r->scale != AS_SCALE_NONE) o.w.scales = filled(r->rows * r->cols + 1, FILL_POSITIVE, 2);

@@ -1,4 +1,4 @@
-/* conv1d and selective_scan: every level against ref, and one call against many. */
+/* conv1d and the scans: every level against ref, and one call against many. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ enum { RECORDS = sizeof records / sizeof records[0] };
 /* Two sequences: rows 0..TOKENS-1 of the batch in slot 2, one row in slot 0. */
 static const as_span spans[] = {
     {.first = 0, .count = TOKENS, .state = 2},
-    {.first = TOKENS, .count = 1, .state = 0},
+    {.first = TOKENS, .count = 1, .position = 5, .state = 0},
 };
 
 typedef void run_function(const as_backend *backend, const as_exec *exec, const record *r,
@@ -83,6 +83,59 @@ static void run_scan(const as_backend *backend, const as_exec *exec, const recor
     backend->selective_scan(exec, &args);
 }
 
+/* Heads of up to 8 channels, as many groups as divide them. */
+static void run_ssd(const as_backend *backend, const as_exec *exec, const record *r, const as_span *list,
+                    int64_t count, float *state, float *out)
+{
+    int64_t w = r->width, s = r->depth, width = w % 8 == 0 ? 8 : w % 5 == 0 ? 5 : w % 3 == 0 ? 3 : 1;
+    int64_t heads = w / width, groups = heads % 2 == 0 ? 2 : heads % 11 == 0 ? 11 : 1;
+    float *bc = filled((TOKENS + 1) * 2 * groups * s, FILL_NORMAL, 3), *a = filled(heads, FILL_POSITIVE, 4);
+    for (int64_t i = 0; i < heads; i++) a[i] = -4 * a[i];
+    as_ssd_scan_args args = {.x = filled((TOKENS + 1) * (w + 1), FILL_NORMAL, 1),
+                             .dt = filled((TOKENS + 1) * (heads + 2), FILL_NORMAL, 2),
+                             .b = bc,
+                             .c = bc + groups * s,
+                             .out = out,
+                             .heads = heads,
+                             .width = width,
+                             .states = s,
+                             .groups = groups,
+                             .x_stride = w + 1,
+                             .dt_stride = heads + 2,
+                             .b_stride = 2 * groups * s,
+                             .c_stride = 2 * groups * s,
+                             .out_stride = w,
+                             .a = a,
+                             .d = filled(heads, FILL_NORMAL, 5),
+                             .dt_bias = filled(heads, FILL_NORMAL, 6),
+                             .dt_least = 0.3f,
+                             .dt_most = r->bias ? INFINITY : 1.5f,
+                             .state = state,
+                             .spans = list,
+                             .span_count = count};
+    backend->ssd_scan(exec, &args);
+}
+
+static void run_rglru(const as_backend *backend, const as_exec *exec, const record *r, const as_span *list,
+                      int64_t count, float *state, float *out)
+{
+    int64_t w = r->width, rows = TOKENS + 1;
+    float *decay = filled(w, FILL_POSITIVE, 4);
+    for (int64_t i = 0; i < w; i++) decay[i] *= r->bias ? 8 : 0.01f;
+    as_rglru_scan_args args = {.x = filled(rows * (w + 3), FILL_NORMAL, 1),
+                               .in_gate = filled(rows * (w + 3), FILL_NORMAL, 2),
+                               .gate = filled(rows * (w + 3), FILL_NORMAL, 3),
+                               .out = out,
+                               .width = w,
+                               .stride = w + 3,
+                               .out_stride = w,
+                               .decay = decay,
+                               .state = state,
+                               .spans = list,
+                               .span_count = count};
+    backend->rglru_scan(exec, &args);
+}
+
 /* One span after the other, token by token. */
 static void run_singly(run_function *run, const as_backend *backend, const as_exec *exec, const record *r,
                        float *state, float *out)
@@ -91,6 +144,7 @@ static void run_singly(run_function *run, const as_backend *backend, const as_ex
         for (int64_t i = 0; i < spans[s].count; i++) {
             as_span one = spans[s];
             one.first += i;
+            one.position += i;
             one.count = 1;
             run(backend, exec, r, &one, 1, state, out);
         }
@@ -125,6 +179,16 @@ Test(recurrent, conv1d)
 Test(recurrent, selective_scan)
 {
     for (int i = 0; i < RECORDS; i++) check("selective_scan", run_scan, &records[i], records[i].depth);
+}
+
+Test(recurrent, ssd_scan)
+{
+    for (int i = 0; i < RECORDS; i++) check("ssd_scan", run_ssd, &records[i], records[i].depth);
+}
+
+Test(recurrent, rglru_scan)
+{
+    for (int i = 0; i < RECORDS; i++) check("rglru_scan", run_rglru, &records[i], 1);
 }
 
 Test(recurrent, conv1d_in_place)

@@ -107,9 +107,12 @@ Test(rows, norm)
 static void run_gate(const as_backend *backend, const as_exec *exec, const subject *s, int64_t from,
                      int64_t n, float *out)
 {
+    bool limited = s->kind >= 2 * AS_ACT_COUNT;
     as_gate_args args = {.act = (as_activation)(s->kind % AS_ACT_COUNT),
+                         .limit = limited ? 1.5f : 0,
+                         .b_offset = limited ? 1 : 0,
                          .a = s->a + from * s->stride,
-                         .b = s->kind < AS_ACT_COUNT ? s->b + from * s->stride : NULL,
+                         .b = s->kind / AS_ACT_COUNT != 1 ? s->b + from * s->stride : NULL,
                          .out = out + from * s->stride,
                          .n = n,
                          .width = s->width,
@@ -125,7 +128,8 @@ static void check_gate(int kind, int64_t width, fill_kind fill)
     subject s = subject_of("gate", kind, width, fill);
     float *size = filled(ROWS * s.stride, FILL_ZERO, 0);
     for (int64_t i = 0; i < ROWS * s.stride; i++) {
-        size[i] = fmaxf(1, fabsf(s.a[i])) * (kind < AS_ACT_COUNT ? fabsf(s.b[i]) : 1);
+        float b = kind < AS_ACT_COUNT ? fabsf(s.b[i]) : kind < 2 * AS_ACT_COUNT ? 1 : 2.5f;
+        size[i] = fmaxf(1, fabsf(s.a[i])) * b;
     }
     s.size = size;
     check(run_gate, &s, 5e-7, 1);
@@ -134,9 +138,90 @@ static void check_gate(int kind, int64_t width, fill_kind fill)
 Test(rows, gate)
 {
     for (int w = 0; w < WIDTHS; w++) {
-        for (int kind = 0; kind < 2 * AS_ACT_COUNT; kind++) {
+        for (int kind = 0; kind < 3 * AS_ACT_COUNT; kind++) {
             check_gate(kind, widths[w], FILL_NORMAL);
             check_gate(kind, widths[w], FILL_SPREAD);
+        }
+    }
+}
+
+static void run_clamp(const as_backend *backend, const as_exec *exec, const subject *s, int64_t from,
+                      int64_t n, float *out)
+{
+    float *x = out + from * s->stride;
+    memcpy(x, s->a + from * s->stride, (size_t)(n * s->stride) * sizeof *x);
+    backend->clamp(
+        exec,
+        &(as_clamp_args){.x = x, .n = n, .width = s->width, .stride = s->stride, .least = -1, .most = 0.5f});
+}
+
+static void run_scale_groups(const as_backend *backend, const as_exec *exec, const subject *s, int64_t from,
+                             int64_t n, float *out)
+{
+    float *x = out + from * s->stride;
+    memcpy(x, s->a + from * s->stride, (size_t)(n * s->stride) * sizeof *x);
+    backend->scale_groups(exec, &(as_scale_groups_args){.act = s->kind ? AS_ACT_SIGMOID : AS_ACT_NONE,
+                                                        .factors = s->b + from * s->stride,
+                                                        .factor_stride = s->stride,
+                                                        .x = x,
+                                                        .n = n,
+                                                        .groups = s->width >= 3 ? 3 : 1,
+                                                        .width = s->width >= 3 ? s->width / 3 : s->width,
+                                                        .stride = s->stride});
+}
+
+Test(rows, clamp_and_scale_groups)
+{
+    for (int w = 0; w < WIDTHS; w++) {
+        subject clamp = subject_of("clamp", 0, widths[w], FILL_SPREAD);
+        check(run_clamp, &clamp, 0, 1e-30);
+        for (int kind = 0; kind < 2; kind++) {
+            subject scale = subject_of("scale_groups", kind, widths[w], FILL_NORMAL);
+            check(run_scale_groups, &scale, 5e-7, 1e-30);
+        }
+    }
+}
+
+static void run_xielu(const as_backend *backend, const as_exec *exec, const subject *s, int64_t from,
+                      int64_t n, float *out)
+{
+    float *x = out + from * s->stride;
+    memcpy(x, s->a + from * s->stride, (size_t)(n * s->stride) * sizeof *x);
+    backend->xielu(exec, &(as_xielu_args){.x = x,
+                                          .n = n,
+                                          .width = s->width,
+                                          .stride = s->stride,
+                                          .alpha_p = 0.7f,
+                                          .alpha_n = 1.3f,
+                                          .beta = 0.5f,
+                                          .eps = -1e-6f});
+}
+
+Test(rows, xielu)
+{
+    for (int w = 0; w < WIDTHS; w++) {
+        subject s = subject_of("xielu", 0, widths[w], FILL_SPREAD);
+        check(run_xielu, &s, 1e-6, 1);
+    }
+    /* By hand, both sides and the bound just below zero. */
+    static const float in[] = {2, 0, -1e-7F, -1};
+    static const double out[] = {0.7 * 4 + 1, -1.3e-6, 1.3 * (-1e-6 + 1e-7) - 0.5e-7, 1.3 * (exp(-1)) - 0.5};
+    as_exec exec = exec_with(1);
+    const as_backend *backend;
+    for (int l = 0; (backend = level_at(l)) != NULL; l++) {
+        float x[4];
+        memcpy(x, in, sizeof x);
+        backend->xielu(&exec, &(as_xielu_args){.x = x,
+                                               .n = 1,
+                                               .width = 4,
+                                               .stride = 4,
+                                               .alpha_p = 0.7f,
+                                               .alpha_n = 1.3f,
+                                               .beta = 0.5f,
+                                               .eps = -1e-6f});
+        for (int i = 0; i < 4; i++) {
+            cr_assert(fabs(x[i] - out[i]) <= 1e-6 * fmax(fabs(out[i]), 1e-3), "%s: xielu of %g is %.9g",
+                      backend->level, (double)in[i], (double)x[i]);
         }
     }
 }

@@ -1,0 +1,281 @@
+/* GGUF files as models: each against the safetensors model that it was made of. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "engine/repository.h"
+#include "engine/text/chat.h"
+#include "tests/engine/gguf_build.h"
+#include "tests/engine/golden.h"
+
+enum { TOKENS = 40 };
+
+/* Files that hold derived numbers instead of the checkpoint's, and so agree to rounding only: at the
+ * reference level, which adds 1 to a norm's weight in double precision, those with the 1 added too. */
+static bool is_derived(const char *name, const char *level)
+{
+    bool reference = level && strcmp(level, "ref") == 0;
+    return strstr(name, "mamba") || strstr(name, "freqs") || (reference && strstr(name, "gemma"));
+}
+
+static float *compute(const char *path, const char *dtype, const char *level, int64_t *vocab)
+{
+    as_model *model = NULL;
+    as_error err;
+    int32_t tokens[TOKENS];
+    as_model_options options = {.dtype = dtype, .level = level, .threads = 1, .without_tokenizer = true};
+    as_code rc = as_model_open(path, &options, &model, &err);
+    cr_assert_eq(rc, AS_OK, "%s", err.text);
+    *vocab = as_model_facts(model)->vocab;
+    for (int i = 0; i < TOKENS; i++) tokens[i] = (7 * i * i + 3 * i + 1) % 97;
+    float *logits = golden_compute(model, tokens, TOKENS, 0, 1);
+    as_model_close(model);
+    return logits;
+}
+
+static void compare(const char *name, const char *other, const char *dtype, const char *level)
+{
+    char path[512], other_path[512];
+    int64_t vocab = 0, other_vocab = 0;
+    snprintf(path, sizeof path, "fixtures/gguf/%s", name);
+    snprintf(other_path, sizeof other_path, "fixtures/%s", other);
+    float *found = compute(path, dtype, level, &vocab);
+    float *expected = compute(other_path, dtype, level, &other_vocab);
+    cr_assert_eq(vocab, other_vocab, "%s", name);
+    double squares = 0, worst = 0;
+    for (int64_t i = 0; i < TOKENS * vocab; i++) {
+        squares += (double)expected[i] * expected[i];
+        worst = fmax(worst, fabs((double)found[i] - expected[i]));
+        if (isnan(found[i])) worst = INFINITY;
+    }
+    double allowed = is_derived(name, level) ? 1e-4 * sqrt(squares / (double)(TOKENS * vocab)) : 0;
+    cr_assert(worst <= allowed, "%s at %s, %s: logits differ by %.3g, allowed are %.3g", name,
+              level ? level : "the best level", dtype ? dtype : "as stored", worst, allowed);
+    as_free(found);
+    as_free(expected);
+}
+
+static void compare_all(const char *dtype, const char *level)
+{
+    json_t *pairs = NULL, *other;
+    const char *name;
+    as_error err;
+    cr_assert_eq(as_json_read("fixtures/gguf/pairs.json", AS_JSON_LENIENT, 0, &pairs, &err), AS_OK, "%s",
+                 err.text);
+    cr_assert_geq(json_object_size(pairs), 9);
+    json_object_foreach(pairs, name, other) compare(name, json_string_value(other), dtype, level);
+    json_decref(pairs);
+}
+
+Test(gguf_model, gives_the_logits_of_the_safetensors_model)
+{
+    compare_all(NULL, NULL);
+}
+
+Test(gguf_model, at_the_reference_level)
+{
+    compare_all(NULL, "ref");
+}
+
+Test(gguf_model, at_the_avx2_level)
+{
+    as_model *probe = NULL;
+    as_model_options options = {.level = "avx2", .threads = 1, .without_tokenizer = true};
+    if (as_model_open("fixtures/gguf/llama-q8_0.gguf", &options, &probe, NULL) != AS_OK) cr_skip_test();
+    as_model_close(probe);
+    compare_all(NULL, "avx2");
+}
+
+Test(gguf_model, in_other_precisions)
+{
+    compare_all("f32", NULL);
+    compare("llama-q8_0.gguf", "gguf/llama-q8_0", "bf16", NULL);
+    compare("llama-q8_0.gguf", "gguf/llama-q8_0", "fp8-channel", NULL);
+}
+
+Test(gguf_model, says_what_it_is)
+{
+    as_model *model = NULL;
+    as_error err;
+    as_model_options options = {.threads = 1};
+    cr_assert_eq(as_model_open("fixtures/gguf/llama-f32.gguf", &options, &model, &err), AS_OK, "%s",
+                 err.text);
+    const as_model_info *info = as_model_facts(model);
+    cr_assert_str_eq(info->architecture, "LlamaForCausalLM");
+    cr_assert_eq(info->context, 256);
+    cr_assert(info->eos_count == 1 && info->eos[0] == 2);
+    cr_assert_not_null(as_model_tokenizer(model));
+    as_model_close(model);
+    cr_assert_eq(as_model_open("fixtures/gguf/llama-q8_0.gguf", &options, &model, &err), AS_OK, "%s",
+                 err.text);
+    cr_assert_str_eq(as_model_facts(model)->dtype, "q8_0");
+    /* held as it is in the file: 34 bytes for 32 weights, and norms in float32 */
+    cr_assert_eq(as_model_facts(model)->weight_bytes, as_model_facts(model)->checkpoint_bytes);
+    as_model_close(model);
+}
+
+static void render(const char *path, as_buf *out)
+{
+    as_chat *chat = NULL;
+    as_error err;
+    json_t *messages =
+        json_pack("[{s:s,s:s},{s:s,s:s},{s:s,s:s}]", "role", "system", "content", "Be brief.", "role", "user",
+                  "content", " Hello? ", "role", "assistant", "content", "Yes.");
+    cr_assert_eq(as_chat_open(path, &chat, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(as_chat_render(chat, &(as_chat_input){.messages = messages}, out, &err), AS_OK, "%s",
+                 err.text);
+    as_chat_close(chat);
+    json_decref(messages);
+}
+
+Test(gguf_model, gives_the_chat_template_with_its_tokens)
+{
+    as_buf found, expected;
+    as_chat *chat = NULL;
+    as_error err;
+    as_buf_init(&found, 0);
+    as_buf_init(&expected, 0);
+    render("fixtures/gguf/llama-f32.gguf", &found);
+    render("fixtures/models/llama-chat", &expected);
+    cr_assert_str_eq(as_buf_text(&found), as_buf_text(&expected));
+    cr_assert(strstr(as_buf_text(&found), "</s>"));
+    cr_assert_eq(as_chat_open("fixtures/gguf/qwen3-f32.gguf", &chat, &err), AS_E_NOT_FOUND);
+    as_buf_free(&found);
+    as_buf_free(&expected);
+}
+
+/* ---- files made for a test ---- */
+
+static char folder[64];
+
+static const char *write_file(const char *name, const as_buf *b)
+{
+    static char path[128];
+    as_error err;
+    if (!folder[0]) {
+        snprintf(folder, sizeof folder, "/tmp/assay-gguf-XXXXXX");
+        cr_assert(mkdtemp(folder));
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    cr_assert_eq(as_file_write(path, b->data, b->size, &err), AS_OK, "%s", err.text);
+    return path;
+}
+
+static void remove_files(void)
+{
+    char **names, path[512];
+    size_t count;
+    if (!folder[0] || as_dir_list(folder, &names, &count, NULL) != AS_OK) return;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    as_names_free(names, count);
+    rmdir(folder);
+}
+
+static void expect_refusal(void (*make)(as_buf *b), as_code code, const char *phrase)
+{
+    as_buf b;
+    as_model *model = NULL;
+    as_error err;
+    as_buf_init(&b, 0);
+    make(&b);
+    as_model_options options = {.threads = 1, .without_tokenizer = true};
+    as_code rc = as_model_open(write_file("model.gguf", &b), &options, &model, &err);
+    cr_assert_eq(rc, code, "%s", err.text);
+    cr_assert(strstr(err.text, phrase), "no \"%s\" in: %s", phrase, err.text);
+    as_buf_free(&b);
+}
+
+static void other_family(as_buf *b)
+{
+    put_header(b, 3, 0, 1);
+    put_pair_text(b, "general.architecture", "starship");
+}
+
+static void block_type(as_buf *b)
+{
+    put_header(b, 3, 1, 1);
+    put_pair_text(b, "general.architecture", "llama");
+    put_tensor(b, "blk.0.attn_q.weight", 2, 256, 12, 0);
+    put_data(b, 32, 288);
+}
+
+static void no_sizes(as_buf *b)
+{
+    put_header(b, 3, 0, 1);
+    put_pair_text(b, "general.architecture", "qwen2");
+}
+
+static void experts_of_no_bytes(as_buf *b)
+{
+    put_header(b, 3, 1, 1);
+    put_pair_text(b, "general.architecture", "llama");
+    put_text(b, "blk.0.ffn_gate_exps.weight");
+    put_u32(b, 3);
+    put_u64(b, 0);
+    put_u64(b, 1);
+    put_u64(b, 16000);
+    put_u32(b, 0);
+    put_u64(b, 0);
+    put_data(b, 32, 0);
+}
+
+static void one_part(as_buf *b)
+{
+    put_header(b, 3, 0, 2);
+    put_pair_text(b, "general.architecture", "llama");
+    put_pair_u32(b, "split.count", 3);
+}
+
+static void no_number(as_buf *b)
+{
+    float value = NAN;
+    put_header(b, 3, 0, 2);
+    put_pair_text(b, "general.architecture", "llama");
+    put_text(b, "llama.rope.freq_base");
+    put_u32(b, AS_GGUF_F32);
+    as_buf_add(b, &value, sizeof value);
+}
+
+static void wrong_type(as_buf *b)
+{
+    put_header(b, 3, 0, 2);
+    put_pair_text(b, "general.architecture", "llama");
+    put_pair_text(b, "llama.block_count", "two");
+}
+
+Test(gguf_model, refuses_with_a_reason, .fini = remove_files)
+{
+    expect_refusal(other_family, AS_E_UNSUPPORTED, "architecture \"starship\" is not known here (gemma2, ");
+    expect_refusal(block_type, AS_E_UNSUPPORTED, "tensor \"blk.0.attn_q.weight\" holds Q4_K, which is not");
+    expect_refusal(no_sizes, AS_E_INPUT, "\"hidden_size\"");
+    expect_refusal(experts_of_no_bytes, AS_E_INPUT, "a stack of 16000 experts");
+    expect_refusal(one_part, AS_E_UNSUPPORTED, "one of 3 parts");
+    expect_refusal(no_number, AS_E_INPUT, "\"llama.rope.freq_base\" is not a number");
+    expect_refusal(wrong_type, AS_E_INPUT, "\"llama.block_count\" is not a number");
+}
+
+Test(gguf_model, a_folder_with_one_file_is_that_file, .fini = remove_files)
+{
+    as_buf b;
+    as_model *model = NULL;
+    as_error err;
+    as_model_options options = {.threads = 1};
+    as_buf_init(&b, 0);
+    cr_assert_eq(as_file_read("fixtures/gguf/llama-f32.gguf", &b, &err), AS_OK, "%s", err.text);
+    write_file("one.gguf", &b);
+    cr_assert_eq(as_model_open(folder, &options, &model, &err), AS_OK, "%s", err.text);
+    cr_assert_not_null(as_model_tokenizer(model));
+    as_model_close(model);
+    write_file("two.gguf", &b);
+    cr_assert_eq(as_model_open(folder, &options, &model, &err), AS_E_INPUT);
+    cr_assert(strstr(err.text, "several .gguf files (one.gguf, two.gguf)"), "%s", err.text);
+    as_buf_free(&b);
+}

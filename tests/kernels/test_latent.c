@@ -1,0 +1,290 @@
+/* What latent attention adds: a matrix for each head, values within the keys, listed keys, and their choice.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "tests/kernels/support.h"
+
+/* ---- head_matmul -----------------------------------------------------------------------------------------
+ */
+
+typedef struct product {
+    const char *name;
+    as_dtype type;
+    as_scale_kind scale;
+    int64_t block_rows, block_cols;
+    int64_t heads, before, rows, behind, cols, n; /* rows of each head: before, its own, behind */
+} product;
+
+static const product products[] = {
+    {"one", AS_F32, AS_SCALE_NONE, 0, 0, 1, 0, 1, 0, 1, 1},
+    {"small", AS_F32, AS_SCALE_NONE, 0, 0, 3, 0, 10, 12, 20, 7},
+    {"second half", AS_BF16, AS_SCALE_NONE, 0, 0, 2, 16, 24, 0, 130, 19},
+    {"f16", AS_F16, AS_SCALE_NONE, 0, 0, 4, 5, 60, 3, 257, 40},
+    {"tensor scale", AS_E4M3, AS_SCALE_TENSOR, 0, 0, 2, 8, 33, 8, 64, 5},
+    {"row scales", AS_E4M3, AS_SCALE_ROW, 0, 0, 5, 9, 17, 2, 48, 20},
+    {"whole blocks", AS_E4M3, AS_SCALE_BLOCK, 128, 128, 2, 128, 128, 0, 300, 300},
+    {"parts of blocks", AS_E4M3, AS_SCALE_BLOCK, 128, 128, 3, 64, 96, 10, 200, 18},
+    {"odd blocks", AS_BF16, AS_SCALE_BLOCK, 7, 5, 3, 3, 11, 4, 23, 9},
+    {"wide", AS_BF16, AS_SCALE_NONE, 0, 0, 2, 0, 128, 128, 512, 33},
+};
+
+enum { PRODUCTS = sizeof products / sizeof products[0] };
+
+static int64_t head_rows(const product *p)
+{
+    return p->before + p->rows + p->behind;
+}
+
+static as_matrix matrix_of(const product *p)
+{
+    int64_t rows = p->heads * head_rows(p), count = rows * p->cols;
+    as_matrix w = {.dtype = p->type, .scale = p->scale, .rows = rows, .cols = p->cols, .stride = p->cols};
+    w.data = stored_as(p->type, filled(count, FILL_NORMAL, 1), count);
+    w.block_rows = p->block_rows;
+    w.block_cols = p->block_cols;
+    int64_t scales = p->scale == AS_SCALE_TENSOR ? 1 : p->scale == AS_SCALE_ROW ? rows : 0;
+    if (p->scale == AS_SCALE_BLOCK) {
+        scales =
+            ((rows + p->block_rows - 1) / p->block_rows) * ((p->cols + p->block_cols - 1) / p->block_cols);
+    }
+    if (scales) w.scales = filled(scales, FILL_POSITIVE, 2);
+    return w;
+}
+
+/* Rows from..from+n-1 of x. */
+static void multiply(const as_backend *backend, const as_exec *exec, const product *p, const as_matrix *w,
+                     bool transposed, const float *x, int64_t from, int64_t n, float *out)
+{
+    int64_t in_width = transposed ? p->rows : p->cols, out_width = transposed ? p->cols : p->rows;
+    int64_t x_stride = p->heads * (in_width + 2), out_stride = p->heads * (out_width + 3);
+    as_head_matmul_args args = {.w = w,
+                                .heads = p->heads,
+                                .first = p->before,
+                                .rows = p->rows,
+                                .transposed = transposed,
+                                .x = x + from * x_stride,
+                                .out = out + from * out_stride,
+                                .n = n,
+                                .x_stride = x_stride,
+                                .x_head_stride = in_width + 2,
+                                .out_stride = out_stride,
+                                .out_head_stride = out_width + 3};
+    backend->head_matmul(exec, &args);
+}
+
+static float *outputs(int64_t count)
+{
+    float *out = guarded((size_t)count * sizeof *out);
+    for (int64_t i = 0; i < count; i++) out[i] = 77;
+    return out;
+}
+
+static void check_product(const product *p, bool transposed)
+{
+    as_exec execs[] = {exec_with(1), exec_with(2), exec_with(3)};
+    int64_t in_width = transposed ? p->rows : p->cols, out_width = transposed ? p->cols : p->rows;
+    int64_t count = p->n * p->heads * (out_width + 3);
+    as_matrix w = matrix_of(p);
+    float *x = filled(p->n * p->heads * (in_width + 2), FILL_NORMAL, 3), *want = outputs(count);
+    multiply(level_at(0), &execs[0], p, &w, transposed, x, 0, p->n, want);
+    const as_backend *backend;
+    for (int l = 1; (backend = level_at(l)) != NULL; l++) {
+        float *whole = outputs(count), *parts = outputs(count);
+        multiply(backend, &execs[0], p, &w, transposed, x, 0, p->n, whole);
+        expect_near(p->name, backend->level, whole, want, 2e-6, (double)in_width, count, out_width + 3);
+        for (int64_t from = 0, step = 1; from < p->n; from += step, step = step * 4 + 1) {
+            int64_t n = from + step < p->n ? step : p->n - from;
+            multiply(backend, &execs[step % 3], p, &w, transposed, x, from, n, parts);
+        }
+        expect_same_bits(p->name, backend->level, parts, whole, count, out_width + 3);
+    }
+}
+
+Test(head_matmul, every_level_agrees_with_ref_and_with_itself)
+{
+    for (int i = 0; i < PRODUCTS; i++) {
+        check_product(&products[i], false);
+        check_product(&products[i], true);
+    }
+}
+
+/* ---- values within the keys, listed keys -----------------------------------------------------------------
+ */
+
+typedef struct scene {
+    as_kv_layer cache;
+    int32_t *pages;
+    int64_t tokens;
+} scene;
+
+/* A cache of one head of keys; its values are the first v_width elements. Slots behind the last hold NaN. */
+static scene scene_of(as_dtype type, int64_t k_width, int64_t v_width, int64_t tokens)
+{
+    int64_t pages = (tokens + AS_PAGE_TOKENS - 1) / AS_PAGE_TOKENS;
+    scene s = {.tokens = tokens, .pages = guarded((size_t)pages * sizeof *s.pages)};
+    for (int64_t p = 0; p < pages; p++) s.pages[p] = (int32_t)(pages - 1 - p);
+    size_t bytes = (size_t)(pages * AS_PAGE_TOKENS * k_width * as_dtype_bytes(type));
+    s.cache = (as_kv_layer){.dtype = type, .kv_heads = 1, .k_width = k_width, .v_width = v_width};
+    s.cache.k = s.cache.v = guarded(bytes);
+    memset(s.cache.k, 0xFF, bytes);
+    as_exec exec = exec_with(1);
+    as_span all = {.count = tokens, .pages = s.pages};
+    as_kv_store_args store = {.cache = &s.cache,
+                              .k = filled(tokens * k_width, FILL_NORMAL, 1),
+                              .k_stride = k_width,
+                              .spans = &all,
+                              .span_count = 1};
+    level_at(0)->kv_store(&exec, &store);
+    return s;
+}
+
+typedef struct latent {
+    const char *name;
+    as_dtype type;
+    int64_t heads, k_width, v_width, position, count;
+    int64_t every; /* a row lists the keys that this divides, and its own; 0: no list */
+    bool odd;      /* NaN and infinity stand in keys that no row lists */
+} latent;
+
+static const latent latents[] = {
+    {"all keys", AS_F32, 3, 26, 20, 0, 70, 0, false},
+    {"all keys f16", AS_F16, 128, 576, 512, 700, 3, 0, false},
+    {"wider than usual", AS_F32, 2, 1300, 1200, 0, 5, 0, false},
+    {"listed", AS_F32, 3, 26, 20, 0, 150, 3, false},
+    {"few listed", AS_BF16, 5, 40, 32, 2000, 60, 300, false},
+    {"unlisted infinities", AS_F32, 4, 16, 16, 0, 130, 2, true},
+    {"unlisted infinities, far", AS_F16, 2, 24, 8, 1500, 40, 70, true},
+};
+
+enum { LATENTS = sizeof latents / sizeof latents[0] };
+
+static int32_t *list_keys(const latent *l, int64_t *count)
+{
+    *count = (l->position + l->count) / l->every + 2;
+    int32_t *keys = guarded((size_t)(l->count * *count) * sizeof *keys);
+    for (int64_t i = 0; i < l->count; i++) {
+        int64_t position = l->position + i, used = 0;
+        for (int64_t j = 0; j < position; j += l->every) keys[i * *count + used++] = (int32_t)j;
+        keys[i * *count + used++] = (int32_t)position;
+        while (used < *count) keys[i * *count + used++] = AS_NO_KEY;
+    }
+    return keys;
+}
+
+static void spoil(const latent *l, const scene *s)
+{
+    int64_t size = as_dtype_bytes(l->type);
+    for (int64_t j = 1; j < l->position; j++) {
+        if (j % l->every == 0) continue;
+        int64_t at =
+            ((int64_t)s->pages[j / AS_PAGE_TOKENS] * AS_PAGE_TOKENS + j % AS_PAGE_TOKENS) * l->k_width;
+        float odd = j % 2 ? INFINITY : NAN;
+        as_convert_from_f32(l->type, &odd, s->cache.k + (at + j % l->v_width) * size, 1);
+    }
+}
+
+static void attend(const as_backend *backend, const as_exec *exec, const latent *l, const scene *s,
+                   const float *q, const int32_t *keys, int64_t key_count, int64_t from, int64_t n,
+                   float *out)
+{
+    as_span span = {.first = 0, .count = n, .position = l->position + from, .pages = s->pages};
+    as_attention_args args = {.cache = &s->cache,
+                              .q = q + from * l->heads * l->k_width,
+                              .out = out + from * l->heads * l->v_width,
+                              .q_stride = l->heads * l->k_width,
+                              .out_stride = l->heads * l->v_width,
+                              .heads = l->heads,
+                              .scale = 1 / sqrtf((float)l->k_width),
+                              .keys = keys ? keys + from * key_count : NULL,
+                              .key_count = key_count,
+                              .spans = &span,
+                              .span_count = 1};
+    backend->attention(exec, &args);
+}
+
+static void check_latent(const latent *l)
+{
+    as_exec execs[] = {exec_with(2), exec_with(1), exec_with(3)};
+    int64_t count = l->count * l->heads * l->v_width, key_count = 0;
+    scene s = scene_of(l->type, l->k_width, l->v_width, l->position + l->count);
+    if (l->odd) spoil(l, &s);
+    const int32_t *keys = l->every ? list_keys(l, &key_count) : NULL;
+    float *q = filled(l->count * l->heads * l->k_width, FILL_NORMAL, 2), *want = outputs(count);
+    attend(level_at(0), &execs[0], l, &s, q, keys, key_count, 0, l->count, want);
+    for (int64_t i = 0; i < count; i++) cr_assert(isfinite(want[i]), "%s: %ld", l->name, (long)i);
+    const as_backend *backend;
+    for (int b = 1; (backend = level_at(b)) != NULL; b++) {
+        float *whole = outputs(count), *parts = outputs(count);
+        attend(backend, &execs[0], l, &s, q, keys, key_count, 0, l->count, whole);
+        expect_near(l->name, backend->level, whole, want, 2e-6, 1, count, l->v_width);
+        for (int64_t from = 0, step = 1; from < l->count; from += step, step = step * 3 + 1) {
+            int64_t n = from + step < l->count ? step : l->count - from;
+            attend(backend, &execs[step % 3], l, &s, q, keys, key_count, from, n, parts);
+        }
+        expect_same_bits(l->name, backend->level, parts, whole, count, l->v_width);
+    }
+}
+
+Test(latent_attention, values_within_keys_and_listed_keys)
+{
+    for (int i = 0; i < LATENTS; i++) check_latent(&latents[i]);
+}
+
+/* ---- index_keys ------------------------------------------------------------------------------------------
+ */
+
+static void choose(const as_backend *backend, const as_exec *exec, const scene *s, int64_t heads, int64_t top,
+                   const float *q, const float *weights, int64_t from, int64_t n, int32_t *keys)
+{
+    int64_t width = s->cache.k_width;
+    as_span span = {.first = 0, .count = n, .position = from, .pages = s->pages};
+    as_index_keys_args args = {.cache = &s->cache,
+                               .q = q + from * heads * width,
+                               .weights = weights + from * heads,
+                               .q_stride = heads * width,
+                               .weight_stride = heads,
+                               .heads = heads,
+                               .top = top,
+                               .keys = keys + from * top,
+                               .spans = &span,
+                               .span_count = 1};
+    backend->index_keys(exec, &args);
+}
+
+/* Small whole numbers: scores are exact, so that every level must choose the same, with many equal scores. */
+Test(index_keys, every_level_chooses_as_ref_does)
+{
+    enum { TOKENS = 300, HEADS = 5, WIDTH = 20 };
+    static const int64_t tops[] = {1, 7, 64, 100, 299, 300, 1000};
+    as_exec execs[] = {exec_with(2), exec_with(1), exec_with(3)};
+    scene s = scene_of(AS_F32, WIDTH, 0, TOKENS);
+    float *q = filled((int64_t)TOKENS * HEADS * WIDTH, FILL_NORMAL, 2);
+    float *weights = filled((int64_t)TOKENS * HEADS, FILL_NORMAL, 3), *k = (float *)(void *)s.cache.k;
+    int64_t slots = (TOKENS + AS_PAGE_TOKENS - 1) / AS_PAGE_TOKENS * AS_PAGE_TOKENS;
+    for (int64_t i = 0; i < slots * WIDTH; i++) k[i] = roundf(k[i]);
+    for (int64_t i = 0; i < (int64_t)TOKENS * HEADS * WIDTH; i++) q[i] = roundf(2 * q[i]);
+    for (int64_t i = 0; i < (int64_t)TOKENS * HEADS; i++) weights[i] = roundf(4 * weights[i]);
+    for (size_t t = 0; t < sizeof tops / sizeof tops[0]; t++) {
+        int64_t top = tops[t], count = TOKENS * top;
+        int32_t *want = guarded((size_t)count * sizeof *want), *got = guarded((size_t)count * sizeof *got);
+        choose(level_at(0), &execs[0], &s, HEADS, top, q, weights, 0, TOKENS, want);
+        for (int64_t i = 0; i < TOKENS; i++) {
+            int64_t chosen = i + 1 < top ? i + 1 : top;
+            for (int64_t r = 0; r < top; r++) {
+                int32_t key = want[i * top + r], before = r ? want[i * top + r - 1] : -1;
+                cr_assert(r < chosen ? key > before && key <= i : key == AS_NO_KEY,
+                          "top %ld row %ld rank %ld", (long)top, (long)i, (long)r);
+            }
+        }
+        const as_backend *backend;
+        for (int b = 1; (backend = level_at(b)) != NULL; b++) {
+            for (int64_t from = 0, step = 1; from < TOKENS; from += step, step = step * 3 + 1) {
+                int64_t n = from + step < TOKENS ? step : TOKENS - from;
+                choose(backend, &execs[step % 3], &s, HEADS, top, q, weights, from, n, got);
+            }
+            cr_assert_eq(memcmp(got, want, (size_t)count * sizeof *want), 0, "%s: top %ld", backend->level,
+                         (long)top);
+        }
+    }
+}
