@@ -197,7 +197,8 @@ static const struct {
     {"dynamic", AS_ROPE_DYNAMIC}, {"yarn", AS_ROPE_YARN},
     {"llama3", AS_ROPE_LLAMA3},   {"longrope", AS_ROPE_LONGROPE},
     {"su", AS_ROPE_LONGROPE},     {"proportional", AS_ROPE_PROPORTIONAL},
-    {"mrope", AS_ROPE_PLAIN}, /* in sections, which positions of text share */
+    {"mrope", AS_ROPE_PLAIN},    /* in sections, which positions of text share */
+    {"xdrope", AS_ROPE_DYNAMIC}, /* HunYuan's name of the same where it is stretched */
 };
 
 static as_rope_scaling rope_scaling_kind(as_config *config, as_config *fields,

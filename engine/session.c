@@ -1,4 +1,5 @@
 /* Sessions: memory for a number of sequences, and the forward pass over a batch of them. */
+#include <float.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -523,6 +524,10 @@ static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_si
                                           .stride = spec->vocab,
                                           .cap = spec->logit_cap,
                                           .scale = spec->logit_scale != 0 ? spec->logit_scale : 1});
+        }
+        for (int64_t i = 0; i < (to - from) * spec->barred_count; i++) {
+            int64_t row = i / spec->barred_count;
+            s->logits[row * spec->vocab + spec->barred[i % spec->barred_count]] = -FLT_MAX;
         }
         AS_TRY(hand_over(s, from, to, sink, context, err));
     }

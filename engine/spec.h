@@ -125,6 +125,7 @@ typedef struct as_model_spec {
     int64_t heads, kv_heads, head_dim, intermediate;
 
     float embed_scale;   /* 0 means 1 */
+    int64_t embed_rows;  /* of the embedding; 0: vocab */
     int64_t embed_width; /* of the embedding and the head where projections stand between; 0: hidden */
     as_position_spec positions;
     as_norm_spec embed_norm; /* after positions are added */
@@ -134,6 +135,9 @@ typedef struct as_model_spec {
     bool unit_head;    /* each row of the head is scaled to length one */
     float logit_scale; /* 0 means 1 */
     float logit_cap;   /* 0: none */
+    /* Tokens that are never continued with: their logits are the least float32. */
+    const int32_t *barred;
+    int64_t barred_count;
 
     int64_t carried; /* float32 of each row that blocks of one layer hand to those of later ones */
     bool streams;    /* there are several residual streams, carried; the one is of each layer's inside */
@@ -161,6 +165,7 @@ void as_model_spec_free(as_model_spec *spec);
 /* The pattern of the names that a slot's tensor may have, without ".weight" and ".bias":
  *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part; '|' between the
  * names that different hubs give ^name    no prefix goes before it ~name    stored transposed, [in, out]
+ *   ~~name   the same unless it has the shape of one that is not
  *   name!    a whole name: no ".weight"; its bias is name_bias
  *   name#i/n part i of n equal parts of its rows; name#i%n rows i, i + n, i + 2n, ...
  * A pattern of experts without %e is one tensor of all, stacked. */

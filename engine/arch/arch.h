@@ -118,11 +118,6 @@ void as_spec_ignore_numbered(as_config *config, as_model_spec *spec, const char 
  */
 void as_spec_ignore_next_token_layers(as_config *config, as_model_spec *spec);
 
-/* For a text part within another model: its prefixes and ignorable tensors, the head's other names, and tied
- * also where the whole says so. After as_spec_finish. */
-void as_spec_text_part(as_config *config, as_model_spec *spec, const char *const *prefixes,
-                       const char *const *ignored);
-
 /* Prefixes and ignorable tensors of Llama's checkpoints, which many families share. */
 extern const char *const as_llama_prefixes[];
 extern const char *const as_llama_ignored[];

@@ -346,22 +346,6 @@ const char *as_slot_pattern(const as_model_spec *spec, as_slot slot)
     return own ? own : llama_names[slot];
 }
 
-void as_spec_text_part(as_config *config, as_model_spec *spec, const char *const *prefixes,
-                       const char *const *ignored)
-{
-    const char **names = AS_ARENA_NEW_ARRAY(&spec->arena, const char *, AS_SLOT_COUNT);
-    if (!names) {
-        as_config_fail(config, AS_E_MEMORY, "out of memory for the names");
-        return;
-    }
-    if (spec->names) memcpy(names, spec->names, AS_SLOT_COUNT * sizeof *names);
-    names[AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head";
-    spec->names = names;
-    spec->prefixes = prefixes;
-    spec->ignored = ignored;
-    spec->tied_head |= json_is_true(json_object_get(config->outer, "tie_word_embeddings"));
-}
-
 const char *const as_llama_prefixes[] = {"model.", "", NULL};
 
 /* Buffers of older checkpoints. */

@@ -293,9 +293,7 @@ static void describe_youtu(as_config *c, as_model_spec *spec)
 }
 
 const as_family as_family_deepseek_v2 = {.architectures = {"DeepseekV2ForCausalLM"}, .describe = describe_v2};
-const as_family as_family_deepseek_v3 = {.architectures = {"DeepseekV3ForCausalLM", "KimiK2ForCausalLM",
-                                                           "KimiK25ForConditionalGeneration",
-                                                           "Kimi_K25ForConditionalGeneration"},
+const as_family as_family_deepseek_v3 = {.architectures = {"DeepseekV3ForCausalLM", "KimiK2ForCausalLM"},
                                          .nested = "text_config",
                                          .describe = describe_v3};
 const as_family as_family_glm4_moe_lite = {.architectures = {"Glm4MoeLiteForCausalLM"},

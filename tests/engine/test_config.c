@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "engine/arch/arch.h"
+#include "engine/arch/text_parts.h"
 #include "engine/blocks/block.h"
 
 static json_t *parse(const char *text)
@@ -387,6 +387,67 @@ Test(config, every_family_reads_a_sound_configuration)
         }
     }
     cr_assert_geq(families, 8);
+}
+
+Test(config, every_text_part_has_its_class_sizes)
+{
+    const char *name;
+    for (int64_t i = 0; (name = as_text_part_at(i)); i++) {
+        json_t *config =
+            json_pack("{s:[s], s:{s:i}}", "architectures", name, "text_config", "num_attention_heads", 64);
+        as_model_spec spec;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", name, err.text);
+        cr_assert_str_eq(spec.architecture, name);
+        cr_assert_gt(spec.hidden, 100, "%s", name);
+        cr_assert_gt(spec.layer_count, 3, "%s", name);
+        cr_assert_gt(spec.vocab, 3000, "%s", name);
+        json_decref(config);
+        as_model_spec_free(&spec);
+    }
+}
+
+static void expect_text_part(const char *text, int64_t layers, bool scaled)
+{
+    json_t *config = json_loads(text, 0, NULL);
+    as_model_spec spec;
+    as_error err;
+    cr_assert(config, "%s", text);
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", text, err.text);
+    cr_assert_eq(spec.layer_count, layers, "%s: %lld layers", text, (long long)spec.layer_count);
+    cr_assert_eq(spec.logit_scale != 0 && spec.logit_scale != 1, scaled, "%s: scale %g", text,
+                 (double)spec.logit_scale);
+    json_decref(config);
+    as_model_spec_free(&spec);
+}
+
+Test(config, a_text_part_is_found_wherever_it_is_nested)
+{
+    expect_text_part("{\"architectures\": [\"LlavaForConditionalGeneration\"], \"text_config\": "
+                     "{\"model_type\": \"qwen2\", \"num_hidden_layers\": 3}}",
+                     3, false);
+    expect_text_part("{\"architectures\": [\"InternVLChatModel\"], \"llm_config\": "
+                     "{\"model_type\": \"internlm2\", \"num_hidden_layers\": 5}}",
+                     5, false);
+    expect_text_part("{\"architectures\": [\"MultiModalityCausalLM\"], \"language_config\": "
+                     "{\"model_type\": \"llama\", \"num_hidden_layers\": 7}}",
+                     7, false);
+    expect_text_part("{\"architectures\": [\"Qwen2_5OmniModel\"], \"thinker_config\": {\"text_config\": "
+                     "{\"num_hidden_layers\": 9}}, \"talker_config\": {\"num_hidden_layers\": 2}}",
+                     9, false);
+    expect_text_part("{\"architectures\": [\"Qwen2VLForConditionalGeneration\"], \"num_hidden_layers\": 4}",
+                     4, false);
+}
+
+Test(config, the_scale_of_the_logits_is_the_class_s)
+{
+    expect_text_part("{\"architectures\": [\"AyaVisionForConditionalGeneration\"], \"text_config\": "
+                     "{\"model_type\": \"cohere2\", \"num_hidden_layers\": 4, \"logit_scale\": 0.25}}",
+                     4, false);
+    expect_text_part(
+        "{\"architectures\": [\"HyperCLOVAXVisionV2ForConditionalGeneration\"], \"text_config\": "
+        "{\"model_type\": \"hyperclovax\", \"num_hidden_layers\": 4, \"logits_scaling\": 0.25}}",
+        4, true);
 }
 
 /* ---- two forms, one spec ---------------------------------------------------------------------------------
