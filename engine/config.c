@@ -270,7 +270,8 @@ static int64_t original_context(as_config *config, as_config *fields, const as_r
     return as_config_size_or(config, "original_max_position_embeddings", otherwise, MAX_CONTEXT);
 }
 
-static void read_scaling(as_config *fields, as_rope_spec *rope, as_model_spec *spec)
+/* nested: transformers does not see a "truncate" there, for it looks beside the layer types. */
+static void read_scaling(as_config *fields, as_rope_spec *rope, bool nested, as_model_spec *spec)
 {
     bool needs_factor = rope->scaling == AS_ROPE_LINEAR || rope->scaling == AS_ROPE_DYNAMIC ||
                         rope->scaling == AS_ROPE_LLAMA3;
@@ -289,7 +290,7 @@ static void read_scaling(as_config *fields, as_rope_spec *rope, as_model_spec *s
     }
     rope->beta_fast = as_config_number_in(fields, "beta_fast", 32, 0, most_factor);
     rope->beta_slow = as_config_number_in(fields, "beta_slow", 1, 0, most_factor);
-    rope->no_truncate = !as_config_bool(fields, "truncate", true);
+    rope->no_truncate = !nested && !as_config_bool(fields, "truncate", true);
     if (rope->beta_fast == 0) rope->beta_fast = 32;
     if (rope->beta_slow == 0) rope->beta_slow = 1;
     if (rope->scaling == AS_ROPE_LONGROPE) {
@@ -361,12 +362,12 @@ static rope_source find_rope(as_config *config, const as_rope_defaults *defaults
 static void read_widths(as_config *config, as_config *fields, const as_rope_defaults *defaults,
                         as_rope_spec *rope)
 {
-    double share = defaults->partial > 0
-                       ? as_config_number_in(config, "partial_rotary_factor", defaults->partial, 0, 1)
-                       : 1;
     bool proportional = rope->scaling == AS_ROPE_PROPORTIONAL;
-    if (defaults->partial > 0 || proportional)
+    double share = defaults->partial > 0 ? defaults->partial : 1;
+    if (defaults->partial > 0 || proportional) {
+        share = as_config_number_in(config, "partial_rotary_factor", share, 0, 1);
         share = as_config_number_in(fields, "partial_rotary_factor", share, 0, 1);
+    }
     rope->dim = (int64_t)((double)rope->head_dim * share);
     if (proportional) {
         rope->angles = (int64_t)floor(share * (double)rope->head_dim / 2);
@@ -409,7 +410,7 @@ int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model
                                          spec->context ? spec->context : 2048, MAX_CONTEXT);
     rope.original_context = original_context(config, &fields, defaults, from.nested, rope.max_context);
     read_widths(config, &fields, defaults, &rope);
-    read_scaling(&fields, &rope, spec);
+    read_scaling(&fields, &rope, from.nested, spec);
     if (defaults->ntk_alpha && rope.scaling == AS_ROPE_DYNAMIC) read_alpha(&fields, &rope);
     if (config->rc == AS_OK && fields.rc != AS_OK) {
         config->rc = fields.rc;

@@ -21,6 +21,8 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
     AS_TRY(as_bind_norm(binder, &step->in_norm, m->spec.hidden, &weights->in_norm, err));
     AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
     AS_TRY(as_bind_norm(binder, &step->stream_norm, m->spec.hidden, &weights->stream_norm, err));
+    weights->scale = 1;
+    if (step->scaled) AS_TRY(as_bind_number(binder, AS_SLOT_LAYER_SCALE, ".weight", &weights->scale, err));
     return as_bind_norm(binder, &step->out_norm, m->spec.hidden, &weights->out_norm, err);
 }
 

@@ -132,6 +132,15 @@ as_code as_bind_vector(as_binder *b, as_slot slot, const char *suffix, int64_t c
     return AS_OK;
 }
 
+as_code as_bind_number(as_binder *b, as_slot slot, const char *suffix, float *value, as_error *err)
+{
+    const float *found = NULL;
+    if (!as_binder_has(b, slot, suffix)) return AS_OK;
+    AS_TRY(as_bind_vector(b, slot, suffix, 1, &found, err));
+    *value = found[0];
+    return AS_OK;
+}
+
 /* [experts, rows], from one tensor or one of each expert. */
 static as_code bind_expert_biases(as_binder *b, as_slot slot, int64_t experts, int64_t rows,
                                   const float **out, as_error *err)

@@ -52,7 +52,8 @@ typedef struct broken {
     const char *words[3]; /* all must stand in the message */
 } broken;
 
-#define LLAMA "LlamaForCausalLM"
+#define LLAMA  "LlamaForCausalLM"
+#define GEMMA4 "Gemma4ForCausalLM"
 
 static const broken cases[] = {
     /* presence, type, range */
@@ -303,6 +304,23 @@ static const broken cases[] = {
      "{\"text_config\": {\"model_type\": \"whale\"}}",
      AS_E_UNSUPPORTED,
      {"\"text_config\"", "whale"}},
+    {GEMMA4, "{\"use_bidirectional_attention\": \"all\"}", AS_E_UNSUPPORTED, {"\"all\"", "generate"}},
+    {GEMMA4,
+     "{\"per_layer_config\": {\"01\": {\"intermediate_size\": 12}}}",
+     AS_E_UNSUPPORTED,
+     {"\"per_layer_config\"", "layer 1", "\"intermediate_size\""}},
+    {GEMMA4,
+     "{\"layer_types\": [\"full_attention\", \"full_attention\"], \"per_layer_config\": {\"0\": "
+     "{\"head_dim\": 12}}}",
+     AS_E_INPUT,
+     {"\"per_layer_config\"", "layer 1", "other heads"}},
+    {GEMMA4,
+     "{\"attention_k_eq_v\": true, \"num_global_key_value_heads\": 3}",
+     AS_E_INPUT,
+     {"3 key/value heads", "\"num_attention_heads\" 4"}},
+    {GEMMA4, "{\"num_kv_shared_layers\": 1}", AS_E_INPUT, {"layer 1", "full", "\"num_kv_shared_layers\""}},
+    {GEMMA4, "{\"hidden_size_per_layer_input\": -1}", AS_E_INPUT, {"\"hidden_size_per_layer_input\" is -1"}},
+    {GEMMA4, "{\"enable_moe_block\": true}", AS_E_INPUT, {"\"num_experts\"", "missing"}},
 };
 
 Test(config, contradictions_name_the_field)
@@ -504,6 +522,35 @@ Test(config, the_older_and_the_newer_form_agree)
         json_decref(older);
         json_decref(newer);
     }
+}
+
+/* transformers looks for "truncate" beside the layer types, not under one. */
+Test(config, yarn_of_a_layer_type_rounds_its_range)
+{
+    json_t *config = config_with(
+        GEMMA4, "{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"yarn\", \"factor\": 2.0, "
+                "\"rope_theta\": 100.0, \"truncate\": false}}}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(spec.ropes[0].scaling, AS_ROPE_YARN);
+    cr_assert_not(spec.ropes[0].no_truncate);
+    as_model_spec_free(&spec);
+    json_decref(config);
+}
+
+/* The share of a head that turns may stand beside the rotary parameters. */
+Test(config, a_proportional_rotation_takes_the_share_of_all)
+{
+    json_t *config = config_with(
+        GEMMA4, "{\"global_head_dim\": 16, \"partial_rotary_factor\": 0.5, \"rope_parameters\": "
+                "{\"full_attention\": {\"rope_type\": \"proportional\", \"rope_theta\": 100.0}}}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(spec.ropes[0].angles, 4);
+    as_model_spec_free(&spec);
+    json_decref(config);
 }
 
 /* A length that the family gives where the config is silent holds for the position scaling too. */
