@@ -35,13 +35,13 @@ void as_spec_heads(as_config *config, as_model_spec *spec, int64_t default_kv, i
                        "\"num_attention_heads\" %lld",
                        (long long)spec->kv_heads, (long long)spec->heads);
     }
-    if (!as_config_has(config, "head_dim") && !default_head && spec->hidden % spec->heads) {
+    int64_t plain = spec->hidden / spec->heads;
+    if (!as_config_has(config, "head_dim") && !default_head && plain < 1) {
         as_config_fail(config, AS_E_INPUT,
-                       "\"hidden_size\" is %lld, not a multiple of \"num_attention_heads\" %lld, and "
-                       "there is no \"head_dim\"",
+                       "\"hidden_size\" is %lld, less than \"num_attention_heads\" %lld, and there is no "
+                       "\"head_dim\"",
                        (long long)spec->hidden, (long long)spec->heads);
     }
-    int64_t plain = spec->hidden / spec->heads;
     spec->head_dim = as_config_size_or(config, "head_dim",
                                        default_head ? default_head
                                        : plain > 0  ? plain

@@ -14,6 +14,11 @@ static void describe_as(as_config *c, as_model_spec *spec, const defaults *d)
 {
     as_spec_base(c, spec, d->context);
     as_spec_heads(c, spec, d->kv_heads, d->head_dim);
+    if (spec->hidden % spec->heads && !as_config_has(c, "head_dim")) { /* the class's own check */
+        as_config_fail(c, AS_E_INPUT,
+                       "\"hidden_size\" is %lld, not a multiple of \"num_attention_heads\" %lld",
+                       (long long)spec->hidden, (long long)spec->heads);
+    }
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "rms_norm_eps", d->eps), 0);
     bool bias = as_config_bool(c, "attention_bias", as_config_bool(c, "qkv_bias", false));
     int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);

@@ -517,6 +517,14 @@ Test(config, fields_mean_what_the_class_makes_of_them)
     as_model_spec_free(&spec);
 }
 
+/* Where the class has no check the size of a head is rounded down. */
+Test(config, heads_need_not_fill_the_width)
+{
+    as_model_spec spec = spec_of("MistralForCausalLM", "{\"hidden_size\": 50}");
+    cr_assert_eq(spec.head_dim, 12);
+    as_model_spec_free(&spec);
+}
+
 /* A text part may say alone that its head is tied. */
 Test(config, a_part_is_tied_by_its_own_word)
 {
