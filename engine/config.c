@@ -123,6 +123,11 @@ bool as_config_bool(as_config *config, const char *key, bool otherwise)
     return value;
 }
 
+bool as_config_truth(as_config *config, const char *key, bool absent)
+{
+    return as_config_bool(config, key, json_object_get(config->root, key) ? false : absent);
+}
+
 bool as_config_says(const as_config *config, const char *key, const char *text)
 {
     const char *value = json_string_value(json_object_get(config->root, key));
@@ -330,6 +335,13 @@ static int add_rope(as_config *config, as_model_spec *spec, const as_rope_spec *
     return spec->rope_count++;
 }
 
+const json_t *as_config_rope_object(const as_config *config)
+{
+    const json_t *older = json_object_get(config->root, "rope_scaling");
+    const json_t *object = json_object_size(older) ? older : json_object_get(config->root, "rope_parameters");
+    return json_is_object(object) ? object : NULL;
+}
+
 /* The object that holds the rotary parameters. */
 typedef struct rope_source {
     json_t *object; /* NULL: none */
@@ -337,20 +349,21 @@ typedef struct rope_source {
     bool none;      /* null under the layer type: no rotation */
 } rope_source;
 
+/* The older form goes before the newer where a config has both (convert_rope_params_to_dict). */
 static rope_source find_rope(as_config *config, const as_rope_defaults *defaults)
 {
-    static const char *const keys[] = {"rope_parameters", "rope_scaling"};
+    static const char *const keys[] = {"rope_scaling", "rope_parameters"};
     rope_source found = {.object = NULL};
     for (size_t i = 0; i < 2 && !found.object && !found.none; i++) {
         json_t *object = NULL;
         if (config->rc == AS_OK)
             config->rc = as_json_get_object(config->root, keys[i], &object, &config->err);
         json_t *nested = defaults->layer_type ? json_object_get(object, defaults->layer_type) : NULL;
-        found.none = json_is_null(nested);
+        found.none = json_is_null(nested) && !defaults->null_is_plain;
         found.nested = json_is_object(nested);
         if (found.nested) {
             object = nested;
-        } else if (i == 0 ? defaults->by_type : defaults->own_scaling) {
+        } else if (i == 0 ? defaults->own_scaling : defaults->by_type) {
             object = NULL;
         }
         if (json_object_size(object)) found.object = object;
@@ -448,9 +461,15 @@ const char *as_config_layer_name(as_config *config, const char *key, int64_t lay
     return name;
 }
 
+/* Older names that transformers reads everywhere as newer ones (remap_legacy_layer_types). */
 const char *as_config_layer_type(as_config *config, int64_t layer, int64_t layers)
 {
-    return as_config_layer_name(config, "layer_types", layer, layers);
+    static const char *const renamed[][2] = {{"attention", "full_attention"}, {"mamba", "linear_attention"}};
+    const char *name = as_config_layer_name(config, "layer_types", layer, layers);
+    for (size_t i = 0; name && i < sizeof renamed / sizeof renamed[0]; i++) {
+        if (strcmp(name, renamed[i][0]) == 0) return renamed[i][1];
+    }
+    return name;
 }
 
 int64_t as_config_layer_size(as_config *config, const char *key, int64_t layer, int64_t layers,

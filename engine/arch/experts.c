@@ -45,7 +45,7 @@ void as_spec_route_by_sigmoid(as_config *c, as_moe_spec *moe, bool normalise, do
 {
     moe->route = AS_ROUTE_SIGMOID;
     moe->correction = true;
-    moe->normalise = as_config_bool(c, "norm_topk_prob", normalise);
+    moe->normalise = as_config_truth(c, "norm_topk_prob", normalise);
     moe->scale = (float)as_config_number_in(c, "routed_scaling_factor", scale, 1e-6, 1e6);
     moe->groups = as_config_size_or(c, "n_group", 1, AS_MOST_EXPERTS);
     moe->group_top = as_config_size_or(c, "topk_group", 1, AS_MOST_EXPERTS);

@@ -203,6 +203,7 @@ void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights 
                                                    .group_top = m->group_top,
                                                    .group_by_max = m->group_by_max,
                                                    .normalise = m->normalise,
+                                                   .norm_added = m->norm_added,
                                                    .norm_least = m->norm_least,
                                                    .norm_power = m->norm_power,
                                                    .cap = m->router_cap,

@@ -24,10 +24,10 @@ typedef struct as_moe_spec {
     bool correction;          /* slot ROUTER_CORRECTION is added to them for the choice alone */
     bool correction_may_lack; /* a checkpoint without it has none */
     bool normalise;           /* the chosen weights are divided by their sum */
-    float norm_least, norm_power, router_cap, jitter; /* as_route_args */
-    float scale;                                      /* on the weights; 0 means 1 */
-    as_norm_spec router_norm;                         /* before the router alone */
-    float router_in_scale;                            /* behind that norm; 0 means 1 */
+    float norm_added, norm_least, norm_power, router_cap, jitter; /* as_route_args */
+    float scale;                                                  /* on the weights; 0 means 1 */
+    as_norm_spec router_norm;                                     /* before the router alone */
+    float router_in_scale;                                        /* behind that norm; 0 means 1 */
     bool expert_scale; /* slot EXPERT_SCALE: a further factor on the weights, each expert's own */
     int64_t groups, group_top;
     bool group_by_max; /* a group counts by its best expert, else by its two best */

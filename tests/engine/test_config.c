@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/arch/text_parts.h"
 #include "engine/blocks/block.h"
+#include "engine/blocks/moe.h"
 
 static json_t *parse(const char *text)
 {
@@ -503,6 +504,10 @@ Test(config, the_older_and_the_newer_form_agree)
          "\"original_max_position_embeddings\": 64}}"},
         {LLAMA, "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
          "{\"rope_parameters\": {\"type\": \"linear\", \"rope_type\": \"linear\", \"factor\": 2.0}}"},
+        /* where a config has both the older goes before */
+        {LLAMA, "{\"rope_theta\": 700.0, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
+         "{\"rope_theta\": 700.0, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, "
+         "\"rope_parameters\": {\"rope_type\": \"dynamic\", \"rope_theta\": 500.0, \"factor\": 4.0}}"},
         {"GPTNeoXForCausalLM", "{\"rotary_pct\": 0.5, \"rotary_emb_base\": 20000}",
          "{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 20000.0, "
          "\"partial_rotary_factor\": 0.5}}"},
@@ -565,6 +570,79 @@ Test(config, the_context_is_one_for_all)
     cr_assert_eq(spec.ropes[0].max_context, spec.context);
     as_model_spec_free(&spec);
     json_decref(config);
+}
+
+static as_model_spec spec_of(const char *architecture, const char *changes)
+{
+    json_t *config = config_with(architecture, changes);
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", architecture, err.text);
+    json_decref(config);
+    return spec;
+}
+
+/* OLMo 3's class takes rope_theta for the full layers alone, null for the default; and transformers looks for
+ * YaRN's truncate beside the layer types, not under them. */
+Test(config, rotary_parameters_of_layer_types_are_read_as_transformers_does)
+{
+    as_model_spec spec = spec_of("Olmo3ForCausalLM", "{\"rope_theta\": 700.0}");
+    cr_assert_eq(spec.rope_count, 2);
+    cr_assert_eq(spec.ropes[0].theta, 700);
+    cr_assert_eq(spec.ropes[1].theta, 500000);
+    as_model_spec_free(&spec);
+    spec =
+        spec_of("Olmo3ForCausalLM", "{\"rope_parameters\": {\"sliding_attention\": null, \"full_attention\": "
+                                    "{\"rope_type\": \"yarn\", \"factor\": 4, \"truncate\": false}}}");
+    cr_assert_eq(spec.rope_count, 2);
+    cr_assert(!spec.ropes[0].no_truncate);
+    cr_assert_eq(spec.ropes[1].scaling, AS_ROPE_PLAIN);
+    cr_assert_eq(spec.ropes[1].theta, 500000);
+    as_model_spec_free(&spec);
+}
+
+Test(config, layer_types_have_older_names)
+{
+    as_model_spec spec = spec_of("Qwen3NextForCausalLM", "{\"layer_types\": [\"attention\", \"mamba\"]}");
+    cr_assert_str_eq(spec.layers[0].steps[0].block->name, "attention");
+    cr_assert_str_neq(spec.layers[1].steps[0].block->name, "attention");
+    as_model_spec_free(&spec);
+}
+
+/* SparseMixer chooses two experts whatever the config says; HunYuan's class knows its fields by other names
+ * too; a null rope_interleave is none. */
+Test(config, fields_mean_what_the_class_makes_of_them)
+{
+    as_model_spec spec = spec_of("PhimoeForCausalLM", "{\"num_experts_per_tok\": 4}");
+    cr_assert_eq(((const as_moe_spec *)spec.layers[0].steps[1].form)->top_k, 2);
+    as_model_spec_free(&spec);
+    spec = spec_of("HunYuanMoEV1ForCausalLM", "{\"num_experts_per_tok\": 3, \"num_local_experts\": 5}");
+    cr_assert_eq(((const as_moe_spec *)spec.layers[0].steps[1].form)->top_k, 3);
+    cr_assert_eq(((const as_moe_spec *)spec.layers[0].steps[1].form)->experts, 5);
+    as_model_spec_free(&spec);
+    spec = spec_of("YoutuForCausalLM", "{\"rope_interleave\": null}");
+    cr_assert_eq(spec.ropes[0].kind, AS_ROPE_HALF);
+    as_model_spec_free(&spec);
+}
+
+/* Where the class has no check the size of a head is rounded down. */
+Test(config, heads_need_not_fill_the_width)
+{
+    as_model_spec spec = spec_of("MistralForCausalLM", "{\"hidden_size\": 50}");
+    cr_assert_eq(spec.head_dim, 12);
+    as_model_spec_free(&spec);
+}
+
+/* A text part may say alone that its head is tied. */
+Test(config, a_part_is_tied_by_its_own_word)
+{
+    as_model_spec spec =
+        spec_of("Qwen3_5ForConditionalGeneration", "{\"tie_word_embeddings\": false, \"text_config\": "
+                                                   "{\"tie_word_embeddings\": true, \"hidden_size\": 64, "
+                                                   "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
+                                                   "\"num_key_value_heads\": 2, \"vocab_size\": 100}}");
+    cr_assert(spec.tied_head);
+    as_model_spec_free(&spec);
 }
 
 Test(config, null_is_the_default_where_transformers_takes_it_so)
