@@ -162,7 +162,7 @@ static const broken cases[] = {
     {"GPTNeoXForCausalLM", "{\"rotary_pct\": 1e300}", AS_E_INPUT, {"\"rotary_pct\""}},
     {"GPTNeoXForCausalLM", "{\"rotary_pct\": -0.25}", AS_E_INPUT, {"\"rotary_pct\" is -0.25"}},
     {"GPTNeoXForCausalLM", "{\"rotary_emb_base\": 0}", AS_E_INPUT, {"\"rotary_emb_base\" is 0"}},
-    {"GPTNeoXForCausalLM", "{\"partial_rotary_factor\": NaN}", AS_E_INPUT, {"\"partial_rotary_factor\""}},
+    {"GlmForCausalLM", "{\"partial_rotary_factor\": NaN}", AS_E_INPUT, {"\"partial_rotary_factor\""}},
     {"GPTNeoXForCausalLM",
      "{\"rope_parameters\": {\"partial_rotary_factor\": 1e300}}",
      AS_E_INPUT,
