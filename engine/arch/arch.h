@@ -104,7 +104,8 @@ typedef struct as_mla_defaults {
     int64_t q_rank, kv_rank, nope, rope, v_width; /* q_rank 0: none; v_width 0: hidden / heads */
     double theta;                                 /* 0: no rotation */
     as_rope_kind kind;
-    bool kind_by_config; /* rope_interleave false makes it AS_ROPE_HALF */
+    bool kind_by_config;  /* rope_interleave false makes it AS_ROPE_HALF */
+    const char *rope_key; /* another name of qk_rope_head_dim, which goes before it; NULL: none */
 } as_mla_defaults;
 
 /* Latent attention from the usual fields (kv_lora_rank, q_lora_rank, qk_nope_head_dim, ...), with its softmax

@@ -291,7 +291,7 @@ bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t 
     const char *type = as_config_layer_type(config, layer, spec->layer_count);
     if (!type) return by_rule;
     if (strcmp(type, "sliding_attention") == 0) return true;
-    if (strcmp(type, "full_attention") != 0) {
+    if (strcmp(type, "full_attention") != 0 && strcmp(type, "attention") != 0) {
         as_config_fail(config, AS_E_UNSUPPORTED,
                        "\"layer_types\"[%lld] is \"%s\", expected full_attention or "
                        "sliding_attention",

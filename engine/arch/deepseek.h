@@ -13,6 +13,9 @@ typedef struct as_deepseek_defaults {
     int64_t experts, top_k, shared, width; /* top_k 0: the config must state it */
     double scale;
     int64_t groups, group_top, first_dense;
+    /* Which fields choose the dense layers: mlp_layer_types, first_k_dense_replace unless `first_fixed`,
+     * moe_layer_freq. */
+    bool listed, first_fixed, by_frequency;
     bool normalise;
     as_route_kind route;
     bool group_by_max;

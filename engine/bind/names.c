@@ -175,7 +175,8 @@ as_code as_binder_check_surplus(const as_binder *b, as_error *err)
     for (int64_t f = 0; repo && f < repo->weight_count; f++) {
         for (int64_t t = 0; t < repo->weights[f].tensor_count; t++) {
             const char *name = repo->weights[f].tensors[t].name;
-            bool known = b->used[f][t];
+            /* Shared experts that a configuration makes of width 0 are stored all the same. */
+            bool known = b->used[f][t] || repo->weights[f].tensors[t].elements == 0;
             /* Another file's tensor of a name that the index gives elsewhere is the rules suite's matter. */
             known |= as_repository_find(repo, name) != &repo->weights[f].tensors[t];
             for (const char *const *pattern = b->spec->ignored; !known && *pattern; pattern++) {
