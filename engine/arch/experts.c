@@ -10,7 +10,8 @@ static int64_t size_of(as_config *c, const char *key, int64_t otherwise, int64_t
 
 as_moe_spec as_spec_experts(as_config *c, const as_expert_keys *keys)
 {
-    const char *count = keys->count, *top_k = as_config_key(c, keys->top_k, "num_experts_per_tok");
+    const char *count = keys->count, *top_k = keys->top_k;
+    if (*top_k) top_k = as_config_key(c, top_k, "num_experts_per_tok");
     if (keys->other_count && !as_config_has(c, count)) count = keys->other_count;
     as_moe_spec moe = {.experts = size_of(c, count, keys->count_default, AS_MOST_EXPERTS),
                        .top_k = size_of(c, top_k, keys->top_k_default, AS_MOST_EXPERTS),
