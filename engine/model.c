@@ -104,6 +104,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     const json_t *quantization = json_object_get(m->config, "quantization_config");
     const json_t *text = json_object_get(m->config, "text_config");
     if (!quantization) quantization = json_object_get(text, "quantization_config");
+    source.scaled = quantization && !json_is_null(quantization);
     const json_t *block = json_object_get(quantization, "weight_block_size");
     source.block_rows = json_integer_value(json_array_get(block, 0));
     source.block_cols = json_integer_value(json_array_get(block, 1));

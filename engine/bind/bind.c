@@ -65,9 +65,15 @@ static as_code new_floats(as_binder *b, int64_t count, float **out, as_error *er
     return AS_OK;
 }
 
+/* Of a counted binder, whose blocks still reckon with the zeros: far more than any published model has. */
+enum { MOST_SHARED = 1 << 28 };
+
 /* Whoever has the smaller memory of before keeps it. */
 static as_code share_floats(as_binder *b, struct as_shared_floats *shared, int64_t count, as_error *err)
 {
+    if (count < 0 || count > MOST_SHARED) {
+        return as_fail(err, AS_E_LIMIT, "config.json asks for a vector of %lld numbers", (long long)count);
+    }
     if (shared->at && count <= shared->count) return AS_OK;
     AS_TRY(new_floats(b, count, &shared->at, err));
     shared->count = count;
@@ -85,6 +91,10 @@ as_code as_bind_floats(as_binder *b, int64_t count, float **out, as_error *err)
 {
     if (!b->source.counted) return new_floats(b, count, out, err);
     AS_TRY(share_floats(b, &b->scratch, count, err));
+    b->derived += count;
+    if (b->derived > MOST_SHARED) {
+        return as_fail(err, AS_E_LIMIT, "config.json asks for vectors of more than %d numbers", MOST_SHARED);
+    }
     *out = b->scratch.at;
     return AS_OK;
 }
@@ -226,6 +236,10 @@ static as_code fetch_scales(as_binder *b, const as_wanted_matrix *want, as_matri
     for (int i = 0; as_scale_suffixes[i] && !found.tensor; i++) {
         as_binder_look_up(b, want->slot, as_scale_suffixes[i], want->expert, &found);
     }
+    if (!found.tensor && b->source.scaled) {
+        as_binder_look_up(b, want->slot, as_scale_suffixes[0], want->expert, &found);
+        return as_fail(err, AS_E_INPUT, "tensor %s (scales of a matrix in 8 bits) is missing", found.name);
+    }
     if (!found.tensor) return AS_OK; /* scale 1 */
     const as_tensor *t = found.tensor;
     int64_t rows = b->source.block_rows ? b->source.block_rows : 128;
@@ -285,7 +299,10 @@ static as_code fetch_packed(as_binder *b, const as_wanted_matrix *want, const as
     int64_t all = want->rows * in.parts, groups = want->cols / AS_E2M1_BLOCK;
     int64_t shape[4] = {want->experts, all, groups, AS_E2M1_BLOCK / 2};
     as_binder_look_up(b, want->slot, ".scales", want->expert, &scales);
-    if (!scales.tensor) return as_fail(err, AS_E_INPUT, "tensor %s has no scales", blocks->tensor->name);
+    if (!scales.tensor || !blocks->tensor) {
+        return as_fail(err, AS_E_INPUT, "tensor %s (of a stack of packed experts) is missing",
+                       blocks->tensor ? scales.name : blocks->name);
+    }
     if (want->cols % AS_E2M1_BLOCK) {
         return as_fail(err, AS_E_INPUT, "%s: rows of %lld are not whole blocks of 32", blocks->tensor->name,
                        (long long)want->cols);
@@ -309,6 +326,13 @@ static as_code fetch_packed(as_binder *b, const as_wanted_matrix *want, const as
     return AS_OK;
 }
 
+static bool has_packed_scales(const as_binder *b, const as_wanted_matrix *want)
+{
+    as_found scales;
+    as_binder_look_up(b, want->slot, ".scales", want->expert, &scales);
+    return scales.tensor != NULL;
+}
+
 /* A matrix as stored (or generated), in a type that products read and aligned for it. */
 static as_code fetch(as_binder *b, const as_wanted_matrix *want, as_matrix *out, as_error *err)
 {
@@ -317,7 +341,9 @@ static as_code fetch(as_binder *b, const as_wanted_matrix *want, as_matrix *out,
     if (!b->source.repository) return as_generate_matrix(b, rows, cols, out, err);
     as_found found;
     if (want->experts) as_binder_look_up(b, want->slot, ".blocks", want->expert, &found);
-    if (want->experts && found.tensor) return fetch_packed(b, want, &found, out, err);
+    if (want->experts && (found.tensor || has_packed_scales(b, want))) {
+        return fetch_packed(b, want, &found, out, err);
+    }
     AS_TRY(as_binder_need(b, want->slot, ".weight", want->expert, &found, err));
     const as_tensor *t = found.tensor;
     as_storage in = found.storage;

@@ -22,6 +22,7 @@ struct as_binder {
         float *at;
         int64_t count;
     } zeros, scratch;
+    int64_t derived; /* floats of scratch that were asked for, in all */
     as_binder_totals totals;
 };
 

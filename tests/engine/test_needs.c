@@ -118,6 +118,22 @@ Test(needs, a_configuration_cannot_ask_for_endless_tensors)
     }
 }
 
+/* Blocks derive vectors from others: that too has an end, and soon. */
+Test(needs, of_vectors_without_end_are_refused)
+{
+    static const char text[] =
+        "{\"architectures\":[\"MambaForCausalLM\"],\"num_hidden_layers\":4000,\"hidden_size\":1048576,"
+        "\"intermediate_size\":2097152,\"state_size\":64,\"conv_kernel\":4,\"time_step_rank\":16,"
+        "\"vocab_size\":100}";
+    as_error err;
+    as_needs *needs = NULL;
+    json_t *config = NULL;
+    cr_assert_eq(as_json_parse(text, sizeof text - 1, AS_JSON_LENIENT, "c", &config, &err), AS_OK);
+    cr_assert_eq(as_needs_open(NULL, config, &needs, &err), AS_E_LIMIT, "%s", err.text);
+    cr_assert(strstr(err.text, "vectors of more than"), "%s", err.text);
+    json_decref(config);
+}
+
 Test(needs, survive_failing_allocations)
 {
     for (uint64_t n = 1; n < 100000; n += n < 100 ? 1 : 31) {
