@@ -30,6 +30,7 @@ static as_code bind_head(as_model *m, as_binder *binder, as_error *err)
 {
     int64_t width = m->spec.embed_width ? m->spec.embed_width : m->spec.hidden;
     if (m->spec.tied_head && !as_binder_differs(binder, AS_SLOT_HEAD, AS_SLOT_EMBED)) {
+        AS_TRY(as_bind_copy(binder, AS_SLOT_HEAD, m->spec.vocab, width, err));
         m->head.w = m->embed;
     } else {
         AS_TRY(as_bind_matrix(binder, AS_SLOT_HEAD, m->spec.vocab, width, &m->head.w, err));
@@ -60,7 +61,7 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
     return as_bind_norm(binder, &spec->embed_norm, spec->hidden, &m->embed_norm, err);
 }
 
-static as_code bind_all(as_model *m, as_binder *binder, as_error *err)
+as_code as_model_bind(as_model *m, as_binder *binder, as_error *err)
 {
     const as_model_spec *spec = &m->spec;
     AS_TRY(bind_embedding(m, binder, err));
@@ -74,8 +75,7 @@ static as_code bind_all(as_model *m, as_binder *binder, as_error *err)
     }
     as_binder_at(binder, -1, 0);
     AS_TRY(as_bind_norm(binder, &spec->final_norm, spec->hidden, &m->final_norm, err));
-    AS_TRY(bind_head(m, binder, err));
-    return as_binder_check_surplus(binder, err);
+    return bind_head(m, binder, err);
 }
 
 /* Parameters that one token touches: all but the experts it is not sent to. */
@@ -108,6 +108,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     const json_t *quantization = json_object_get(m->config, "quantization_config");
     const json_t *text = as_config_text_part(m->config);
     if (!quantization) quantization = json_object_get(text, "quantization_config");
+    source.scaled = quantization && !json_is_null(quantization);
     const json_t *block = json_object_get(quantization, "weight_block_size");
     source.block_rows = json_integer_value(json_array_get(block, 0));
     source.block_cols = json_integer_value(json_array_get(block, 1));
@@ -115,7 +116,8 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     as_binder *binder = NULL;
     as_code rc = as_pool_open(options->threads, &pool, err);
     if (rc == AS_OK) rc = as_binder_open(&source, &m->spec, &m->precision, pool, &m->memory, &binder, err);
-    if (rc == AS_OK) rc = bind_all(m, binder, err);
+    if (rc == AS_OK) rc = as_model_bind(m, binder, err);
+    if (rc == AS_OK) rc = as_binder_check_surplus(binder, err);
     if (rc == AS_OK) {
         as_binder_totals totals = as_binder_result(binder);
         m->info.parameters = totals.parameters;
@@ -222,12 +224,14 @@ static as_code read_config(as_model *m, const char *name, const as_model_options
         *err = repo->index.problem;
         return err->code;
     }
+    int64_t tensors = 0;
     for (int64_t i = 0; i < repo->weight_count; i++) {
+        tensors += repo->weights[i].tensor_count;
         if (!repo->weights[i].loaded || !repo->weights[i].has_problem) continue;
         *err = repo->weights[i].problem;
         return err->code;
     }
-    return AS_OK;
+    return tensors ? AS_OK : as_fail(err, AS_E_INPUT, "there are no tensors, only what describes them");
 }
 
 static as_code open_tokenizer(as_model *m, const as_model_options *options, as_error *err)

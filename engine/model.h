@@ -36,4 +36,7 @@ struct as_model {
     char digest[2 * AS_SHA256_BYTES + 1];
 };
 
+/* Asks the binder for all weights: model->spec and memory are there. */
+AS_MUST_USE as_code as_model_bind(as_model *model, as_binder *binder, as_error *err);
+
 #endif

@@ -171,6 +171,9 @@ int64_t as_model_anew_beyond(const as_model_spec *spec);
 
 void as_model_spec_free(as_model_spec *spec);
 
+/* Whether a checkpoint may hold a tensor of that name which nothing asks for. */
+bool as_spec_ignores(const as_model_spec *spec, const char *name);
+
 /* The pattern of the names that a slot's tensor may have, without ".weight" and ".bias":
  *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part; '|' between the
  * names that different hubs give ^name    no prefix goes before it ~name    stored transposed, [in, out]

@@ -99,8 +99,8 @@ int as_spec_plain_rope(as_config *config, as_model_spec *spec, as_rope_kind kind
                        double theta)
 {
     if (rotary < 2 || rotary % 2 || rotary > spec->head_dim) {
-        as_config_fail(config, AS_E_INPUT, "%lld elements of heads of %lld cannot be rotated in pairs",
-                       (long long)rotary, (long long)spec->head_dim);
+        as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
+                       (long long)spec->head_dim, (long long)rotary);
     }
     AS_BUG(spec->rope_count == AS_MAX_ROPES);
     spec->ropes[spec->rope_count] = (as_rope_spec){.kind = kind,
