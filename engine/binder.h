@@ -89,6 +89,9 @@ AS_MUST_USE as_code as_bind_unit_rows(as_binder *binder, as_matrix *matrix, as_e
  * or "" for a pattern that is a whole name. */
 AS_MUST_USE as_code as_bind_vector(as_binder *binder, as_slot slot, const char *suffix, int64_t count,
                                    const float **out, as_error *err);
+/* The slot's one value into *value, which is left as it is where the checkpoint has none. */
+AS_MUST_USE as_code as_bind_number(as_binder *binder, as_slot slot, const char *suffix, float *value,
+                                   as_error *err);
 /* Room for `count` constants that a block derives from its tensors; lives as long as the model. */
 AS_MUST_USE as_code as_bind_floats(as_binder *binder, int64_t count, float **out, as_error *err);
 AS_MUST_USE as_code as_bind_norm(as_binder *binder, const as_norm_spec *norm, int64_t width,

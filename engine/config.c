@@ -123,6 +123,11 @@ bool as_config_bool(as_config *config, const char *key, bool otherwise)
     return value;
 }
 
+bool as_config_truth(as_config *config, const char *key, bool absent)
+{
+    return as_config_bool(config, key, json_object_get(config->root, key) ? false : absent);
+}
+
 bool as_config_says(const as_config *config, const char *key, const char *text)
 {
     const char *value = json_string_value(json_object_get(config->root, key));
@@ -197,7 +202,8 @@ static const struct {
     {"dynamic", AS_ROPE_DYNAMIC}, {"yarn", AS_ROPE_YARN},
     {"llama3", AS_ROPE_LLAMA3},   {"longrope", AS_ROPE_LONGROPE},
     {"su", AS_ROPE_LONGROPE},     {"proportional", AS_ROPE_PROPORTIONAL},
-    {"mrope", AS_ROPE_PLAIN}, /* in sections, which positions of text share */
+    {"mrope", AS_ROPE_PLAIN},    /* in sections, which positions of text share */
+    {"xdrope", AS_ROPE_DYNAMIC}, /* HunYuan's name of the same where it is stretched */
 };
 
 static as_rope_scaling rope_scaling_kind(as_config *config, as_config *fields,
@@ -274,7 +280,8 @@ static int64_t original_context(as_config *config, as_config *fields, const as_r
     return as_config_size_or(config, "original_max_position_embeddings", otherwise, MAX_CONTEXT);
 }
 
-static void read_scaling(as_config *fields, as_rope_spec *rope, as_model_spec *spec)
+/* nested: transformers does not see a "truncate" there, for it looks beside the layer types. */
+static void read_scaling(as_config *fields, as_rope_spec *rope, bool nested, as_model_spec *spec)
 {
     bool needs_factor = rope->scaling == AS_ROPE_LINEAR || rope->scaling == AS_ROPE_DYNAMIC ||
                         rope->scaling == AS_ROPE_LLAMA3;
@@ -293,7 +300,7 @@ static void read_scaling(as_config *fields, as_rope_spec *rope, as_model_spec *s
     }
     rope->beta_fast = as_config_number_in(fields, "beta_fast", 32, 0, most_factor);
     rope->beta_slow = as_config_number_in(fields, "beta_slow", 1, 0, most_factor);
-    rope->no_truncate = !as_config_bool(fields, "truncate", true);
+    rope->no_truncate = !nested && !as_config_bool(fields, "truncate", true);
     if (rope->beta_fast == 0) rope->beta_fast = 32;
     if (rope->beta_slow == 0) rope->beta_slow = 1;
     if (rope->scaling == AS_ROPE_LONGROPE) {
@@ -333,6 +340,13 @@ static int add_rope(as_config *config, as_model_spec *spec, const as_rope_spec *
     return spec->rope_count++;
 }
 
+const json_t *as_config_rope_object(const as_config *config)
+{
+    const json_t *older = json_object_get(config->root, "rope_scaling");
+    const json_t *object = json_object_size(older) ? older : json_object_get(config->root, "rope_parameters");
+    return json_is_object(object) ? object : NULL;
+}
+
 /* The object that holds the rotary parameters. */
 typedef struct rope_source {
     json_t *object; /* NULL: none */
@@ -340,20 +354,21 @@ typedef struct rope_source {
     bool none;      /* null under the layer type: no rotation */
 } rope_source;
 
+/* The older form goes before the newer where a config has both (convert_rope_params_to_dict). */
 static rope_source find_rope(as_config *config, const as_rope_defaults *defaults)
 {
-    static const char *const keys[] = {"rope_parameters", "rope_scaling"};
+    static const char *const keys[] = {"rope_scaling", "rope_parameters"};
     rope_source found = {.object = NULL};
     for (size_t i = 0; i < 2 && !found.object && !found.none; i++) {
         json_t *object = NULL;
         if (config->rc == AS_OK)
             config->rc = as_json_get_object(config->root, keys[i], &object, &config->err);
         json_t *nested = defaults->layer_type ? json_object_get(object, defaults->layer_type) : NULL;
-        found.none = json_is_null(nested);
+        found.none = json_is_null(nested) && !defaults->null_is_plain;
         found.nested = json_is_object(nested);
         if (found.nested) {
             object = nested;
-        } else if (i == 0 ? defaults->by_type : defaults->own_scaling) {
+        } else if (i == 0 ? defaults->own_scaling : defaults->by_type) {
             object = NULL;
         }
         if (json_object_size(object)) found.object = object;
@@ -365,12 +380,12 @@ static rope_source find_rope(as_config *config, const as_rope_defaults *defaults
 static void read_widths(as_config *config, as_config *fields, const as_rope_defaults *defaults,
                         as_rope_spec *rope)
 {
-    double share = defaults->partial > 0
-                       ? as_config_number_in(config, "partial_rotary_factor", defaults->partial, 0, 1)
-                       : 1;
     bool proportional = rope->scaling == AS_ROPE_PROPORTIONAL;
-    if (defaults->partial > 0 || proportional)
+    double share = defaults->partial > 0 ? defaults->partial : 1;
+    if (defaults->partial > 0 || proportional) {
+        share = as_config_number_in(config, "partial_rotary_factor", share, 0, 1);
         share = as_config_number_in(fields, "partial_rotary_factor", share, 0, 1);
+    }
     rope->dim = (int64_t)((double)rope->head_dim * share);
     if (proportional) {
         rope->angles = (int64_t)floor(share * (double)rope->head_dim / 2);
@@ -415,7 +430,7 @@ int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model
                                                spec->context ? spec->context : 2048, MAX_CONTEXT);
     rope.original_context = original_context(config, &fields, defaults, from.nested, rope.max_context);
     read_widths(config, &fields, defaults, &rope);
-    read_scaling(&fields, &rope, spec);
+    read_scaling(&fields, &rope, from.nested, spec);
     if (defaults->ntk_alpha && rope.scaling == AS_ROPE_DYNAMIC) read_alpha(&fields, &rope);
     if (config->rc == AS_OK && fields.rc != AS_OK) {
         config->rc = fields.rc;
@@ -453,9 +468,15 @@ const char *as_config_layer_name(as_config *config, const char *key, int64_t lay
     return name;
 }
 
+/* Older names that transformers reads everywhere as newer ones (remap_legacy_layer_types). */
 const char *as_config_layer_type(as_config *config, int64_t layer, int64_t layers)
 {
-    return as_config_layer_name(config, "layer_types", layer, layers);
+    static const char *const renamed[][2] = {{"attention", "full_attention"}, {"mamba", "linear_attention"}};
+    const char *name = as_config_layer_name(config, "layer_types", layer, layers);
+    for (size_t i = 0; name && i < sizeof renamed / sizeof renamed[0]; i++) {
+        if (strcmp(name, renamed[i][0]) == 0) return renamed[i][1];
+    }
+    return name;
 }
 
 int64_t as_config_layer_size(as_config *config, const char *key, int64_t layer, int64_t layers,

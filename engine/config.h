@@ -39,6 +39,8 @@ as_config as_config_nested(as_config *config, const char *key);
 /* Takes over the nested one's first failure. */
 void as_config_return(as_config *config, const as_config *nested);
 bool as_config_bool(as_config *config, const char *key, bool otherwise);
+/* The same where null is not the default but false. */
+bool as_config_truth(as_config *config, const char *key, bool absent);
 /* Whether the field is that text. */
 bool as_config_says(const as_config *config, const char *key, const char *text);
 const char *as_config_string(as_config *config, const char *key, const char *otherwise);
@@ -57,8 +59,9 @@ typedef struct as_rope_defaults {
     double partial; /* rotated share of a head; 0: all of it, and partial_rotary_factor means nothing */
     const char *layer_type; /* NULL: the flat form */
     bool by_type;           /* a flat rope_parameters says nothing of it */
-    const char *theta_key;  /* of the older form; NULL: "rope_theta" */
+    const char *theta_key;  /* of the older form; NULL: "rope_theta"; "": there is none */
     bool own_scaling;       /* rope_scaling is another's */
+    bool null_is_plain;     /* null under the layer type: the defaults rather than no rotation */
     const char *parameters; /* rope_parameters, as JSON text, where the config has none; NULL: plain */
     bool ntk_alpha;         /* "dynamic" with an "alpha" is one base for all lengths */
     bool always_longrope;   /* every scaling but "default" is longrope, whatever it calls itself */
@@ -74,6 +77,9 @@ typedef struct as_rope_defaults {
 int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model_spec *spec);
 /* The index of the same encoding with another base. */
 int as_config_rope_of_base(as_config *config, as_model_spec *spec, int rope, double theta);
+
+/* The object that holds the rotary parameters, rope_scaling before rope_parameters; NULL where neither does. */
+const json_t *as_config_rope_object(const as_config *config);
 
 /* layer_types[i], or NULL where the config has no such list. Its length must be the number of layers. */
 const char *as_config_layer_type(as_config *config, int64_t layer, int64_t layers);

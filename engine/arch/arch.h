@@ -34,8 +34,8 @@ void as_spec_base(as_config *config, as_model_spec *spec, int64_t default_contex
 void as_spec_base_of(as_config *config, as_model_spec *spec, int64_t layers, int64_t default_context);
 
 /* num_attention_heads, num_key_value_heads (absent: default_kv; null, or default_kv 0: as many as heads) and
- * head_dim (absent: default_head; null, or default_head 0: hidden / heads), checked against each other, into
- * the spec. */
+ * head_dim (absent: default_head; null, or default_head 0: hidden / heads, rounded down), checked against
+ * each other, into the spec. */
 void as_spec_heads(as_config *config, as_model_spec *spec, int64_t default_kv, int64_t default_head);
 
 /* The same for families whose heads are always hidden / heads wide. */
@@ -118,11 +118,6 @@ void as_spec_ignore_numbered(as_config *config, as_model_spec *spec, const char 
 /* Layers behind the last that predict further tokens (num_nextn_predict_layers, num_mtp_layers) are
  * recognised and left out. */
 void as_spec_ignore_next_token_layers(as_config *config, as_model_spec *spec);
-
-/* For a text part within another model: its prefixes and ignorable tensors, the head's other names, and tied
- * also where the whole says so. After as_spec_finish. */
-void as_spec_text_part(as_config *config, as_model_spec *spec, const char *const *prefixes,
-                       const char *const *ignored);
 
 /* Prefixes and ignorable tensors of Llama's checkpoints, which many families share. */
 extern const char *const as_llama_prefixes[];

@@ -72,7 +72,7 @@ as_moe_spec as_deepseek_experts(as_config *c, const as_deepseek_defaults *d)
                        .gated = true,
                        .route = d->route,
                        .correction = d->route == AS_ROUTE_SIGMOID,
-                       .normalise = as_config_bool(c, "norm_topk_prob", d->normalise),
+                       .normalise = as_config_truth(c, "norm_topk_prob", d->normalise),
                        .scale = (float)as_config_number(c, "routed_scaling_factor", d->scale),
                        .group_by_max = d->group_by_max};
     moe.top_k = d->top_k ? as_config_size_or(c, "num_experts_per_tok", d->top_k, 256)
@@ -162,18 +162,18 @@ static void describe_with(as_config *c, as_model_spec *spec, const as_deepseek_d
     as_deepseek_layers(c, spec, d, &attention, &moe, NULL);
 }
 
-static const as_mla_defaults mla_v3 = {.q_rank = 1536,
-                                       .kv_rank = 512,
-                                       .nope = 128,
-                                       .rope = 64,
-                                       .v_width = 128,
-                                       .theta = 10000,
-                                       .kind = AS_ROPE_INTERLEAVED,
-                                       .kind_by_config = true};
+/* An initializer, since a constant object is none in C11. */
+#define MLA_V3                                                                                               \
+    {                                                                                                        \
+        .q_rank = 1536, .kv_rank = 512, .nope = 128, .rope = 64, .v_width = 128, .theta = 10000,             \
+        .kind = AS_ROPE_INTERLEAVED, .kind_by_config = true                                                  \
+    }
+
+static const as_mla_defaults mla_v3 = MLA_V3;
 
 static void describe_v2(as_config *c, as_model_spec *spec)
 {
-    as_deepseek_defaults d = {.attention = mla_v3,
+    as_deepseek_defaults d = {.attention = MLA_V3,
                               .context = 2048,
                               .eps = 1e-6,
                               .experts = 64,
@@ -201,7 +201,7 @@ static void describe_v2(as_config *c, as_model_spec *spec)
     as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
 }
 
-static const as_deepseek_defaults defaults_v3 = {.attention = mla_v3,
+static const as_deepseek_defaults defaults_v3 = {.attention = MLA_V3,
                                                  .context = 4096,
                                                  .eps = 1e-6,
                                                  .experts = 256,
@@ -293,9 +293,7 @@ static void describe_youtu(as_config *c, as_model_spec *spec)
 }
 
 const as_family as_family_deepseek_v2 = {.architectures = {"DeepseekV2ForCausalLM"}, .describe = describe_v2};
-const as_family as_family_deepseek_v3 = {.architectures = {"DeepseekV3ForCausalLM", "KimiK2ForCausalLM",
-                                                           "KimiK25ForConditionalGeneration",
-                                                           "Kimi_K25ForConditionalGeneration"},
+const as_family as_family_deepseek_v3 = {.architectures = {"DeepseekV3ForCausalLM", "KimiK2ForCausalLM"},
                                          .nested = "text_config",
                                          .describe = describe_v3};
 const as_family as_family_glm4_moe_lite = {.architectures = {"Glm4MoeLiteForCausalLM"},

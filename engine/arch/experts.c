@@ -46,7 +46,7 @@ void as_spec_route_by_sigmoid(as_config *c, as_moe_spec *moe, const as_route_def
     const char *groups = as_config_key(c, "n_group", "num_expert_group");
     moe->route = AS_ROUTE_SIGMOID;
     moe->correction = true;
-    moe->normalise = as_config_bool(c, as_config_key(c, "norm_topk_prob", "moe_renormalize"), d->normalise);
+    moe->normalise = as_config_truth(c, as_config_key(c, "norm_topk_prob", "moe_renormalize"), d->normalise);
     moe->scale = (float)as_config_number_in(c, "routed_scaling_factor", d->scale, 1e-6, 1e6);
     moe->groups = as_config_size_or(c, groups, d->groups ? d->groups : 1, AS_MOST_EXPERTS);
     moe->group_top = as_config_size_or(c, "topk_group", d->group_top ? d->group_top : 1, AS_MOST_EXPERTS);

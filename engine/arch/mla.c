@@ -38,7 +38,7 @@ static int read_rope(as_config *config, as_model_spec *spec, const as_mla_spec *
                              .head_dim = m->rope,
                              .theta = defaults->theta,
                              .unnamed_context = defaults->unnamed_context};
-    if (defaults->kind_by_config && !as_config_bool(config, "rope_interleave", true)) {
+    if (defaults->kind_by_config && !as_config_truth(config, "rope_interleave", true)) {
         rope.kind = AS_ROPE_HALF;
     }
     return as_config_rope(config, &rope, spec);

@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "engine/arch/arch.h"
+#include "engine/arch/text_parts.h"
 #include "engine/engine.h"
 
 #define AS_FAMILY(name) extern const as_family as_family_##name;
@@ -22,14 +22,23 @@ void as_model_spec_free(as_model_spec *spec)
     as_arena_free(&spec->arena);
 }
 
-const char *as_architecture_at(int64_t i)
+/* The i-th name of all, and its family; NULL past the last. */
+static const char *name_at(int64_t i, const as_family **family)
 {
-    for (const as_family *const *family = as_families; *family; family++) {
-        for (const char *const *name = (*family)->architectures; *name; name++) {
+    for (const as_family *const *at = as_families; *at; at++) {
+        for (const char *const *name = (*at)->architectures; *name; name++) {
+            *family = *at;
             if (i-- == 0) return *name;
         }
     }
-    return NULL;
+    *family = &as_family_text_part;
+    return as_text_part_at(i);
+}
+
+const char *as_architecture_at(int64_t i)
+{
+    const as_family *family;
+    return name_at(i, &family);
 }
 
 /* Levenshtein's distance between two names, cut off at 63 bytes. */
@@ -56,15 +65,14 @@ static int distance(const char *a, const char *b)
  * so that what is served is what assay implements itself. */
 static as_code unknown(const char *name, bool own_code, as_error *err)
 {
-    const char *nearest = "";
+    const char *nearest = "", *known;
+    const as_family *family;
     int least = 1000;
-    for (const as_family *const *family = as_families; *family; family++) {
-        for (const char *const *known = (*family)->architectures; *known; known++) {
-            int here = distance(name, *known);
-            if (here < least) {
-                least = here;
-                nearest = *known;
-            }
+    for (int64_t i = 0; (known = name_at(i, &family)); i++) {
+        int here = distance(name, known);
+        if (here < least) {
+            least = here;
+            nearest = known;
         }
     }
     if (own_code) {
@@ -89,13 +97,11 @@ static as_code find_family(const json_t *root, const as_family **out, const char
                        "config.json: \"architectures\" is missing or empty: it must name the model's "
                        "class, as in [\"LlamaForCausalLM\"]");
     }
-    for (const as_family *const *family = as_families; *family; family++) {
-        for (const char *const *known = (*family)->architectures; *known; known++) {
-            if (strcmp(first, *known) == 0) {
-                *out = *family;
-                *name = first;
-                return AS_OK;
-            }
+    const char *known;
+    for (int64_t i = 0; (known = name_at(i, out)); i++) {
+        if (strcmp(first, known) == 0) {
+            *name = first;
+            return AS_OK;
         }
     }
     return unknown(first, json_object_size(json_object_get(root, "auto_map")) > 0, err);

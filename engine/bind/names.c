@@ -32,6 +32,7 @@ static stored_name take_apart(const char *pattern, size_t size)
     stored_name n = {.text = pattern, .size = size, .storage = {.parts = 1}};
     for (; *n.text == '^' || *n.text == '~'; n.text++, n.size--) {
         n.absolute |= *n.text == '^';
+        n.storage.perhaps |= n.storage.transposed && *n.text == '~';
         n.storage.transposed |= *n.text == '~';
     }
     const char *part = memchr(n.text, '#', n.size);
