@@ -70,6 +70,9 @@ typedef struct as_rope_defaults {
     bool backward;          /* as_rope_spec.backward */
     bool anew;              /* as_rope_spec.anew */
     int64_t original; /* original_max_position_embeddings where the class has that field; 0: it has not */
+    /* Where the context has another name (spec->context): max_position_embeddings' default, the length before
+     * stretching for a config that states neither. 0: it has the usual name. */
+    int64_t unnamed_context;
 } as_rope_defaults;
 /* Adds it to the spec and returns its index (an equal one is shared). -1, no rotation, where the layer type's
  * parameters are null. */

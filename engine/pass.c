@@ -67,6 +67,16 @@ void as_pass_add_linear(as_pass *pass, const as_linear *linear, const float *x, 
     multiply(pass, linear, x, x_stride, y, y_stride, true);
 }
 
+void as_pass_blocks(as_pass *pass, const as_expert_stack *stack, int64_t blocks, const float *bias,
+                    const float *x, int64_t x_stride, float *y, int64_t y_stride)
+{
+    for (int64_t b = 0; b < blocks; b++) {
+        const as_matrix *w = &stack->w[b];
+        as_linear block = {.w = *w, .bias = bias ? bias + b * w->rows : NULL, .rounding = stack->rounding};
+        as_pass_linear(pass, &block, x + b * w->cols, x_stride, y + b * w->rows, y_stride);
+    }
+}
+
 void as_pass_copy_groups(const as_pass *pass, int64_t count, int64_t width, const float *from,
                          int64_t from_step, int64_t from_stride, float *to, int64_t to_stride)
 {

@@ -40,6 +40,10 @@ void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int6
 /* The same, added to what y holds. */
 void as_pass_add_linear(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
                         int64_t y_stride);
+/* y [N, blocks * rows] = x [N, blocks * cols] times a block-diagonal matrix, plus bias [blocks * rows] or
+ * NULL. */
+void as_pass_blocks(as_pass *pass, const as_expert_stack *stack, int64_t blocks, const float *bias,
+                    const float *x, int64_t x_stride, float *y, int64_t y_stride);
 /* Copies `count` groups of `width` floats of each row, from_step floats from one to the next, to a dense
  * [N, count * width] or, with a stride, to rows of it. */
 void as_pass_copy_groups(const as_pass *pass, int64_t count, int64_t width, const float *from,

@@ -380,12 +380,14 @@ typedef struct as_conv1d_args {
 
 /* Mamba's scan (Gu and Dao 2023, algorithm 2), for each channel c and state s:
  *   h[c,s] = exp(dt[i,c] a[c,s]) h[c,s] + dt[i,c] b[i,s] x[i,c];  out[i,c] = sum_s h[c,s] c_[i,s] + d[c]
- * x[i,c] dt is after softplus. */
+ * x[i,c] dt is after softplus. The channels of each of `heads` equal parts have a b and a c of their own,
+ * bc_head floats behind the part's before. */
 typedef struct as_selective_scan_args {
     const float *x, *dt, *b, *c;
     float *out;
     int64_t width, states;
-    int64_t x_stride, dt_stride, b_stride, c_stride, out_stride;
+    int64_t heads; /* 0 means 1 */
+    int64_t x_stride, dt_stride, b_stride, c_stride, bc_head, out_stride;
     const float *a; /* [width, states], negative */
     const float *d; /* [width] */
     float *state;   /* [slots, width, states] */
