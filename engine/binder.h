@@ -89,6 +89,15 @@ AS_MUST_USE as_code as_bind_unit_rows(as_binder *binder, as_matrix *matrix, as_e
  * or "" for a pattern that is a whole name. */
 AS_MUST_USE as_code as_bind_vector(as_binder *binder, as_slot slot, const char *suffix, int64_t count,
                                    const float **out, as_error *err);
+/* A table of whole numbers from 0 on, below `limit`. */
+typedef struct as_index_table {
+    as_slot slot;
+    int64_t rows, cols, limit;
+} as_index_table;
+/* The table in a slot whose pattern is a whole name, [rows, cols], of any integer type. A generated one goes
+ * through the numbers in turn. */
+AS_MUST_USE as_code as_bind_indices(as_binder *binder, const as_index_table *want, const int32_t **out,
+                                    as_error *err);
 /* Room for `count` constants that a block derives from its tensors; lives as long as the model. */
 AS_MUST_USE as_code as_bind_floats(as_binder *binder, int64_t count, float **out, as_error *err);
 AS_MUST_USE as_code as_bind_norm(as_binder *binder, const as_norm_spec *norm, int64_t width,

@@ -39,7 +39,9 @@ double as_model_cache_bytes(const as_model *m, int64_t tokens, int element)
             as_block_cost cost = step->block->cost(spec, step);
             int64_t most = cost.window ? cost.window : cost.chunk;
             int64_t kept = most && most < tokens ? most : tokens;
-            numbers += (double)kept * (double)as_block_cache_width(&needs);
+            int64_t entries = as_block_entry_width(&needs);
+            numbers += (double)kept * (double)(as_block_cache_width(&needs) - entries);
+            numbers += (double)tokens * (double)entries; /* no window limits those */
         }
     }
     return numbers * element;

@@ -16,7 +16,8 @@ static void *take(as_kv *kv, int64_t count, int64_t unit, int64_t size)
     return at;
 }
 
-/* A cache of the width; without memory of its own for values where they stand in the keys. */
+/* A cache of the width; without memory of its own for values where they stand in the keys. One that holds a
+ * key of several tokens fills the first of a sequence's pages: what is never written takes no memory. */
 static as_code open_cache(as_kv *kv, const as_kv_layer *form, bool values, as_kv_layer *out, as_error *err)
 {
     int64_t unit = form->kv_heads * AS_PAGE_TOKENS * as_dtype_bytes(form->dtype);
@@ -39,6 +40,11 @@ static as_code open_step(as_kv *kv, const as_block_needs *needs, as_dtype dtype,
     if (needs->index_width) {
         as_kv_layer form = {.dtype = dtype, .kv_heads = 1, .k_width = needs->index_width};
         AS_TRY(open_cache(kv, &form, false, &step->index, err));
+    }
+    if (needs->entry_width) {
+        as_kv_layer form = {
+            .dtype = dtype, .kv_heads = 1, .k_width = needs->entry_width, .v_width = needs->entry_width};
+        AS_TRY(open_cache(kv, &form, false, &step->entries, err));
     }
     for (int p = 0; p < AS_MAX_STATES; p++) {
         if (!needs->state[p]) continue;

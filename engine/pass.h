@@ -24,6 +24,7 @@ typedef struct as_pass {
     int64_t layer;
     const as_kv_layer *cache;    /* NULL where the block has none */
     const as_kv_layer *index;    /* the same of its second cache */
+    const as_kv_layer *entries;  /* and of its third */
     float *state[AS_MAX_STATES]; /* [slots, needs.state[part]] */
     float *carried;              /* [N, spec->carried], kept from layer to layer */
     /* work space: a stack of floats, reset after each step */

@@ -404,6 +404,7 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
     pass->layer = layer;
     pass->cache = keys->cache.kv_heads ? &keys->cache : NULL;
     pass->index = keys->index.kv_heads ? &keys->index : NULL;
+    pass->entries = keys->entries.kv_heads ? &keys->entries : NULL;
     memcpy(pass->state, memory->state, sizeof pass->state);
     pass->work_used = 0;
     step->block->forward(pass, step, weights->block, in, s->output);

@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "kernels/ops.h"
 
-enum { AS_MAX_STEPS = 10, AS_MAX_ROPES = 4, AS_MAX_STATES = 4 };
+enum { AS_MAX_STEPS = 10, AS_MAX_ROPES = 8, AS_MAX_STATES = 4 };
 
 typedef enum {
     AS_SLOT_NONE, /* no tensor */
@@ -63,6 +63,7 @@ typedef struct as_rope_spec {
     double beta_fast, beta_slow;              /* YARN */
     bool no_truncate;                         /* YARN: correction range not rounded */
     bool backward;                            /* turns by the negative angle */
+    int64_t every;                            /* turns by the position rounded down to a multiple; 0: of 1 */
     double attention_factor;                  /* on cos and sin; computed when the spec is made */
     double mscale_all_dim;                    /* latent attention: in its softmax scale; 0: none */
     double long_attention_factor; /* the same beyond original_context, where it differs; 0: it does not */

@@ -7,8 +7,6 @@
 
 #include "engine/arch/deepseek.h"
 
-enum { MOST_INDEX_HEADS = 2048, MOST_INDEX_WIDTH = 2048 };
-
 typedef struct index_defaults {
     int64_t heads, width, top;
     as_rope_kind kind;
@@ -21,8 +19,8 @@ static void add_index(as_config *c, as_model_spec *spec, as_mla_spec *m, double 
         as_config_fail(c, AS_E_INPUT, "\"q_lora_rank\" is null, which the index cannot do without");
     }
     m->index = AS_INDEX_OWN;
-    m->index_heads = as_config_size_or(c, "index_n_heads", d->heads, MOST_INDEX_HEADS);
-    m->index_width = as_config_size_or(c, "index_head_dim", d->width, MOST_INDEX_WIDTH);
+    m->index_heads = as_config_size_or(c, "index_n_heads", d->heads, AS_MOST_INDEX_HEADS);
+    m->index_width = as_config_size_or(c, "index_head_dim", d->width, AS_MOST_INDEX_WIDTH);
     m->index_top = as_config_size_or(c, "index_topk", d->top, AS_MOST_INDEX_KEYS);
     m->index_norm = as_spec_layer_norm(AS_SLOT_INDEX_K_NORM, 1e-6);
     if (m->index_width < m->rope) {

@@ -37,7 +37,10 @@ typedef struct as_found {
 
 /* Looks a slot's tensor up under all its names. suffix: ".weight", ".bias", another, or "". */
 void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out);
-/* The same for one that must be there and hold floating-point numbers; it counts as used. */
+/* The same for one that must be there. */
+AS_MUST_USE as_code as_binder_find(const as_binder *b, as_slot slot, const char *suffix, int64_t expert,
+                                   as_found *out, as_error *err);
+/* The same for one that must hold floating-point numbers; it counts as used. */
 AS_MUST_USE as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert,
                                    as_found *out, as_error *err);
 /* Settles under which prefix this checkpoint holds its tensors. */

@@ -89,13 +89,18 @@ void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int
     format_name(b, &name, suffix, expert, out->name);
 }
 
-as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out,
+as_code as_binder_find(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out,
                        as_error *err)
 {
     as_binder_look_up(b, slot, suffix, expert, out);
-    if (!out->tensor) {
-        return as_fail(err, AS_E_INPUT, "tensor %s (%s) is missing", out->name, as_slot_name(slot));
-    }
+    if (out->tensor) return AS_OK;
+    return as_fail(err, AS_E_INPUT, "tensor %s (%s) is missing", out->name, as_slot_name(slot));
+}
+
+as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out,
+                       as_error *err)
+{
+    AS_TRY(as_binder_find(b, slot, suffix, expert, out, err));
     if (!as_dtype_is_float(out->tensor->dtype)) {
         return as_fail(err, AS_E_UNSUPPORTED, "tensor %s (%s) holds %s, expected floating-point numbers",
                        out->name, as_slot_name(slot), as_dtype_name(out->tensor->dtype));

@@ -21,7 +21,8 @@ typedef struct as_moe_spec {
     bool router_bias;         /* the router's scores are w x + bias */
     bool correction;          /* slot ROUTER_CORRECTION is added to them for the choice alone */
     bool correction_may_lack; /* a checkpoint without it has none */
-    bool normalise;           /* the chosen weights are divided by their sum */
+    bool by_token;  /* slot ROUTER_TABLE says which experts a token goes to; the scores weigh them alone */
+    bool normalise; /* the chosen weights are divided by their sum */
     float norm_least, norm_power, router_cap, jitter; /* as_route_args */
     float scale;                                      /* on the weights; 0 means 1 */
     int64_t groups, group_top;
@@ -38,6 +39,7 @@ extern const as_block as_block_moe;
 typedef struct as_router_weights {
     as_matrix matrix;
     const float *bias, *correction; /* or NULL */
+    const int32_t *table;           /* [vocab, top_k] or NULL */
 } as_router_weights;
 
 /* The router in `slot`, with the bias and the correction that m asks for. */

@@ -104,7 +104,9 @@ static void route_row(const as_route_args *r, int64_t row, const route_room *roo
     for (int64_t i = 0; i < r->experts; i++) {
         double s = r->scores[row * r->experts + i];
         if (r->cap > 0) s = r->cap * tanh(s / r->cap);
-        room->score[i] = r->kind == AS_ROUTE_SIGMOID ? 1 / (1 + exp(-s)) : s;
+        room->score[i] = r->kind == AS_ROUTE_SIGMOID         ? as_ref_activate(AS_ACT_SIGMOID, s)
+                         : r->kind == AS_ROUTE_SQRT_SOFTPLUS ? as_ref_activate(AS_ACT_SQRT_SOFTPLUS, s)
+                                                             : s;
     }
     if (r->kind == AS_ROUTE_SOFTMAX) softmax(room->score, r->experts);
     for (int64_t i = 0; i < r->experts; i++) {
@@ -117,7 +119,7 @@ static void route_row(const as_route_args *r, int64_t row, const route_room *roo
     double picked[256];
     AS_BUG(r->top_k > 256);
     for (int64_t k = 0; k < r->top_k; k++) {
-        int64_t best = best_index(room->choice, room->taken, r->experts);
+        int64_t best = r->given ? ids[k] : best_index(room->choice, room->taken, r->experts);
         picked[k] = r->kind == AS_ROUTE_SPARSEMIXER
                         ? mixer_weight(r, r->scores + row * r->experts, room, best)
                         : room->score[best];
