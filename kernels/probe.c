@@ -35,6 +35,7 @@ double as_probe_fma_plain(void)
         for (int i = 0; i < CHAINS; i++) sums[i] = sums[i] * 0.5f + 0.5f;
     }
     volatile float kept = 0;
+    (void)kept;
     for (int i = 0; i < CHAINS; i++) kept += sums[i];
     return 2.0 * CHAINS * ROUNDS;
 }
