@@ -21,7 +21,7 @@ double as_model_operations(const as_model *m, int64_t first, int64_t count)
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             const as_step *step = &spec->layers[i].steps[s];
             as_block_cost cost = step->block->cost(spec, step);
-            products += (double)count * cost.products;
+            products += (double)count * (cost.products + 2 * (double)(step->in_gate.rank * spec->hidden));
             if (cost.key_products > 0) products += keys_seen(first, count, cost.window) * cost.key_products;
         }
     }

@@ -17,7 +17,13 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
 {
     weights->block = as_arena_calloc(&m->memory.arena, 1, step->block->weights_size);
     if (!weights->block) return as_fail_memory(err, "the weights");
-    AS_TRY(as_bind_norm(binder, &step->in_norm, m->spec.hidden, &weights->in_norm, err));
+    const as_self_gate_spec *gate = &step->in_gate;
+    int64_t hidden = m->spec.hidden;
+    AS_TRY(as_bind_norm(binder, &step->in_norm, hidden, &weights->in_norm, err));
+    if (gate->rank) {
+        AS_TRY(as_bind_linear(binder, gate->down, gate->rank, hidden, false, &weights->gate_down, err));
+        AS_TRY(as_bind_linear(binder, gate->up, hidden, gate->rank, false, &weights->gate_up, err));
+    }
     AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
     AS_TRY(as_bind_norm(binder, &step->stream_norm, m->spec.hidden, &weights->stream_norm, err));
     return as_bind_norm(binder, &step->out_norm, m->spec.hidden, &weights->out_norm, err);

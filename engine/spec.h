@@ -75,6 +75,12 @@ typedef struct as_rope_spec {
 
 struct as_block; /* blocks/block.h */
 
+/* A low-rank gate that a vector puts on itself: x sigmoid(up(silu(down(x)))). */
+typedef struct as_self_gate_spec {
+    int64_t rank; /* 0: none */
+    as_slot down, up;
+} as_self_gate_spec;
+
 /* What becomes of a block's output. */
 typedef enum {
     AS_STEP_ADDS,     /* it is added to the stream */
@@ -91,6 +97,7 @@ typedef struct as_step {
     const struct as_block *block;
     const void *form; /* the block's own description, block->form_size bytes */
     as_norm_spec in_norm, out_norm, stream_norm;
+    as_self_gate_spec in_gate; /* on what in_norm gives */
     as_step_effect effect;
     bool parallel;
     bool same_input; /* with parallel: reads what the step before read, its norm included; no in_norm */

@@ -192,7 +192,7 @@ typedef struct as_attention_args {
     const float *alibi, *sinks; /* [H] or NULL */
     float alibi_rounded;
     const int32_t *keys; /* [N, key_count] or NULL */
-    int64_t key_count;
+    int64_t key_count, key_stride;
     int64_t every;
     float *lse; /* [N, H] or NULL */
     const as_span *spans;
@@ -211,6 +211,7 @@ typedef struct as_index_keys_args {
     int64_t q_stride, weight_stride, heads;
     int64_t top, every;
     int32_t *keys; /* [N, top] */
+    int64_t key_stride;
     const as_span *spans;
     int64_t span_count;
 } as_index_keys_args;
@@ -294,18 +295,18 @@ typedef struct as_mix_streams_args {
 
 /* The weights of hyper-connections (Xie et al. 2026, "mHC") for S streams. x [N, S + S + S S] is, for in, out
  * and mix, scaled and shifted: z = scale[part] x + base; then
- *   in = sigmoid(z) + eps;  out = 2 sigmoid(z);
+ *   in = sigmoid(z) + eps;  out = magnitude sigmoid(z) + out_eps;
  *   mix = softmax of each row of the S x S numbers, + eps, its columns and rows brought to sums of one in
  * turn (Sinkhorn and Knopp), columns first and last: `iterations` of columns, one fewer of rows, each divided
- * by its sum + eps. mix is written transposed: factor [s, k] is that of stream k in the new stream s. out and
- * mix may be NULL: then x is [N, S]. Tolerance 2e-6. */
+ * by its sum + eps. mix is written transposed: factor [s, k] is that of stream k in the new stream s. mix may
+ * be NULL: then x is [N, S + S], and out too: then it is [N, S]. Tolerance 2e-6. */
 typedef struct as_hyper_weights_args {
     const float *x, *base, *scale;
     float *in;        /* [N, S] */
     float *out, *mix; /* [N, S], [N, S, S] of one stride */
     int64_t n, streams, iterations;
     int64_t x_stride, in_stride, stride;
-    float eps;
+    float eps, magnitude, out_eps;
 } as_hyper_weights_args;
 
 /* x = x * sqrt(mean(like^2) / max(mean(x^2), least)), each row [width] in place. Tolerance 1e-6. */
@@ -343,7 +344,8 @@ typedef enum {
 
 /* Picks top_k of `experts` for each row: the largest score (+ bias where given, for the choice only), the
  * lower index first among equals; with groups > 1 only among the group_top groups whose two best scores sum
- * highest (or, with group_by_max, whose best is highest). ids[N, k] ascend by rank; weights[N, k] are the
+ * highest (or, with group_by_max, whose best is highest); where groups_as_zero, the experts of other groups
+ * count as zero instead. ids[N, k] ascend by rank; weights[N, k] are the
  * scores, divided by their sum where normalise (plus 1e-20; at least norm_least; with norm_power p other than
  * 0 the sum of their p-th powers to the 1/p), times scale. With cap > 0 a logit s counts as cap tanh(s /
  * cap). SPARSEMIXER (Liu et al. 2023; Phi-3.5-MoE): rank by rank the largest score m of those left; its
@@ -354,7 +356,7 @@ typedef struct as_route_args {
     const float *scores; /* [N, experts], raw logits */
     const float *bias;   /* [experts] or NULL */
     int64_t n, experts, top_k, groups, group_top;
-    bool group_by_max, normalise, given;
+    bool group_by_max, groups_as_zero, normalise, given;
     float norm_least, norm_power, scale, cap, jitter;
     int32_t *ids;   /* [N, k] */
     float *weights; /* [N, k] */

@@ -52,7 +52,8 @@ static void read_groups(as_config *c, as_moe_spec *moe, const as_deepseek_defaul
                        (long long)moe->groups);
         moe->group_top = moe->groups;
     }
-    int64_t open = moe->experts / moe->groups * moe->group_top;
+    moe->groups_as_zero = d->groups_as_zero;
+    int64_t open = d->groups_as_zero ? moe->experts : moe->experts / moe->groups * moe->group_top;
     if (moe->top_k > open) {
         as_config_fail(c, AS_E_INPUT, "\"num_experts_per_tok\" is %lld, of %lld experts in the chosen groups",
                        (long long)moe->top_k, (long long)open);
@@ -93,10 +94,17 @@ as_moe_spec as_deepseek_experts(as_config *c, const as_deepseek_defaults *d)
     return moe;
 }
 
-/* Whether the layer is dense: by mlp_layer_types, else by first_k_dense_replace and moe_layer_freq. */
-static bool layer_is_dense(as_config *c, const as_model_spec *spec, int64_t layer, int64_t first)
+bool as_deepseek_layer_is_dense(as_config *c, const as_model_spec *spec, int64_t layer, int64_t first)
 {
     const json_t *list = json_object_get(c->root, "mlp_layer_types");
+    const json_t *flags = json_object_get(c->root, "moe_layer_freq");
+    if (!as_config_has(c, "mlp_layer_types") && json_is_array(flags)) {
+        const json_t *flag = json_array_get(flags, (size_t)layer);
+        if (!flag)
+            as_config_fail(c, AS_E_INPUT, "\"moe_layer_freq\" has no entry for layer %lld", (long long)layer);
+        bool sparse = json_is_true(flag) || json_integer_value(flag) != 0;
+        return layer < as_config_int(c, "first_k_dense_replace", first) || !sparse;
+    }
     if (!as_config_has(c, "mlp_layer_types")) {
         int64_t every = as_config_size_or(c, "moe_layer_freq", 1, AS_MOST_LAYERS);
         return layer < as_config_int(c, "first_k_dense_replace", first) || layer % every != 0;
@@ -136,7 +144,7 @@ void as_deepseek_layers(as_config *c, as_model_spec *spec, const as_deepseek_def
         as_mla_spec here = *attention;
         if (shared_index && shared_index[i]) here.index = AS_INDEX_SHARED;
         as_spec_add_mixer(c, spec, i, &as_block_mla, &here, norm);
-        if (all_dense || layer_is_dense(c, spec, i, d->first_dense)) {
+        if (all_dense || as_deepseek_layer_is_dense(c, spec, i, d->first_dense)) {
             as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
             continue;
         }

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "engine/arch/experts.h"
+#include "engine/arch/hyper.h"
 #include "engine/blocks/compressed.h"
-#include "engine/blocks/hyper.h"
 
 enum { MOST_RATE = 1 << 16, MOST_ITERATIONS = 1000 };
 
@@ -301,68 +301,27 @@ static bool is_hashed(as_config *c, const as_model_spec *spec, int64_t layer)
     return hashed;
 }
 
-/* ---- layers ----------------------------------------------------------------------------------------------
- */
-
-/* A block between the streams: they are mixed to its input, and its output is spread over them. */
-static void add_between(as_config *c, as_model_spec *spec, int64_t layer, const as_hyper_spec *hyper,
-                        int block)
+/* Times that the columns of the weights between streams are brought to one, once at least. */
+static int64_t read_iterations(as_config *c)
 {
-    as_layer_spec *to = &spec->layers[layer];
-    as_spec_add_step(c, spec, layer, &as_block_hyper_leave, NULL, hyper)->effect = AS_STEP_KEEPS;
-    to->steps[block].effect = AS_STEP_REPLACES;
-}
-
-static as_hyper_spec read_hyper(as_config *c, as_model_spec *spec, double eps)
-{
-    as_hyper_spec hyper = {
-        .streams = as_config_size_or(c, "hc_mult", 4, AS_MOST_HYPER_STREAMS),
-        .norm_eps = (float)eps,
-        .eps = (float)as_config_eps(c, "hc_eps", 1e-6),
-        .iterations = as_config_int(c, "hc_sinkhorn_iters", 20),
-    };
-    if (hyper.iterations < 1) hyper.iterations = 1; /* the columns are always brought to one */
-    if (hyper.iterations > MOST_ITERATIONS) {
+    int64_t count = as_config_int(c, "hc_sinkhorn_iters", 20);
+    if (count > MOST_ITERATIONS) {
         as_config_fail(c, AS_E_LIMIT, "\"hc_sinkhorn_iters\" is %lld, at most %d are possible",
-                       (long long)hyper.iterations, MOST_ITERATIONS);
+                       (long long)count, MOST_ITERATIONS);
     }
-    spec->carried = as_hyper_carried(hyper.streams, spec->hidden);
-    spec->streams = true;
-    return hyper;
-}
-
-static void add_layer(as_config *c, as_model_spec *spec, int64_t layer, as_hyper_spec hyper,
-                      const as_compressed_spec *attention, const as_moe_spec *moe, double eps)
-{
-    as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 0);
-    if (layer == 0)
-        as_spec_add_step(c, spec, layer, &as_block_hyper_spread, NULL, &hyper)->effect = AS_STEP_KEEPS;
-    hyper.project = AS_SLOT_HYPER_1;
-    hyper.base = AS_SLOT_HYPER_1_BASE;
-    hyper.factor = AS_SLOT_HYPER_1_SCALE;
-    as_spec_add_step(c, spec, layer, &as_block_hyper_enter, NULL, &hyper)->effect = AS_STEP_REPLACES;
-    as_spec_add_mixer(c, spec, layer, &as_block_compressed, attention, norm);
-    add_between(c, spec, layer, &hyper, spec->layers[layer].step_count - 1);
-    hyper.project = AS_SLOT_HYPER_2;
-    hyper.base = AS_SLOT_HYPER_2_BASE;
-    hyper.factor = AS_SLOT_HYPER_2_SCALE;
-    as_spec_add_step(c, spec, layer, &as_block_hyper_enter, NULL, &hyper)->effect = AS_STEP_REPLACES;
-    as_spec_add_ffn(c, spec, layer, &as_block_moe, moe, norm);
-    add_between(c, spec, layer, &hyper, spec->layers[layer].step_count - 1);
-    if (layer + 1 < spec->layer_count) return;
-    hyper.project = AS_SLOT_HYPER_OUT;
-    hyper.base = AS_SLOT_HYPER_OUT_BASE;
-    hyper.factor = AS_SLOT_HYPER_OUT_SCALE;
-    as_spec_add_step(c, spec, layer, &as_block_hyper_gather, NULL, &hyper)->effect = AS_STEP_REPLACES;
+    return count > 1 ? count : 1;
 }
 
 static void describe(as_config *c, as_model_spec *spec)
 {
     double eps = as_config_eps(c, "rms_norm_eps", 1e-6);
+    as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 0);
     as_spec_base(c, spec, 1048576);
     as_compressed_spec base = read_attention(c, spec, eps);
     as_moe_spec moe = read_experts(c);
-    as_hyper_spec hyper = read_hyper(c, spec, eps);
+    as_hyper_spec hyper = as_spec_hyper(c, spec, eps);
+    hyper.magnitude = 2;
+    hyper.iterations = read_iterations(c);
     spec->intermediate = moe.width;
     if (c->rc != AS_OK) return;
     json_t *ropes = rope_of(c, (double)spec->head_dim);
@@ -370,12 +329,13 @@ static void describe(as_config *c, as_model_spec *spec)
         as_compressed_spec attention = attention_of(c, spec, &base, ropes, kind_of(c, spec, i));
         moe.by_token = is_hashed(c, spec, i);
         moe.correction = !moe.by_token;
-        add_layer(c, spec, i, hyper, &attention, &moe, eps);
+        as_spec_add_streamed(c, spec, i, &hyper, 0, &as_block_compressed, &attention, norm);
+        as_spec_add_streamed(c, spec, i, &hyper, 1, &as_block_moe, &moe, norm);
     }
     json_decref(ropes);
     spec->names = names;
     spec->ignored = ignored;
-    as_spec_finish(c, spec, as_spec_rms(AS_SLOT_FINAL_NORM, eps, 0), false);
+    as_spec_finish(c, spec, norm, false);
     as_spec_ignore_next_token_layers(c, spec);
 }
 

@@ -1,8 +1,9 @@
 /* Attention with compressed keys; see compressed.h. */
 #include "engine/blocks/compressed.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "engine/blocks/index.h"
 
 /* What makes keys of several tokens, each of `width`. */
 typedef struct pool_weights {
@@ -141,27 +142,7 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
 /* Turns the last elements of each head. */
 static void rotate(as_pass *pass, int table, float *x, int64_t heads, int64_t width)
 {
-    const as_rope_spec *rope = &pass->spec->ropes[table];
-    if (rope->rotary == 0) return;
-    pass->ops->rope(&pass->exec, &(as_rope_args){.kind = rope->kind,
-                                                 .x = x,
-                                                 .n = pass->rows,
-                                                 .heads = heads,
-                                                 .width = width,
-                                                 .stride = heads * width,
-                                                 .offset = width - rope->rotary,
-                                                 .rotary = rope->rotary,
-                                                 .cos = pass->ropes[table].cos,
-                                                 .sin = pass->ropes[table].sin});
-}
-
-static void store(as_pass *pass, const as_kv_layer *cache, const float *k, const as_span *spans)
-{
-    pass->ops->kv_store(&pass->exec, &(as_kv_store_args){.cache = cache,
-                                                         .k = k,
-                                                         .k_stride = cache->k_width,
-                                                         .spans = spans,
-                                                         .span_count = pass->span_count});
+    as_pass_rope_at(pass, table, x, heads, width, width - pass->spec->ropes[table].rotary);
 }
 
 /* The keys of windows that end in this pass, as rows of spans of their own. */
@@ -219,7 +200,7 @@ static void compress(as_pass *pass, const as_compressed_spec *m, const pool_weig
     as_pass_norm(pass, norm, &w->norm, keys, width, keys, width, 1, width);
     rotate(pass, m->rope_key, keys, 1, width);
     gather_entries(pass, m->rate, width, keys);
-    store(pass, cache, keys, spans);
+    as_pass_store_keys(pass, cache, keys, width, spans);
     pass->work_used = mark;
 }
 
@@ -227,33 +208,19 @@ static void compress(as_pass *pass, const as_compressed_spec *m, const pool_weig
 static void choose_keys(as_pass *pass, const as_compressed_spec *m, const compressed_weights *w,
                         const float *x, const float *latent, int32_t *keys)
 {
-    int64_t hidden = pass->spec->hidden, width = m->index_heads * m->index_width, mark = pass->work_used;
+    int64_t width = m->index_heads * m->index_width, mark = pass->work_used;
     float *q = as_pass_floats(pass, pass->rows * width);
-    float *weights = as_pass_floats(pass, pass->rows * m->index_heads);
     as_pass_linear(pass, &w->index_q, latent, m->q_rank, q, width);
     rotate(pass, m->rope, q, m->index_heads, m->index_width);
-    pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &w->index_weights,
-                                                     .x = x,
-                                                     .n = pass->rows,
-                                                     .x_stride = hidden,
-                                                     .out = weights,
-                                                     .out_stride = m->index_heads});
-    pass->ops->cap(&pass->exec, &(as_cap_args){.x = weights,
-                                               .n = pass->rows,
-                                               .width = m->index_heads,
-                                               .stride = m->index_heads,
-                                               .scale = (float)(1 / sqrt((double)width))});
-    pass->ops->index_keys(&pass->exec, &(as_index_keys_args){.cache = pass->index,
-                                                             .q = q,
-                                                             .weights = weights,
-                                                             .q_stride = width,
-                                                             .weight_stride = m->index_heads,
-                                                             .heads = m->index_heads,
-                                                             .top = m->index_top,
-                                                             .every = m->rate,
-                                                             .keys = keys,
-                                                             .spans = pass->spans,
-                                                             .span_count = pass->span_count});
+    as_pass_index(pass, &(as_index_choice){.weights = &w->index_weights,
+                                           .x = x,
+                                           .q = q,
+                                           .heads = m->index_heads,
+                                           .width = m->index_width,
+                                           .top = m->index_top,
+                                           .every = m->rate,
+                                           .keys = keys,
+                                           .key_stride = m->index_top});
     pass->work_used = mark;
 }
 
@@ -322,7 +289,7 @@ static void attend(as_pass *pass, const as_compressed_spec *m, const compressed_
         args.sinks = NULL;
         args.every = m->rate;
         args.keys = keys;
-        args.key_count = m->index_top;
+        args.key_count = args.key_stride = m->index_top;
         pass->ops->attention(&pass->exec, &args);
         merge(pass, m, lse, args.lse, args.out, out);
     }
@@ -344,7 +311,7 @@ static void project(as_pass *pass, const as_compressed_spec *m, const compressed
     as_pass_linear(pass, &w->kv, x, hidden, kv, m->width);
     as_pass_norm(pass, &m->kv_norm, &w->kv_norm, kv, m->width, kv, m->width, 1, m->width);
     rotate(pass, m->rope, kv, 1, m->width);
-    store(pass, pass->cache, kv, pass->spans);
+    as_pass_store_keys(pass, pass->cache, kv, m->width, pass->spans);
     pass->work_used = mark;
 }
 

@@ -19,6 +19,12 @@ static float *out_of(const as_pass *pass, const as_hyper_spec *h)
     return streams_of(pass, h) + h->streams * pass->spec->hidden;
 }
 
+/* Numbers from which the weights around a block are made. */
+static int64_t enter_parts(const as_hyper_spec *h)
+{
+    return (2 + (h->independent ? 0 : h->streams)) * h->streams;
+}
+
 /* ---- weights ---------------------------------------------------------------------------------------------
  */
 
@@ -34,7 +40,7 @@ static as_code bind_enter(as_binder *binder, const as_model_spec *spec, const as
                           as_error *err)
 {
     const as_hyper_spec *h = step->form;
-    return bind_parts(binder, spec, h, (2 + h->streams) * h->streams, 3, weights, err);
+    return bind_parts(binder, spec, h, enter_parts(h), h->independent ? 2 : 3, weights, err);
 }
 
 static as_code bind_gather(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,
@@ -117,20 +123,22 @@ static void collapse(as_pass *pass, const as_hyper_spec *h, const hyper_weights 
                                                      .x_stride = all,
                                                      .out = numbers,
                                                      .out_stride = parts});
-    bool both = parts > h->streams;
+    bool both = parts > h->streams, mixed = both && !h->independent;
     pass->ops->hyper_weights(&pass->exec, &(as_hyper_weights_args){.x = numbers,
                                                                    .base = w->base,
                                                                    .scale = w->factor,
                                                                    .in = in,
                                                                    .in_stride = h->streams,
                                                                    .out = both ? out : NULL,
-                                                                   .mix = both ? out + h->streams : NULL,
+                                                                   .mix = mixed ? out + h->streams : NULL,
                                                                    .n = pass->rows,
                                                                    .streams = h->streams,
                                                                    .iterations = h->iterations,
                                                                    .x_stride = parts,
                                                                    .stride = stride,
-                                                                   .eps = h->eps});
+                                                                   .eps = h->eps,
+                                                                   .magnitude = h->magnitude,
+                                                                   .out_eps = h->out_eps});
     pass->ops->mix_streams(&pass->exec, &(as_mix_streams_args){.factors = in,
                                                                .from = streams_of(pass, h),
                                                                .x = y,
@@ -148,7 +156,7 @@ static void enter(as_pass *pass, const as_step *step, const void *weights, const
 {
     const as_hyper_spec *h = step->form;
     (void)x;
-    collapse(pass, h, weights, (2 + h->streams) * h->streams, y);
+    collapse(pass, h, weights, enter_parts(h), y);
 }
 
 static void gather(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
@@ -176,7 +184,7 @@ static void leave(as_pass *pass, const as_step *step, const void *weights, const
                                .replace = true};
     (void)weights;
     (void)y;
-    pass->ops->mix_streams(&pass->exec, &mix);
+    if (!h->independent) pass->ops->mix_streams(&pass->exec, &mix);
     mix.factors = out;
     mix.from = x;
     mix.from_count = 1;

@@ -14,9 +14,10 @@
 typedef struct as_hyper_spec {
     int64_t streams;
     int64_t at;                    /* of the streams in what is carried; behind them their weights */
-    as_slot project, base, factor; /* [parts, streams * hidden], [parts], [3 or 1] */
-    float norm_eps, eps;
+    as_slot project, base, factor; /* [parts, streams * hidden], [parts], one for each kind of weights */
+    float norm_eps, eps, magnitude, out_eps;
     int64_t iterations;
+    bool independent; /* streams are not mixed: x_s = out_s stream + x_s */
 } as_hyper_spec;
 
 /* Floats of each row that the streams and their weights take in what is carried. */

@@ -161,6 +161,7 @@ void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights 
                                                    .groups = m->groups,
                                                    .group_top = m->group_top,
                                                    .group_by_max = m->group_by_max,
+                                                   .groups_as_zero = m->groups_as_zero,
                                                    .normalise = m->normalise,
                                                    .norm_least = m->norm_least,
                                                    .norm_power = m->norm_power,

@@ -26,7 +26,8 @@ typedef struct as_moe_spec {
     float norm_least, norm_power, router_cap, jitter; /* as_route_args */
     float scale;                                      /* on the weights; 0 means 1 */
     int64_t groups, group_top;
-    bool group_by_max; /* a group counts by its best expert, else by its two best */
+    bool group_by_max;   /* a group counts by its best expert, else by its two best */
+    bool groups_as_zero; /* as_route_args */
 
     as_mlp_spec shared; /* width 0: none */
     bool shared_gate;   /* times sigmoid of slot SHARED_SIGMOID, [1, hidden] */

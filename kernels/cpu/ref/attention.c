@@ -122,7 +122,7 @@ static void attention_row(void *context, int64_t i, int worker)
         .args = a,
         .span = job->span,
         .q = a->q + row * a->q_stride + head * a->cache->k_width,
-        .keys = a->keys ? a->keys + row * a->key_count : NULL,
+        .keys = a->keys ? a->keys + row * a->key_stride : NULL,
         .head = head,
         .position = job->span->position + i / a->heads,
     };
@@ -172,7 +172,7 @@ static void index_row(void *context, int64_t i, int worker)
     for (int64_t j = 0; j <= last; j++) {
         as_choice_add(&choice, index_score(job, row, j), (int32_t)j);
     }
-    as_choice_end(&choice, a->keys + row * a->top);
+    as_choice_end(&choice, a->keys + row * a->key_stride);
 }
 
 void index_keys_ref(const as_exec *exec, const as_index_keys_args *args)

@@ -110,7 +110,7 @@ static void hyper_weights_row(void *context, int64_t i, int worker)
         h->in[i * h->in_stride + s] = (float)(as_ref_activate(AS_ACT_SIGMOID, z) + h->eps);
         if (!h->out) continue;
         z = (double)x[size + s] * h->scale[1] + h->base[size + s];
-        h->out[i * h->stride + s] = (float)(2 * as_ref_activate(AS_ACT_SIGMOID, z));
+        h->out[i * h->stride + s] = (float)(h->magnitude * as_ref_activate(AS_ACT_SIGMOID, z) + h->out_eps);
     }
     if (h->mix) mix_weights(h, x + 2 * size, h->base + 2 * size, h->mix + i * h->stride);
 }

@@ -371,7 +371,7 @@ static inline int64_t keys_from(const int32_t *keys, int64_t count, int64_t key)
 
 static inline const int32_t *keys_of(const query_tile *t, int64_t row)
 {
-    return t->args->keys + (t->span->first + t->row + row) * t->args->key_count;
+    return t->args->keys + (t->span->first + t->row + row) * t->args->key_stride;
 }
 
 /* Marks the slots of the page that the row's list has. */

@@ -55,7 +55,7 @@ static void index_row(void *context, int64_t i, int worker)
         }
     }
     for (int64_t j = 0; j < count && count <= a->top; j++) as_choice_add(&choice, 0, (int32_t)j);
-    as_choice_end(&choice, a->keys + row * a->top);
+    as_choice_end(&choice, a->keys + row * a->key_stride);
 }
 
 void AS_VARIANT(index_keys)(const as_exec *exec, const as_index_keys_args *args)
