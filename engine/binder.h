@@ -75,6 +75,8 @@ AS_MUST_USE as_code as_binder_check_surplus(const as_binder *binder, as_error *e
 
 /* The layer (-1: the model's own) and the part of a step whose slots the calls below mean. */
 void as_binder_at(as_binder *binder, int64_t layer, int part);
+/* The stem of the step's names from here on; NULL: none. */
+void as_binder_stem(as_binder *binder, const char *stem);
 
 /* A linear layer inside the blocks, [rows, cols], converted to the run's precision. */
 AS_MUST_USE as_code as_bind_linear(as_binder *binder, as_slot slot, int64_t rows, int64_t cols, bool bias,

@@ -71,10 +71,12 @@ static as_code bind_all(as_model *m, as_binder *binder, as_error *err)
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             as_binder_at(binder, i, spec->layers[i].steps[s].part);
+            as_binder_stem(binder, spec->layers[i].steps[s].stem);
             AS_TRY(bind_step(m, binder, &spec->layers[i].steps[s], &m->layers[i].steps[s], err));
         }
     }
     as_binder_at(binder, -1, 0);
+    as_binder_stem(binder, NULL);
     AS_TRY(as_bind_norm(binder, &spec->final_norm, spec->hidden, &m->final_norm, err));
     AS_TRY(bind_head(m, binder, err));
     return as_binder_check_surplus(binder, err);

@@ -105,6 +105,7 @@ typedef struct as_step {
     bool deferred; /* its output is added after the layer's last step; one step of a layer at most */
     float in_scale, residual_scale, stream_scale; /* 0 means 1 */
     int part;                                     /* %p in the names of its tensors */
+    const char *stem;                             /* %s there; NULL: nothing */
     int64_t cache_layer; /* 1 + the layer whose key/value cache the step reads; 0: its own */
     int cache_shift;     /* from this step's place in its layer to that of the cache's */
     /* The name of its stage: "mixer", "ffn"; "attention" where it stands beside a mixer; NULL: it has none.
@@ -167,11 +168,11 @@ int64_t as_model_anew_beyond(const as_model_spec *spec);
 void as_model_spec_free(as_model_spec *spec);
 
 /* The pattern of the names that a slot's tensor may have, without ".weight" and ".bias":
- *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part; '|' between the
- * names that different hubs give ^name    no prefix goes before it ~name    stored transposed, [in, out]
- *   name!    a whole name: no ".weight"; its bias is name_bias
- *   name#i/n part i of n equal parts of its rows; name#i%n rows i, i + n, i + 2n, ...
- * A pattern of experts without %e is one tensor of all, stacked. */
+ *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part, %s its stem; '|'
+ * between the names that different hubs give ^name    no prefix goes before it ~name    stored transposed,
+ * [in, out] name!    a whole name: no ".weight"; its bias is name_bias name#i/n part i of n equal parts of
+ * its rows; name#i%n rows i, i + n, i + 2n, ... A pattern of experts without %e is one tensor of all,
+ * stacked. */
 const char *as_slot_pattern(const as_model_spec *spec, as_slot slot);
 
 #endif

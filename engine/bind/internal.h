@@ -15,6 +15,7 @@ struct as_binder {
     const char *prefix;
     int64_t layer;
     int part;
+    const char *stem;   /* or NULL */
     uint64_t generated; /* tensors made so far: the stream of the next one */
     bool **used;        /* [weight file][tensor] */
     as_binder_totals totals;

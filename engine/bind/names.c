@@ -60,6 +60,9 @@ static void format_name(const as_binder *b, const stored_name *n, const char *su
             long long number = at[1] == 'd' ? b->layer : at[1] == 'e' ? expert : b->part;
             used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%lld", number);
             at += 2;
+        } else if (at[0] == '%' && at[1] == 's') {
+            used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%s", b->stem ? b->stem : "");
+            at += 2;
         } else {
             used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%c", *at++);
         }
