@@ -100,6 +100,9 @@ typedef struct as_index_table {
  * through the numbers in turn. */
 AS_MUST_USE as_code as_bind_indices(as_binder *binder, const as_index_table *want, const int32_t **out,
                                     as_error *err);
+/* The slot's one value into *value, which is left as it is where the checkpoint has none. */
+AS_MUST_USE as_code as_bind_number(as_binder *binder, as_slot slot, const char *suffix, float *value,
+                                   as_error *err);
 /* Room for `count` constants that a block derives from its tensors; lives as long as the model. */
 AS_MUST_USE as_code as_bind_floats(as_binder *binder, int64_t count, float **out, as_error *err);
 AS_MUST_USE as_code as_bind_norm(as_binder *binder, const as_norm_spec *norm, int64_t width,

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/arch/arch.h"
+#include "engine/arch/text_parts.h"
 #include "engine/digest.h"
 #include "engine/text/tokenizer.h"
 
@@ -26,6 +27,8 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
     }
     AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
     AS_TRY(as_bind_norm(binder, &step->stream_norm, m->spec.hidden, &weights->stream_norm, err));
+    weights->scale = 1;
+    if (step->scaled) AS_TRY(as_bind_number(binder, AS_SLOT_LAYER_SCALE, ".weight", &weights->scale, err));
     return as_bind_norm(binder, &step->out_norm, m->spec.hidden, &weights->out_norm, err);
 }
 
@@ -50,7 +53,8 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
     bool under_head = spec->tied_head && !as_binder_has(binder, AS_SLOT_EMBED, ".weight") &&
                       as_binder_has(binder, AS_SLOT_HEAD, ".weight");
     as_slot embed = under_head ? AS_SLOT_HEAD : AS_SLOT_EMBED;
-    AS_TRY(as_bind_matrix(binder, embed, spec->vocab, width, &m->embed, err));
+    int64_t rows = spec->embed_rows && !under_head ? spec->embed_rows : spec->vocab;
+    AS_TRY(as_bind_matrix(binder, embed, rows, width, &m->embed, err));
     if (spec->embed_width) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_IN, spec->hidden, width, false, &m->embed_in, err));
         AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_OUT, width, spec->hidden, false, &m->embed_out, err));
@@ -110,7 +114,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     if (stored && as_dtype_parse(stored, &named) && (named == AS_F32 || named == AS_BF16))
         source.dtype = named;
     const json_t *quantization = json_object_get(m->config, "quantization_config");
-    const json_t *text = json_object_get(m->config, "text_config");
+    const json_t *text = as_config_text_part(m->config);
     if (!quantization) quantization = json_object_get(text, "quantization_config");
     const json_t *block = json_object_get(quantization, "weight_block_size");
     source.block_rows = json_integer_value(json_array_get(block, 0));

@@ -1,4 +1,5 @@
 /* Sessions: memory for a number of sequences, and the forward pass over a batch of them. */
+#include <float.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -353,19 +354,20 @@ static void embed(as_session *s, as_pass *pass)
     trace(s, pass, "embed", s->stream);
 }
 
-/* stream = stream_norm(stream_scale * residual + residual_scale * output) */
+/* stream = stream_norm(scale * (stream_scale * residual + residual_scale * output)) */
 static void add_output(as_session *s, as_pass *pass, const as_step *step, const as_step_weights *weights)
 {
     int64_t hidden = pass->spec->hidden;
-    pass->ops->add(&pass->exec,
-                   &(as_add_args){.x = s->output,
-                                  .out = s->stream,
-                                  .n = pass->rows,
-                                  .width = hidden,
-                                  .x_stride = hidden,
-                                  .out_stride = hidden,
-                                  .scale = step->residual_scale != 0 ? step->residual_scale : 1,
-                                  .out_scale = step->stream_scale != 0 ? step->stream_scale : 1});
+    float scale = step->residual_scale != 0 ? step->residual_scale : 1;
+    float stream_scale = step->stream_scale != 0 ? step->stream_scale : 1;
+    pass->ops->add(&pass->exec, &(as_add_args){.x = s->output,
+                                               .out = s->stream,
+                                               .n = pass->rows,
+                                               .width = hidden,
+                                               .x_stride = hidden,
+                                               .out_stride = hidden,
+                                               .scale = weights->scale * scale,
+                                               .out_scale = weights->scale * stream_scale});
     if (step->stream_norm.present) {
         as_pass_norm(pass, &step->stream_norm, &weights->stream_norm, s->stream, hidden, s->stream, hidden, 1,
                      hidden);
@@ -529,6 +531,10 @@ static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_si
                                           .cap = spec->logit_cap,
                                           .scale = spec->logit_scale != 0 ? spec->logit_scale : 1});
         }
+        for (int64_t i = 0; i < (to - from) * spec->barred_count; i++) {
+            int64_t row = i / spec->barred_count;
+            s->logits[row * spec->vocab + spec->barred[i % spec->barred_count]] = -FLT_MAX;
+        }
         AS_TRY(hand_over(s, from, to, sink, context, err));
     }
     return AS_OK;
@@ -593,6 +599,17 @@ typedef struct cursor {
     int64_t feed, token;
 } cursor;
 
+/* Copies tokens, placeholders as what they are read as. */
+static void read_tokens(const as_placeholders *placeholders, const int32_t *from, int64_t count, int32_t *to)
+{
+    memcpy(to, from, (size_t)count * sizeof *to);
+    for (int p = 0; p < placeholders->count; p++) {
+        for (int64_t i = 0; i < count; i++) {
+            if (from[i] == placeholders->tokens[p]) to[i] = placeholders->read_as;
+        }
+    }
+}
+
 /* Fills one pass from the cursor on; returns its rows. */
 static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cursor *at, int64_t *spans,
                          int64_t *wanted)
@@ -607,7 +624,7 @@ static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cur
             .first = rows, .count = n, .position = seq->length, .pages = seq->pages, .state = feed->sequence};
         int64_t total = seq->length + feed->count - at->token;
         s->totals[(*spans)++] = total > feed->prompt_length ? total : feed->prompt_length;
-        memcpy(s->tokens + rows, feed->tokens + at->token, (size_t)n * sizeof *feed->tokens);
+        read_tokens(&s->model->spec.placeholders, feed->tokens + at->token, n, s->tokens + rows);
         bool last = at->token + n == feed->count;
         int64_t first = feed->want == AS_LOGITS_ALL ? 0 : feed->want == AS_LOGITS_LAST && last ? n - 1 : n;
         for (int64_t i = first; i < n; i++) {

@@ -236,11 +236,11 @@ typedef struct as_head_matmul_args {
 enum { AS_MOST_HEAD_ROWS = 4096, AS_MOST_HEAD_COLS = 8192 };
 
 /* out = act(a) * (b + b_offset), or act(a) where b is NULL; [N, width] with strides; out may be a. With a
- * limit > 0, a is first kept at most limit and b within -limit to limit. Tolerance 5e-7 of
- * max(1, |a|) |b + b_offset|. */
+ * limit > 0, a is first kept at most limit and b within -limit to limit. With a slope > 0, a sigmoid(slope a)
+ * stands in the place of act(a). Tolerance 5e-7 of max(1, |a|) |b + b_offset|. */
 typedef struct as_gate_args {
     as_activation act;
-    float limit, b_offset;
+    float limit, b_offset, slope;
     const float *a, *b;
     float *out;
     int64_t n, width;
@@ -344,20 +344,20 @@ typedef enum {
 
 /* Picks top_k of `experts` for each row: the largest score (+ bias where given, for the choice only), the
  * lower index first among equals; with groups > 1 only among the group_top groups whose two best scores sum
- * highest (or, with group_by_max, whose best is highest); where groups_as_zero, the experts of other groups
- * count as zero instead. ids[N, k] ascend by rank; weights[N, k] are the
- * scores, divided by their sum where normalise (plus 1e-20; at least norm_least; with norm_power p other than
- * 0 the sum of their p-th powers to the 1/p), times scale. With cap > 0 a logit s counts as cap tanh(s /
- * cap). SPARSEMIXER (Liu et al. 2023; Phi-3.5-MoE): rank by rank the largest score m of those left; its
- * weight is its share of a softmax over those left whose s has (m - s) / max(|s|, m) at most 2 jitter. Where
- * `given`, ids come filled and only their weights are computed. */
+ * highest (or, with group_by_max, whose best is highest); where groups_as_zero, the experts
+ * of other groups count as zero instead. ids[N, k] ascend by rank; weights[N, k] are the
+ * scores, divided by their sum where normalise (plus norm_added or at least 1e-20; at least norm_least; with
+ * norm_power p other than 0 the sum of their p-th powers to the 1/p), times scale. With cap > 0 a logit s
+ * counts as cap tanh(s / cap). SPARSEMIXER (Liu et al. 2023; Phi-3.5-MoE): rank by rank the largest score m
+ * of those left; its weight is its share of a softmax over those left whose s has (m - s) / max(|s|, m) at
+ * most 2 jitter. Where `given`, ids come filled and only their weights are computed. */
 typedef struct as_route_args {
     as_route_kind kind;
     const float *scores; /* [N, experts], raw logits */
     const float *bias;   /* [experts] or NULL */
     int64_t n, experts, top_k, groups, group_top;
     bool group_by_max, groups_as_zero, normalise, given;
-    float norm_least, norm_power, scale, cap, jitter;
+    float norm_added, norm_least, norm_power, scale, cap, jitter;
     int32_t *ids;   /* [N, k] */
     float *weights; /* [N, k] */
 } as_route_args;

@@ -41,8 +41,8 @@ void as_spec_base(as_config *config, as_model_spec *spec, int64_t default_contex
 void as_spec_base_of(as_config *config, as_model_spec *spec, int64_t layers, int64_t default_context);
 
 /* num_attention_heads, num_key_value_heads (absent: default_kv; null, or default_kv 0: as many as heads) and
- * head_dim (absent: default_head; null, or default_head 0: hidden / heads), checked against each other, into
- * the spec. */
+ * head_dim (absent: default_head; null, or default_head 0: hidden / heads, rounded down), checked against
+ * each other, into the spec. */
 void as_spec_heads(as_config *config, as_model_spec *spec, int64_t default_kv, int64_t default_head);
 
 /* The same for families whose heads are always hidden / heads wide. */
@@ -111,7 +111,8 @@ typedef struct as_mla_defaults {
     int64_t q_rank, kv_rank, nope, rope, v_width; /* q_rank 0: none; v_width 0: hidden / heads */
     double theta;                                 /* 0: no rotation */
     as_rope_kind kind;
-    bool kind_by_config; /* rope_interleave false makes it AS_ROPE_HALF */
+    bool kind_by_config;  /* rope_interleave false makes it AS_ROPE_HALF */
+    const char *rope_key; /* another name of qk_rope_head_dim, which goes before it; NULL: none */
 } as_mla_defaults;
 
 /* Latent attention from the usual fields (kv_lora_rank, q_lora_rank, qk_nope_head_dim, ...), with its softmax
@@ -124,11 +125,6 @@ void as_spec_ignore_numbered(as_config *config, as_model_spec *spec, const char 
 /* Layers behind the last that predict further tokens (num_nextn_predict_layers) are recognised and left out.
  */
 void as_spec_ignore_next_token_layers(as_config *config, as_model_spec *spec);
-
-/* For a text part within another model: its prefixes and ignorable tensors, the head's other names, and tied
- * also where the whole says so. After as_spec_finish. */
-void as_spec_text_part(as_config *config, as_model_spec *spec, const char *const *prefixes,
-                       const char *const *ignored);
 
 /* Prefixes and ignorable tensors of Llama's checkpoints, which many families share. */
 extern const char *const as_llama_prefixes[];

@@ -33,6 +33,8 @@ static const as_deepseek_defaults defaults = {.attention = {.q_rank = 384,
                                               .group_top = 1,
                                               .groups_as_zero = true,
                                               .first_dense = 1,
+                                              .listed = true,
+                                              .by_frequency = true,
                                               .normalise = true,
                                               .route = AS_ROUTE_SIGMOID};
 
@@ -42,7 +44,7 @@ static void add_layer(as_config *c, as_model_spec *spec, int64_t layer, const as
     int64_t rank = as_config_size_or(c, "gated_norm_rank", 16, AS_MOST_WIDTH);
     as_step *step = as_spec_add_mixer(c, spec, layer, &as_block_mla, attention, norm);
     step->in_gate = (as_self_gate_spec){rank, AS_SLOT_NORM_1_GATE_DOWN, AS_SLOT_NORM_1_GATE_UP};
-    if (as_deepseek_layer_is_dense(c, spec, layer, defaults.first_dense)) {
+    if (as_deepseek_layer_is_dense(c, spec, layer, &defaults)) {
         as_spec_add_ffn(c, spec, layer, &as_block_mlp, mlp, norm);
         return;
     }

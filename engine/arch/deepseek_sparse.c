@@ -48,6 +48,7 @@ static void describe_v32(as_config *c, as_model_spec *spec)
                                            .groups = 8,
                                            .group_top = 4,
                                            .first_dense = 3,
+                                           .listed = true,
                                            .normalise = true,
                                            .route = AS_ROUTE_SIGMOID};
     static const as_index_defaults index = {.heads = 64, .width = 128, .top = 2048, .kind = AS_ROPE_HALF};
@@ -109,6 +110,7 @@ static void describe_glm(as_config *c, as_model_spec *spec)
                                            .groups = 1,
                                            .group_top = 1,
                                            .first_dense = 3,
+                                           .listed = true,
                                            .normalise = true,
                                            .route = AS_ROUTE_SIGMOID};
     static const as_index_defaults index = {

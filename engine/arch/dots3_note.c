@@ -141,20 +141,24 @@ static as_mla_spec read_attention(as_config *c, as_model_spec *spec, layer_kind 
     return m;
 }
 
+static const as_deepseek_defaults defaults = {.first_dense = 1,
+                                              .listed = true,
+                                              .by_frequency = true,
+                                              .experts = 256,
+                                              .top_k = 8,
+                                              .shared = 1,
+                                              .width = 1536,
+                                              .scale = 1,
+                                              .groups = 1,
+                                              .group_top = 1,
+                                              .normalise = true,
+                                              .route = AS_ROUTE_SIGMOID};
+
 static as_moe_spec read_experts(as_config *c)
 {
-    static const as_deepseek_defaults d = {.experts = 256,
-                                           .top_k = 8,
-                                           .shared = 1,
-                                           .width = 1536,
-                                           .scale = 1,
-                                           .groups = 1,
-                                           .group_top = 1,
-                                           .normalise = true,
-                                           .route = AS_ROUTE_SIGMOID};
     const char *key =
         as_config_key(c, "moe_shared_expert_intermediate_size", "shared_experts_intermediate_size");
-    as_moe_spec moe = as_deepseek_experts(c, &d);
+    as_moe_spec moe = as_deepseek_experts(c, &defaults);
     int64_t count = moe.shared.width / moe.width;
     if (count < 1) as_config_fail(c, AS_E_INPUT, "\"n_shared_experts\" must be 1 at least");
     moe.shared.width = count * as_config_size_or(c, key, 1536, AS_MOST_WIDTH / AS_MOST_EXPERTS);
@@ -178,7 +182,7 @@ static void describe(as_config *c, as_model_spec *spec)
         as_config_return(c, &here);
         json_decref(fields);
         as_spec_add_mixer(c, spec, i, &as_block_mla, &attention, norm);
-        if (as_deepseek_layer_is_dense(c, spec, i, 1)) {
+        if (as_deepseek_layer_is_dense(c, spec, i, &defaults)) {
             as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
         } else {
             as_spec_add_ffn(c, spec, i, &as_block_moe, &moe, norm);

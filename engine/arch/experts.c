@@ -10,10 +10,11 @@ static int64_t size_of(as_config *c, const char *key, int64_t otherwise, int64_t
 
 as_moe_spec as_spec_experts(as_config *c, const as_expert_keys *keys)
 {
-    const char *count = keys->count;
+    const char *count = keys->count, *top_k = keys->top_k;
+    if (*top_k) top_k = as_config_key(c, top_k, "num_experts_per_tok");
     if (keys->other_count && !as_config_has(c, count)) count = keys->other_count;
     as_moe_spec moe = {.experts = size_of(c, count, keys->count_default, AS_MOST_EXPERTS),
-                       .top_k = size_of(c, keys->top_k, keys->top_k_default, AS_MOST_EXPERTS),
+                       .top_k = size_of(c, top_k, keys->top_k_default, AS_MOST_EXPERTS),
                        .width = size_of(c, keys->width, keys->width_default, AS_MOST_WIDTH),
                        .act = as_config_activation(c, "hidden_act", "silu"),
                        .gated = true,
@@ -21,7 +22,7 @@ as_moe_spec as_spec_experts(as_config *c, const as_expert_keys *keys)
                        .scale = 1,
                        .groups = 1};
     if (moe.top_k > moe.experts) {
-        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld of %lld experts", keys->top_k, (long long)moe.top_k,
+        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld of %lld experts", top_k, (long long)moe.top_k,
                        (long long)moe.experts);
     }
     return moe;

@@ -5,7 +5,8 @@
 #include "engine/arch/arch.h"
 #include "engine/blocks/moe.h"
 
-/* Where a family's config says how many experts there are; a default of 0: the field must be there. */
+/* Where a family's config says how many experts there are; a default of 0: the field must be there. top_k may
+ * always stand as num_experts_per_tok. */
 typedef struct as_expert_keys {
     const char *count, *other_count; /* other_count: what newer configs call it, or NULL */
     const char *top_k, *width;

@@ -45,6 +45,8 @@ static const as_deepseek_defaults defaults = {.attention = {.q_rank = 1536,
                                               .groups = 1,
                                               .group_top = 1,
                                               .first_dense = 1,
+                                              .first_fixed = true,
+                                              .listed = true,
                                               .normalise = true,
                                               .route = AS_ROUTE_SIGMOID};
 
@@ -99,7 +101,7 @@ static void describe(as_config *c, as_model_spec *spec)
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         as_mla_spec here = attention;
         if (shares_index(c, spec, i)) here.index = AS_INDEX_SHARED;
-        bool dense = as_deepseek_layer_is_dense(c, spec, i, defaults.first_dense);
+        bool dense = as_deepseek_layer_is_dense(c, spec, i, &defaults);
         as_spec_add_streamed(c, spec, i, &hyper, 0, &as_block_mla, &here, norm);
         as_spec_add_streamed(c, spec, i, &hyper, 1, dense ? &as_block_mlp : &as_block_moe,
                              dense ? (const void *)&mlp : &moe, norm);

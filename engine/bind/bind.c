@@ -137,6 +137,15 @@ as_code as_bind_vector(as_binder *b, as_slot slot, const char *suffix, int64_t c
     return AS_OK;
 }
 
+as_code as_bind_number(as_binder *b, as_slot slot, const char *suffix, float *value, as_error *err)
+{
+    const float *found = NULL;
+    if (!as_binder_has(b, slot, suffix)) return AS_OK;
+    AS_TRY(as_bind_vector(b, slot, suffix, 1, &found, err));
+    *value = found[0];
+    return AS_OK;
+}
+
 /* [experts, rows], from one tensor or one of each expert. */
 static as_code bind_expert_biases(as_binder *b, as_slot slot, int64_t experts, int64_t rows,
                                   const float **out, as_error *err)
@@ -185,13 +194,17 @@ typedef struct wanted_matrix {
 
 /* Whether the tensor is [stack, height, width], with or without a dimension for a stack; a stack may also
  * stand as [stack * height, width]. */
+static bool has_shape(const as_tensor *t, int64_t stack, int64_t height, int64_t width)
+{
+    if (stack && t->dims == 3) {
+        return t->shape[0] == stack && t->shape[1] == height && t->shape[2] == width;
+    }
+    return t->dims == 2 && t->shape[0] == (stack ? stack : 1) * height && t->shape[1] == width;
+}
+
 static as_code check_shape(const as_tensor *t, int64_t stack, int64_t height, int64_t width, as_error *err)
 {
-    if (stack == 0 && t->dims == 2 && t->shape[0] == height && t->shape[1] == width) return AS_OK;
-    if (stack && t->dims == 3 && t->shape[0] == stack && t->shape[1] == height && t->shape[2] == width) {
-        return AS_OK;
-    }
-    if (stack && t->dims == 2 && t->shape[0] == stack * height && t->shape[1] == width) return AS_OK;
+    if (has_shape(t, stack, height, width)) return AS_OK;
     char found[96], before[32] = "";
     as_describe_shape(t, found);
     if (stack) snprintf(before, sizeof before, "%lld,", (long long)stack);
@@ -302,6 +315,7 @@ static as_code fetch(as_binder *b, const wanted_matrix *want, as_matrix *out, as
     const as_tensor *t = found.tensor;
     as_storage in = found.storage;
     int64_t stack = in.each_expert ? 0 : want->experts, all = rows * in.parts;
+    if (in.perhaps && has_shape(t, stack, all, cols)) in.transposed = false;
     int64_t height = in.transposed ? cols : all, width = in.transposed ? all : cols;
     AS_TRY(check_shape(t, stack, height, width, err));
     const void *data;

@@ -23,10 +23,10 @@ struct as_binder {
 
 /* How the tensor under one of a slot's names holds what the slot asks for (spec.h, as_slot_pattern). */
 typedef struct as_storage {
-    bool transposed;
-    bool each_expert; /* one tensor an expert */
-    int part, parts;  /* of its rows; parts 1: all */
-    bool strided;     /* the part's rows stand `parts` apart */
+    bool transposed, perhaps; /* perhaps: unless its shape is that of one that is not */
+    bool each_expert;         /* one tensor an expert */
+    int part, parts;          /* of its rows; parts 1: all */
+    bool strided;             /* the part's rows stand `parts` apart */
 } as_storage;
 
 /* A slot's tensor in the checkpoint. */

@@ -32,6 +32,7 @@ static stored_name take_apart(const char *pattern, size_t size)
     stored_name n = {.text = pattern, .size = size, .storage = {.parts = 1}};
     for (; *n.text == '^' || *n.text == '~'; n.text++, n.size--) {
         n.absolute |= *n.text == '^';
+        n.storage.perhaps |= n.storage.transposed && *n.text == '~';
         n.storage.transposed |= *n.text == '~';
     }
     const char *part = memchr(n.text, '#', n.size);
@@ -182,7 +183,8 @@ as_code as_binder_check_surplus(const as_binder *b, as_error *err)
     for (int64_t f = 0; repo && f < repo->weight_count; f++) {
         for (int64_t t = 0; t < repo->weights[f].tensor_count; t++) {
             const char *name = repo->weights[f].tensors[t].name;
-            bool known = b->used[f][t];
+            /* Shared experts that a configuration makes of width 0 are stored all the same. */
+            bool known = b->used[f][t] || repo->weights[f].tensors[t].elements == 0;
             /* Another file's tensor of a name that the index gives elsewhere is the rules suite's matter. */
             known |= as_repository_find(repo, name) != &repo->weights[f].tensors[t];
             for (const char *const *pattern = b->spec->ignored; !known && *pattern; pattern++) {

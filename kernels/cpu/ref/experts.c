@@ -137,9 +137,9 @@ static void route_row(const as_route_args *r, int64_t row, const route_room *roo
     for (int64_t k = 0; r->kind == AS_ROUTE_TOPK_SIGMOID && k < r->top_k; k++) {
         picked[k] = 1 / (1 + exp(-picked[k]));
     }
-    double sum = weights_norm(r, picked);
+    double sum = weights_norm(r, picked) + (r->norm_added > 0 ? (double)r->norm_added : 1e-20);
     for (int64_t k = 0; k < r->top_k; k++) {
-        double weight = r->normalise ? picked[k] / (sum + 1e-20) : picked[k];
+        double weight = r->normalise ? picked[k] / sum : picked[k];
         r->weights[row * r->top_k + k] = (float)(weight * r->scale);
     }
 }
