@@ -38,18 +38,27 @@ static const as_deepseek_defaults defaults = {.attention = {.q_rank = 384,
                                               .normalise = true,
                                               .route = AS_ROUTE_SIGMOID};
 
+/* moe: NULL where the layer is dense. */
 static void add_layer(as_config *c, as_model_spec *spec, int64_t layer, const as_mla_spec *attention,
                       const as_moe_spec *moe, const as_mlp_spec *mlp, as_norm_spec norm)
 {
     int64_t rank = as_config_size_or(c, "gated_norm_rank", 16, AS_MOST_WIDTH);
     as_step *step = as_spec_add_mixer(c, spec, layer, &as_block_mla, attention, norm);
     step->in_gate = (as_self_gate_spec){rank, AS_SLOT_NORM_1_GATE_DOWN, AS_SLOT_NORM_1_GATE_UP};
-    if (as_deepseek_layer_is_dense(c, spec, layer, &defaults)) {
+    if (!moe) {
         as_spec_add_ffn(c, spec, layer, &as_block_mlp, mlp, norm);
         return;
     }
     step = as_spec_add_ffn(c, spec, layer, &as_block_moe, moe, norm);
     step->in_gate = (as_self_gate_spec){rank, AS_SLOT_NORM_2_GATE_DOWN, AS_SLOT_NORM_2_GATE_UP};
+}
+
+static as_moe_spec read_experts(as_config *c)
+{
+    if (as_config_has(c, "n_group") != as_config_has(c, "topk_group")) {
+        as_config_fail(c, AS_E_INPUT, "\"n_group\" and \"topk_group\" must stand together");
+    }
+    return as_deepseek_experts(c, &defaults);
 }
 
 static void describe(as_config *c, as_model_spec *spec)
@@ -61,14 +70,14 @@ static void describe(as_config *c, as_model_spec *spec)
     as_deepseek_index(c, spec, &attention, defaults.attention.theta, &index);
     attention.q_with_raw = true;
     attention.out_gate = AS_ATTENTION_GATE_IN_Q;
-    if (as_config_has(c, "n_group") != as_config_has(c, "topk_group")) {
-        as_config_fail(c, AS_E_INPUT, "\"n_group\" and \"topk_group\" must stand together");
-    }
-    as_moe_spec moe = as_deepseek_experts(c, &defaults);
+    as_config experts = *c; /* what is wrong with them matters where a layer has some */
+    as_moe_spec moe = read_experts(&experts);
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, moe.act, false);
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "rms_norm_eps", defaults.eps), 0);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
-        add_layer(c, spec, i, &attention, &moe, &mlp, norm);
+        bool dense = as_deepseek_layer_is_dense(c, spec, i, &defaults);
+        if (!dense) as_config_return(c, &experts);
+        add_layer(c, spec, i, &attention, dense ? NULL : &moe, &mlp, norm);
     }
     spec->names = names;
     as_spec_ignore_next_token_layers(c, spec);

@@ -171,7 +171,8 @@ static void describe(as_config *c, as_model_spec *spec)
     if (c->rc != AS_OK) return;
     double eps = as_config_eps(c, "rms_norm_eps", 1e-5);
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 0);
-    as_moe_spec moe = read_experts(c);
+    as_config experts = *c; /* what is wrong with them matters where a layer has some */
+    as_moe_spec moe = read_experts(&experts);
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, moe.act, false);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         layer_kind kind = kind_of(c, spec, i);
@@ -185,6 +186,7 @@ static void describe(as_config *c, as_model_spec *spec)
         if (as_deepseek_layer_is_dense(c, spec, i, &defaults)) {
             as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
         } else {
+            as_config_return(c, &experts);
             as_spec_add_ffn(c, spec, i, &as_block_moe, &moe, norm);
         }
     }

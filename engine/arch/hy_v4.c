@@ -6,25 +6,32 @@
 #include "engine/arch/deepseek.h"
 #include "engine/arch/hyper.h"
 
+/* transformers' names, those of the hub, and what transformers saves, whose renaming back goes too far. */
+#define HC(ours, theirs, what)                                                                               \
+    "layers.%d." ours "." what "|layers.%d." theirs ".hc_pre.hc_" what "|layers.%d.hc_pre." theirs ".hc"     \
+    "_" what
+#define HC_WHOLE(ours, theirs, what)                                                                         \
+    "layers.%d." ours "." what "!|layers.%d." theirs ".hc_pre.hc_" what "!|layers.%d.hc_pre." theirs         \
+    ".hc_" what "!"
 static const char *const names[AS_SLOT_COUNT] = {
     [AS_SLOT_SINKS] = "layers.%d.self_attn.sinks|layers.%d.self_attn.learnable_sink_param",
     [AS_SLOT_ATTENTION_GATE] = "layers.%d.self_attn.gate_proj|layers.%d.self_attn.linear_gate",
-    [AS_SLOT_HYPER_1] = "layers.%d.attn_hc.fn!|layers.%d.hc_attn_layer.hc_pre.hc_fn!|"
-                        "layers.%d.hc_attn_layer.hc_fn!",
-    [AS_SLOT_HYPER_1_BASE] = "layers.%d.attn_hc.base|layers.%d.hc_attn_layer.hc_pre.hc_base|"
-                             "layers.%d.hc_attn_layer.hc_base",
-    [AS_SLOT_HYPER_1_SCALE] = "layers.%d.attn_hc.scale|layers.%d.hc_attn_layer.hc_pre.hc_scale|"
-                              "layers.%d.hc_attn_layer.hc_scale",
-    [AS_SLOT_HYPER_2] = "layers.%d.ffn_hc.fn!|layers.%d.hc_mlp_layer.hc_pre.hc_fn!|"
-                        "layers.%d.hc_mlp_layer.hc_fn!",
-    [AS_SLOT_HYPER_2_BASE] = "layers.%d.ffn_hc.base|layers.%d.hc_mlp_layer.hc_pre.hc_base|"
-                             "layers.%d.hc_mlp_layer.hc_base",
-    [AS_SLOT_HYPER_2_SCALE] = "layers.%d.ffn_hc.scale|layers.%d.hc_mlp_layer.hc_pre.hc_scale|"
-                              "layers.%d.hc_mlp_layer.hc_scale",
-    [AS_SLOT_HYPER_OUT] = "hc_head.hc_fn!|hc_head.hc_head_fn!",
-    [AS_SLOT_HYPER_OUT_BASE] = "hc_head.hc_base|hc_head.hc_head_base",
-    [AS_SLOT_HYPER_OUT_SCALE] = "hc_head.hc_scale|hc_head.hc_head_scale",
+    [AS_SLOT_GATE] = "layers.%d.mlp.gate_proj|layers.%d.mlp.linear_gate",
+    [AS_SLOT_SHARED_GATE] = "layers.%d.mlp.shared_experts.gate_proj|layers.%d.mlp.shared_experts.linear_gate",
+    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.%e.gate_proj|layers.%d.mlp.experts.%e.linear_gate|"
+                            "layers.%d.mlp.experts.gate_up_proj!#0/2",
+    [AS_SLOT_HYPER_1] = HC_WHOLE("attn_hc", "hc_attn_layer", "fn"),
+    [AS_SLOT_HYPER_1_BASE] = HC("attn_hc", "hc_attn_layer", "base"),
+    [AS_SLOT_HYPER_1_SCALE] = HC("attn_hc", "hc_attn_layer", "scale"),
+    [AS_SLOT_HYPER_2] = HC_WHOLE("ffn_hc", "hc_mlp_layer", "fn"),
+    [AS_SLOT_HYPER_2_BASE] = HC("ffn_hc", "hc_mlp_layer", "base"),
+    [AS_SLOT_HYPER_2_SCALE] = HC("ffn_hc", "hc_mlp_layer", "scale"),
+    [AS_SLOT_HYPER_OUT] = "hc_head.hc_fn!|hc_head.hc_head_fn!|hc_pre.hc_head.hc_head_fn!",
+    [AS_SLOT_HYPER_OUT_BASE] = "hc_head.hc_base|hc_head.hc_head_base|hc_pre.hc_head.hc_head_base",
+    [AS_SLOT_HYPER_OUT_SCALE] = "hc_head.hc_scale|hc_head.hc_head_scale|hc_pre.hc_head.hc_head_scale",
 };
+#undef HC
+#undef HC_WHOLE
 
 static const char *const ignored[] = {"*rotary_emb.inv_freq", "*mtp_layers.*", NULL};
 
@@ -96,12 +103,14 @@ static void describe(as_config *c, as_model_spec *spec)
     hyper.magnitude = (float)as_config_number_in(c, "hc_magnitude", 2, -1e6, 1e6);
     hyper.out_eps = hyper.eps;
     as_mla_spec attention = read_attention(c, spec, eps);
-    as_moe_spec moe = read_experts(c);
+    as_config experts = *c; /* what is wrong with them matters where a layer has some */
+    as_moe_spec moe = read_experts(&experts);
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, moe.shared.act, false);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         as_mla_spec here = attention;
         if (shares_index(c, spec, i)) here.index = AS_INDEX_SHARED;
         bool dense = as_deepseek_layer_is_dense(c, spec, i, &defaults);
+        if (!dense) as_config_return(c, &experts);
         as_spec_add_streamed(c, spec, i, &hyper, 0, &as_block_mla, &here, norm);
         as_spec_add_streamed(c, spec, i, &hyper, 1, dense ? &as_block_mlp : &as_block_moe,
                              dense ? (const void *)&mlp : &moe, norm);
