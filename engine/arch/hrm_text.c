@@ -21,6 +21,9 @@ static const char *const names[AS_SLOT_COUNT] = {
 #undef AT
 #undef FUSED
 
+/* The fast stack of a model that never runs it. */
+static const char *const ignored_fast[] = {"*rotary_emb.inv_freq", "*L_module.*", NULL};
+
 /* How the layers of one model follow from the stacks. */
 typedef struct cycles {
     int64_t stack, fast,
@@ -92,6 +95,7 @@ static void describe(as_config *c, as_model_spec *spec)
         add_layer(c, spec, i, &n, &attention, &mlp, norm);
     }
     spec->names = names;
+    if (n.fast == 0) spec->ignored = ignored_fast;
     as_spec_finish(c, spec, (as_norm_spec){.present = false}, false);
 }
 
