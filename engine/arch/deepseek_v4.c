@@ -144,7 +144,10 @@ static layer_ropes read_ropes(as_config *c, as_model_spec *spec, json_t *paramet
                        rope->scaling == AS_ROPE_DYNAMIC ? "dynamic" : "longrope");
     }
     if (rope->rotary < 2) {
-        as_config_fail(c, AS_E_INPUT, "no element of heads of %lld is rotated", (long long)spec->head_dim);
+        as_config_fail(
+            c, AS_E_INPUT,
+            "\"qk_rope_head_dim\" or its share leaves no pair of the %lld elements of a head to rotate",
+            (long long)spec->head_dim);
     }
     return ropes;
 }

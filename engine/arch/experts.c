@@ -42,6 +42,17 @@ void as_spec_share(as_config *c, as_moe_spec *moe, int64_t width)
                                 .down = AS_SLOT_SHARED_DOWN};
 }
 
+void as_spec_share_by(as_config *c, as_moe_spec *moe, const char *key, int64_t otherwise)
+{
+    int64_t width = as_config_int(c, key, otherwise);
+    if (width < 0 || width > AS_MOST_WIDTH) {
+        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld, expected 0 to %d", key, (long long)width,
+                       AS_MOST_WIDTH);
+        return;
+    }
+    as_spec_share(c, moe, width);
+}
+
 void as_spec_route_by_sigmoid(as_config *c, as_moe_spec *moe, const as_route_defaults *d)
 {
     const char *groups = as_config_key(c, "n_group", "num_expert_group");

@@ -17,6 +17,8 @@ typedef struct as_expert_keys {
 as_moe_spec as_spec_experts(as_config *config, const as_expert_keys *keys);
 /* A shared expert beside them in the usual slots; width 0: none. */
 void as_spec_share(as_config *config, as_moe_spec *moe, int64_t width);
+/* The same of the width that the config gives under the key. */
+void as_spec_share_by(as_config *config, as_moe_spec *moe, const char *key, int64_t otherwise);
 /* A family's defaults of the fields that as_spec_route_by_sigmoid reads. */
 typedef struct as_route_defaults {
     bool normalise;

@@ -40,7 +40,7 @@ static as_code read_table(as_binder *b, const as_index_table *want, int32_t *out
     AS_TRY(as_binder_find(b, want->slot, "", 0, &found, err));
     const as_tensor *t = found.tensor;
     char shape[96];
-    as_describe_shape(t, shape);
+    as_describe_shape(t->shape, t->dims, shape);
     if (!is_integer(t->dtype) || t->elements != want->rows * want->cols) {
         return as_fail(err, AS_E_INPUT, "%s: %s %s, expected whole numbers [%lld,%lld]", t->name,
                        as_dtype_name(t->dtype), shape, (long long)want->rows, (long long)want->cols);
@@ -63,7 +63,10 @@ as_code as_bind_indices(as_binder *b, const as_index_table *want, const int32_t 
     int64_t count = want->rows * want->cols;
     int32_t *table = AS_ARENA_NEW_ARRAY(&b->memory->arena, int32_t, count);
     if (!table) return as_fail_memory(err, "the weights");
-    if (b->source.repository) {
+    if (b->source.needs) {
+        memset(table, 0, (size_t)count * sizeof *table);
+        AS_TRY(as_survey_indices(b, want, err));
+    } else if (b->source.repository) {
         AS_TRY(read_table(b, want, table, err));
     } else {
         for (int64_t i = 0; i < count; i++) table[i] = (int32_t)(i % want->limit);

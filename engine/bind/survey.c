@@ -111,3 +111,10 @@ as_code as_survey_vector(as_binder *b, as_slot slot, const char *suffix, int64_t
     }
     return as_binder_zeros(b, stack * count, out, err);
 }
+
+as_code as_survey_indices(as_binder *b, const as_index_table *want, as_error *err)
+{
+    as_found found;
+    as_binder_look_up(b, want->slot, "", 0, &found);
+    return note(b, &(as_need){.name = found.name, .dims = 2, .shape = {want->rows, want->cols}}, err);
+}
