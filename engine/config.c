@@ -320,7 +320,7 @@ static bool same_rope(const as_rope_spec *a, const as_rope_spec *b)
            a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor &&
            a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow && a->no_truncate == b->no_truncate &&
            a->angles == b->angles && a->short_factor == b->short_factor && a->long_factor == b->long_factor &&
-           a->backward == b->backward;
+           a->backward == b->backward && a->every == b->every;
 }
 
 static int add_rope(as_config *config, as_model_spec *spec, const as_rope_spec *rope)
@@ -426,7 +426,8 @@ int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model
     as_rope_spec rope = {.kind = defaults->kind,
                          .head_dim = defaults->head_dim,
                          .anew = defaults->anew,
-                         .backward = defaults->backward};
+                         .backward = defaults->backward,
+                         .every = defaults->every};
     rope.theta = as_config_number_in(config, defaults->theta_key ? defaults->theta_key : "rope_theta",
                                      defaults->theta, least_factor, most_base);
     rope.theta = as_config_number_in(&fields, "rope_theta", rope.theta, least_factor, most_base);
