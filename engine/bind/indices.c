@@ -40,7 +40,7 @@ static as_code read_table(as_binder *b, const as_index_table *want, int32_t *out
     AS_TRY(as_binder_find(b, want->slot, "", 0, &found, err));
     const as_tensor *t = found.tensor;
     char shape[96];
-    as_describe_shape(t, shape);
+    as_describe_shape(t->shape, t->dims, shape);
     if (!is_integer(t->dtype) || t->elements != want->rows * want->cols) {
         return as_fail(err, AS_E_INPUT, "%s: %s %s, expected whole numbers [%lld,%lld]", t->name,
                        as_dtype_name(t->dtype), shape, (long long)want->rows, (long long)want->cols);
