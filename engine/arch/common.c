@@ -35,13 +35,13 @@ void as_spec_heads(as_config *config, as_model_spec *spec, int64_t default_kv, i
                        "\"num_attention_heads\" %lld",
                        (long long)spec->kv_heads, (long long)spec->heads);
     }
-    if (!as_config_has(config, "head_dim") && !default_head && spec->hidden % spec->heads) {
+    int64_t plain = spec->hidden / spec->heads;
+    if (!as_config_has(config, "head_dim") && !default_head && plain < 1) {
         as_config_fail(config, AS_E_INPUT,
-                       "\"hidden_size\" is %lld, not a multiple of \"num_attention_heads\" %lld, and "
-                       "there is no \"head_dim\"",
+                       "\"hidden_size\" is %lld, less than \"num_attention_heads\" %lld, and there is no "
+                       "\"head_dim\"",
                        (long long)spec->hidden, (long long)spec->heads);
     }
-    int64_t plain = spec->hidden / spec->heads;
     spec->head_dim = as_config_size_or(config, "head_dim",
                                        default_head ? default_head
                                        : plain > 0  ? plain
@@ -99,8 +99,8 @@ int as_spec_plain_rope(as_config *config, as_model_spec *spec, as_rope_kind kind
                        double theta)
 {
     if (rotary < 2 || rotary % 2 || rotary > spec->head_dim) {
-        as_config_fail(config, AS_E_INPUT, "%lld elements of heads of %lld cannot be rotated in pairs",
-                       (long long)rotary, (long long)spec->head_dim);
+        as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
+                       (long long)spec->head_dim, (long long)rotary);
     }
     AS_BUG(spec->rope_count == AS_MAX_ROPES);
     spec->ropes[spec->rope_count] = (as_rope_spec){.kind = kind,
@@ -137,9 +137,8 @@ as_query_growth as_spec_growth(as_config *config, const as_model_spec *spec, int
     as_query_growth growth = {.beta = unstated};
     if (rope < 0) return (as_query_growth){.beta = 0};
     as_config fields = *config;
-    fields.root = json_object_get(config->root, "rope_parameters");
-    if (!json_is_object(fields.root)) fields.root = json_object_get(config->root, "rope_scaling");
-    if (json_is_object(fields.root)) {
+    fields.root = as_config_rope_object(config);
+    if (fields.root) {
         growth.beta = as_config_number_in(&fields, "llama_4_scaling_beta", 0, 0, 1e6);
     }
     fields.root = config->root;
@@ -259,11 +258,13 @@ void as_spec_finish(as_config *config, as_model_spec *spec, as_norm_spec final_n
 {
     spec->final_norm = final_norm;
     spec->final_norm.slot = AS_SLOT_FINAL_NORM;
-    /* A model of several parts is loaded by the outer configuration, whose class ties by default. */
+    /* A model of several parts is loaded by the outer configuration, whose class ties by default, or by the
+     * text part's alone. A head that the checkpoint holds and that differs counts either way. */
     if (config->outer != config->root) {
         as_config outer = *config;
         outer.root = config->outer;
-        spec->tied_head = as_config_bool(&outer, "tie_word_embeddings", true);
+        spec->tied_head = as_config_bool(&outer, "tie_word_embeddings", true) ||
+                          as_config_bool(config, "tie_word_embeddings", false);
     } else {
         spec->tied_head = as_config_bool(config, "tie_word_embeddings", tied);
     }
@@ -290,7 +291,7 @@ bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t 
     const char *type = as_config_layer_type(config, layer, spec->layer_count);
     if (!type) return by_rule;
     if (strcmp(type, "sliding_attention") == 0) return true;
-    if (strcmp(type, "full_attention") != 0) {
+    if (strcmp(type, "full_attention") != 0 && strcmp(type, "attention") != 0) {
         as_config_fail(config, AS_E_UNSUPPORTED,
                        "\"layer_types\"[%lld] is \"%s\", expected full_attention or "
                        "sliding_attention",
@@ -344,22 +345,6 @@ const char *as_slot_pattern(const as_model_spec *spec, as_slot slot)
 {
     const char *own = spec->names ? spec->names[slot] : NULL;
     return own ? own : llama_names[slot];
-}
-
-void as_spec_text_part(as_config *config, as_model_spec *spec, const char *const *prefixes,
-                       const char *const *ignored)
-{
-    const char **names = AS_ARENA_NEW_ARRAY(&spec->arena, const char *, AS_SLOT_COUNT);
-    if (!names) {
-        as_config_fail(config, AS_E_MEMORY, "out of memory for the names");
-        return;
-    }
-    if (spec->names) memcpy(names, spec->names, AS_SLOT_COUNT * sizeof *names);
-    names[AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head";
-    spec->names = names;
-    spec->prefixes = prefixes;
-    spec->ignored = ignored;
-    spec->tied_head |= json_is_true(json_object_get(config->outer, "tie_word_embeddings"));
 }
 
 const char *const as_llama_prefixes[] = {"model.", "", NULL};

@@ -18,8 +18,10 @@ static const char *const names[AS_SLOT_COUNT] = {
 static as_moe_spec layer_experts(as_config *c, const as_model_spec *spec, int64_t layer)
 {
     int64_t layers = spec->layer_count;
-    as_moe_spec moe = {.experts = as_config_layer_size(c, "num_experts", layer, layers, 1, AS_MOST_EXPERTS),
-                       .top_k = as_config_layer_size(c, "moe_topk", layer, layers, 1, AS_MOST_EXPERTS),
+    const char *count = as_config_key(c, "num_local_experts", "num_experts");
+    const char *top_k = as_config_key(c, "num_experts_per_tok", "moe_topk");
+    as_moe_spec moe = {.experts = as_config_layer_size(c, count, layer, layers, 1, AS_MOST_EXPERTS),
+                       .top_k = as_config_layer_size(c, top_k, layer, layers, 1, AS_MOST_EXPERTS),
                        .width = as_config_layer_size(c, "moe_intermediate_size", layer, layers,
                                                      spec->intermediate, AS_MOST_WIDTH),
                        .act = as_config_activation(c, "hidden_act", "silu"),
@@ -29,7 +31,7 @@ static as_moe_spec layer_experts(as_config *c, const as_model_spec *spec, int64_
                        .scale = 1,
                        .groups = 1};
     if (moe.top_k > moe.experts) {
-        as_config_fail(c, AS_E_INPUT, "\"moe_topk\" is %lld of %lld experts", (long long)moe.top_k,
+        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld of %lld experts", top_k, (long long)moe.top_k,
                        (long long)moe.experts);
     }
     int64_t shared = as_config_layer_size(c, "num_shared_expert", layer, layers, 1, AS_MOST_EXPERTS);
@@ -40,9 +42,8 @@ static as_moe_spec layer_experts(as_config *c, const as_model_spec *spec, int64_
 /* "dynamic" with an alpha is the base stretched once, for all lengths. */
 static void stretch(as_config *c, as_rope_spec *rope)
 {
-    json_t *from = json_object_get(c->root, "rope_parameters");
-    if (!json_is_object(from)) from = json_object_get(c->root, "rope_scaling");
-    if (rope->scaling != AS_ROPE_DYNAMIC || !json_is_object(from)) return;
+    const json_t *from = as_config_rope_object(c);
+    if (rope->scaling != AS_ROPE_DYNAMIC || !from) return;
     as_config fields;
     as_config_init(&fields, from);
     double alpha = as_config_number_in(&fields, "alpha", 0, 0, 1e30), dim = (double)rope->dim;

@@ -24,7 +24,7 @@ static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 4096);
     spec->kv_heads = as_config_size_or(c, "num_key_value_heads", 16, AS_MOST_HEADS);
-    spec->head_dim = as_config_size_or(c, "kv_channels", 128, 1 << 14);
+    spec->head_dim = as_config_size_or(c, as_config_key(c, "head_dim", "kv_channels"), 128, 1 << 14);
     as_moe_spec moe = as_spec_experts(c, &(as_expert_keys){.count = "num_local_experts",
                                                            .count_default = 8,
                                                            .top_k = "num_experts_per_tok",

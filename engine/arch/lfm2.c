@@ -131,6 +131,7 @@ static void describe_moe(as_config *c, as_model_spec *spec)
                        .route = AS_ROUTE_SIGMOID,
                        .correction = as_config_bool(c, "use_expert_bias", true),
                        .normalise = as_config_bool(c, "norm_topk_prob", true),
+                       .norm_added = 1e-6f,
                        .scale = as_spec_factor(c, "routed_scaling_factor"),
                        .groups = 1};
     if (moe.top_k > moe.experts) {

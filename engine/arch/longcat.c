@@ -1,7 +1,7 @@
 /* LongCat-Flash: Meituan 2025; transformers models/longcat_flash. A layer has two latent attentions and two
  * dense blocks; experts read what the first dense block reads and are added behind the second, a shortcut
  * across it. Some experts give back what they are given. Latents are scaled to the variance of the full
- * width. Where transformers and the model's own code differ (norm_topk_prob), the latter holds. */
+ * width. Weights are not normalised: transformers leaves norm_topk_prob unread. */
 #include <math.h>
 #include <string.h>
 
@@ -50,7 +50,6 @@ static as_moe_spec read_experts(as_config *c)
                        .gated = true,
                        .route = AS_ROUTE_SOFTMAX,
                        .correction = true,
-                       .normalise = as_config_bool(c, "norm_topk_prob", false),
                        .scale = (float)as_config_number(c, "routed_scaling_factor", 6),
                        .groups = 1};
     if (identity < 0 || identity > AS_MOST_EXPERTS) {

@@ -3,9 +3,8 @@
  * behind each block, and queries and keys over all heads. The third slides in three layers of four, where
  * its position scaling does not reach.
  *
- * Where rope_theta stands beside rope_scaling, transformers 5.23 gives it to OLMo 3's full layers alone and
- * 500000 to the others (convert_rope_params_to_dict takes it out twice); the model has one base for all, as
- * here. */
+ * A rope_theta beside rope_scaling is OLMo 3's full layers' alone, the others' base is then 500000: so
+ * convert_rope_params_to_dict has it. */
 #include "engine/arch/arch.h"
 
 static const char *const post_norm_names[AS_SLOT_COUNT] = {
@@ -66,6 +65,7 @@ static void describe_olmo3(as_config *c, as_model_spec *spec)
     as_rope_defaults sliding = full;
     sliding.layer_type = "sliding_attention";
     sliding.own_scaling = true; /* rope_scaling is the full layers' */
+    sliding.theta_key = "";
     int full_rope = as_config_rope(c, &full, spec), sliding_rope = as_config_rope(c, &sliding, spec);
     as_attention_spec attention = normed_attention(c, spec, full_rope, eps);
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_act", "silu"), false);

@@ -9,7 +9,8 @@
 static const char *const names[AS_SLOT_COUNT] = {
     [AS_SLOT_NORM_1] = "layers.%d.input_layernorm|layers.%d.attention_layer_norm",
     [AS_SLOT_NORM_2] = "layers.%d.post_attention_layernorm|layers.%d.feedforward_layer_norm",
-    [AS_SLOT_NORM_1_POST] = "layers.%d.post_attention_layernorm",
+    /* save_pretrained's reversal renames it in these layers too */
+    [AS_SLOT_NORM_1_POST] = "layers.%d.post_attention_layernorm|layers.%d.feedforward_layer_norm",
     [AS_SLOT_NORM_2_POST] = "layers.%d.post_feedforward_layernorm",
     [AS_SLOT_LINEAR_Q] = "layers.%d.linear_attn.q_proj",
     [AS_SLOT_LINEAR_K] = "layers.%d.linear_attn.k_proj",

@@ -36,8 +36,10 @@ static const char *const other_names[AS_SLOT_COUNT] = {
 static const char *const opt_prefixes[] = {"model.decoder.", "decoder.", "model.", "", NULL};
 static const char *const biogpt_prefixes[] = {"biogpt.", "", NULL};
 
-static const char *const ignored[] = {"*embed_positions.weights", "*embed_positions._float_tensor",
-                                      "*decoder.version", NULL};
+/* XGLM's cross-attention, if it has one, rests where there is no encoder. */
+static const char *const ignored[] = {
+    "*embed_positions.weights", "*embed_positions._float_tensor", "*decoder.version",
+    "*.encoder_attn.*",         "*.encoder_attn_layer_norm.*",    NULL};
 
 /* A layer with its norms before the blocks, or behind the sums. */
 static void add_layers(as_config *c, as_model_spec *spec, bool before, const as_attention_spec *attention,
@@ -116,7 +118,6 @@ static void describe_xglm(as_config *c, as_model_spec *spec)
     static const as_size_keys keys = {
         .hidden = "d_model", .layers = "num_layers", .heads = "attention_heads"};
     as_spec_base_named(c, spec, &keys, 2048);
-    as_spec_refuse(c, "add_cross_attention");
     spec->intermediate =
         as_config_size_or(c, as_config_key(c, "ffn_dim", "intermediate_size"), 4096, AS_MOST_WIDTH);
     if (spec->hidden < 4) {

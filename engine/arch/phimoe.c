@@ -1,8 +1,7 @@
 /* Phi-3.5-MoE: Abdin et al. 2024; transformers models/phimoe. Layer norms, biases, and routing by SparseMixer
- * (Liu et al. 2023): two experts, each weighed among those whose scores are near its own. Its long rotary
- * factors come with a factor on cos and sin of their own for short and for long sequences. transformers 5.23
- * switches that factor with the length but always takes the short list of frequencies; the published model
- * takes the long one for long sequences, and so does this. */
+ * (Liu et al. 2023): two experts, each weighed among those whose scores are near its own. Its rotary scaling
+ * comes with a factor on cos and sin of its own for short and for long sequences. As in transformers 5.23
+ * that factor alone follows the length: the frequencies are always those of a short sequence. */
 #include "engine/arch/experts.h"
 
 #define AT  "layers.%d.block_sparse_moe."
@@ -19,12 +18,13 @@ static const char *const names[AS_SLOT_COUNT] = {
 /* short_mscale and long_mscale of the rotary parameters, which replace the scaling's own factor. */
 static void read_factors(as_config *c, as_rope_spec *rope)
 {
-    json_t *from = json_object_get(c->root, "rope_parameters");
-    if (!json_is_object(from)) from = json_object_get(c->root, "rope_scaling");
-    if (rope->scaling == AS_ROPE_PLAIN || !json_is_object(from)) return;
+    const json_t *from = as_config_rope_object(c);
+    if (rope->scaling == AS_ROPE_PLAIN || !from) return;
     as_config fields;
     as_config_init(&fields, from);
     rope->attention_factor = as_config_number_in(&fields, "short_mscale", rope->attention_factor, 0, 1e6);
+    rope->long_factor = rope->short_factor;
+    if (rope->scaling == AS_ROPE_DYNAMIC) rope->scaling = AS_ROPE_PLAIN;
     rope->long_attention_factor = as_config_number_in(&fields, "long_mscale", rope->attention_factor, 0, 1e6);
     if (c->rc == AS_OK && fields.rc != AS_OK) {
         c->rc = fields.rc;
@@ -45,14 +45,9 @@ static void describe(as_config *c, as_model_spec *spec)
     as_moe_spec moe = as_spec_experts(c, &(as_expert_keys){.count = "num_local_experts",
                                                            .other_count = "num_experts",
                                                            .count_default = 16,
-                                                           .top_k = "num_experts_per_tok",
+                                                           .top_k = "", /* whatever the config says */
                                                            .top_k_default = 2,
                                                            .width = "intermediate_size"});
-    if (moe.top_k != 2) {
-        as_config_fail(c, AS_E_UNSUPPORTED,
-                       "\"num_experts_per_tok\" is %lld: SparseMixer is defined for 2 experts",
-                       (long long)moe.top_k);
-    }
     moe.route = AS_ROUTE_SPARSEMIXER;
     moe.jitter = (float)as_config_number_in(c, "router_jitter_noise", 0.01, 0, 1e6);
     spec->intermediate = moe.width;

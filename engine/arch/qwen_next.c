@@ -58,12 +58,18 @@ static as_delta_spec describe_delta(as_config *c, as_delta_layout layout, double
                            .decay = AS_DECAY_SOFTPLUS,
                            .gate_act = AS_ACT_SILU, /* whatever hidden_act says */
                            .eps = (float)eps};
-    if (delta.value_heads % delta.key_heads) {
+    return delta;
+}
+
+static void add_delta(as_config *c, as_model_spec *spec, int64_t layer, const as_delta_spec *delta,
+                      as_norm_spec norm)
+{
+    if (delta->value_heads % delta->key_heads) {
         as_config_fail(c, AS_E_INPUT,
                        "\"linear_num_value_heads\" is %lld, not a multiple of \"linear_num_key_heads\" %lld",
-                       (long long)delta.value_heads, (long long)delta.key_heads);
+                       (long long)delta->value_heads, (long long)delta->key_heads);
     }
-    return delta;
+    as_spec_add_mixer(c, spec, layer, &as_block_delta, delta, norm);
 }
 
 static as_attention_spec describe_attention(as_config *c, as_model_spec *spec, double eps)
@@ -157,7 +163,7 @@ static void describe(as_config *c, as_model_spec *spec, const defaults *family)
         if (is_attention(c, i, spec->layer_count, interval)) {
             as_spec_add_mixer(c, spec, i, &as_block_attention, &attention, norm);
         } else {
-            as_spec_add_mixer(c, spec, i, &as_block_delta, &delta, norm);
+            add_delta(c, spec, i, &delta, norm);
         }
         if (experts > 0 && (i + 1) % every == 0 && !is_listed(c, "mlp_only_layers", i)) {
             as_spec_add_ffn(c, spec, i, &as_block_moe, &moe, norm);
@@ -196,10 +202,6 @@ static void describe_moe(as_config *c, as_model_spec *spec)
 
 const as_family as_family_qwen3_next = {.architectures = {"Qwen3NextForCausalLM"}, .describe = describe_next};
 const as_family as_family_qwen3_5 = {
-    .architectures = {"Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration"},
-    .nested = "text_config",
-    .describe = describe_dense};
+    .architectures = {"Qwen3_5ForCausalLM"}, .nested = "text_config", .describe = describe_dense};
 const as_family as_family_qwen3_5_moe = {
-    .architectures = {"Qwen3_5MoeForCausalLM", "Qwen3_5MoeForConditionalGeneration"},
-    .nested = "text_config",
-    .describe = describe_moe};
+    .architectures = {"Qwen3_5MoeForCausalLM"}, .nested = "text_config", .describe = describe_moe};

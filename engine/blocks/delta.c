@@ -29,15 +29,21 @@ static widths widths_of(const as_delta_spec *d)
 /* ---- weights ---------------------------------------------------------------------------------------------
  */
 
-/* One tensor for the channels of queries, keys and values, or one of each. */
+/* One tensor for the channels of queries, keys and values, or one of each; or the one cut in three wherever
+ * the cuts fall, which is how save_pretrained undoes a join. */
 static as_code bind_conv(as_binder *binder, const as_delta_spec *d, const float **out, as_error *err)
 {
     widths at = widths_of(d);
-    if (as_binder_has(binder, AS_SLOT_LINEAR_CONV, ".weight")) {
+    bool in_one = !as_binder_names(binder, AS_SLOT_LINEAR_CONV_Q) ||
+                  as_binder_has(binder, AS_SLOT_LINEAR_CONV, ".weight") ||
+                  !as_binder_has(binder, AS_SLOT_LINEAR_CONV_Q, ".weight");
+    if (in_one) {
         return as_bind_vector(binder, AS_SLOT_LINEAR_CONV, ".weight", at.mixed * d->taps, out, err);
     }
     const as_slot slots[3] = {AS_SLOT_LINEAR_CONV_Q, AS_SLOT_LINEAR_CONV_K, AS_SLOT_LINEAR_CONV_V};
-    const int64_t counts[3] = {at.key * d->taps, at.key * d->taps, at.value * d->taps};
+    int64_t counts[3] = {at.key * d->taps, at.key * d->taps, at.value * d->taps}, stored[3], sum = 0;
+    for (int i = 0; i < 3; i++) sum += stored[i] = as_binder_elements(binder, slots[i], ".weight");
+    if (sum == at.mixed * d->taps) memcpy(counts, stored, sizeof counts);
     float *all;
     AS_TRY(as_bind_floats(binder, at.mixed * d->taps, &all, err));
     *out = all;

@@ -6,8 +6,10 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "engine/arch/arch.h"
+#include "engine/arch/text_parts.h"
 #include "engine/blocks/block.h"
+#include "engine/blocks/mamba.h"
+#include "engine/blocks/moe.h"
 
 static json_t *parse(const char *text)
 {
@@ -162,7 +164,7 @@ static const broken cases[] = {
     {"GPTNeoXForCausalLM", "{\"rotary_pct\": 1e300}", AS_E_INPUT, {"\"rotary_pct\""}},
     {"GPTNeoXForCausalLM", "{\"rotary_pct\": -0.25}", AS_E_INPUT, {"\"rotary_pct\" is -0.25"}},
     {"GPTNeoXForCausalLM", "{\"rotary_emb_base\": 0}", AS_E_INPUT, {"\"rotary_emb_base\" is 0"}},
-    {"GPTNeoXForCausalLM", "{\"partial_rotary_factor\": NaN}", AS_E_INPUT, {"\"partial_rotary_factor\""}},
+    {"GlmForCausalLM", "{\"partial_rotary_factor\": NaN}", AS_E_INPUT, {"\"partial_rotary_factor\""}},
     {"GPTNeoXForCausalLM",
      "{\"rope_parameters\": {\"partial_rotary_factor\": 1e300}}",
      AS_E_INPUT,
@@ -207,8 +209,8 @@ static const broken cases[] = {
     {"GPT2LMHeadModel", "{\"n_inner\": 0}", AS_E_INPUT, {"\"n_inner\" is 0"}},
     {"OPTForCausalLM", "{\"activation_function\": \"swoosh\"}", AS_E_UNSUPPORTED, {"swoosh"}},
     {"OPTForCausalLM", "{\"word_embed_proj_dim\": -4}", AS_E_INPUT, {"\"word_embed_proj_dim\" is -4"}},
-    {"GPTJForCausalLM", "{\"rotary_dim\": 7}", AS_E_INPUT, {"7 elements of heads of 16", "pairs"}},
-    {"GPTJForCausalLM", "{\"rotary_dim\": 18}", AS_E_INPUT, {"18 elements of heads of 16"}},
+    {"GPTJForCausalLM", "{\"rotary_dim\": 7}", AS_E_INPUT, {"\"head_dim\" is 16, of which 7", "pairs"}},
+    {"GPTJForCausalLM", "{\"rotary_dim\": 18}", AS_E_INPUT, {"\"head_dim\" is 16, of which 18"}},
     {"CodeGenForCausalLM", "{\"num_attention_heads\": 2}", AS_E_INPUT, {"\"n_head\" is 2", "4 parts"}},
     {"GPTNeoForCausalLM",
      "{\"attention_types\": [[[\"global\", \"local\"], 2]]}",
@@ -257,7 +259,7 @@ static const broken cases[] = {
      {"\"ffn_mult\" is 0"}},
     {"InternLMForCausalLM", "{\"rotary\": {\"type\": \"twisted\"}}", AS_E_UNSUPPORTED, {"twisted"}},
     {"MiniCPMForCausalLM", "{\"num_experts\": 8}", AS_E_UNSUPPORTED, {"\"num_experts\""}},
-    {"QWenLMHeadModel", "{\"kv_channels\": 5}", AS_E_INPUT, {"5 elements of heads of 5"}},
+    {"QWenLMHeadModel", "{\"kv_channels\": 5}", AS_E_INPUT, {"\"head_dim\" is 5"}},
     /* experts, states */
     {"MixtralForCausalLM",
      "{\"num_local_experts\": 4, \"num_experts_per_tok\": 5}",
@@ -407,6 +409,67 @@ Test(config, every_family_reads_a_sound_configuration)
     cr_assert_geq(families, 8);
 }
 
+Test(config, every_text_part_has_its_class_sizes)
+{
+    const char *name;
+    for (int64_t i = 0; (name = as_text_part_at(i)); i++) {
+        json_t *config =
+            json_pack("{s:[s], s:{s:i}}", "architectures", name, "text_config", "num_attention_heads", 64);
+        as_model_spec spec;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", name, err.text);
+        cr_assert_str_eq(spec.architecture, name);
+        cr_assert_gt(spec.hidden, 100, "%s", name);
+        cr_assert_gt(spec.layer_count, 3, "%s", name);
+        cr_assert_gt(spec.vocab, 3000, "%s", name);
+        json_decref(config);
+        as_model_spec_free(&spec);
+    }
+}
+
+static void expect_text_part(const char *text, int64_t layers, bool scaled)
+{
+    json_t *config = json_loads(text, 0, NULL);
+    as_model_spec spec;
+    as_error err;
+    cr_assert(config, "%s", text);
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", text, err.text);
+    cr_assert_eq(spec.layer_count, layers, "%s: %lld layers", text, (long long)spec.layer_count);
+    cr_assert_eq(spec.logit_scale != 0 && spec.logit_scale != 1, scaled, "%s: scale %g", text,
+                 (double)spec.logit_scale);
+    json_decref(config);
+    as_model_spec_free(&spec);
+}
+
+Test(config, a_text_part_is_found_wherever_it_is_nested)
+{
+    expect_text_part("{\"architectures\": [\"LlavaForConditionalGeneration\"], \"text_config\": "
+                     "{\"model_type\": \"qwen2\", \"num_hidden_layers\": 3}}",
+                     3, false);
+    expect_text_part("{\"architectures\": [\"InternVLChatModel\"], \"llm_config\": "
+                     "{\"model_type\": \"internlm2\", \"num_hidden_layers\": 5}}",
+                     5, false);
+    expect_text_part("{\"architectures\": [\"MultiModalityCausalLM\"], \"language_config\": "
+                     "{\"model_type\": \"llama\", \"num_hidden_layers\": 7}}",
+                     7, false);
+    expect_text_part("{\"architectures\": [\"Qwen2_5OmniModel\"], \"thinker_config\": {\"text_config\": "
+                     "{\"num_hidden_layers\": 9}}, \"talker_config\": {\"num_hidden_layers\": 2}}",
+                     9, false);
+    expect_text_part("{\"architectures\": [\"Qwen2VLForConditionalGeneration\"], \"num_hidden_layers\": 4}",
+                     4, false);
+}
+
+Test(config, the_scale_of_the_logits_is_the_class_s)
+{
+    expect_text_part("{\"architectures\": [\"AyaVisionForConditionalGeneration\"], \"text_config\": "
+                     "{\"model_type\": \"cohere2\", \"num_hidden_layers\": 4, \"logit_scale\": 0.25}}",
+                     4, false);
+    expect_text_part(
+        "{\"architectures\": [\"HyperCLOVAXVisionV2ForConditionalGeneration\"], \"text_config\": "
+        "{\"model_type\": \"hyperclovax\", \"num_hidden_layers\": 4, \"logits_scaling\": 0.25}}",
+        4, true);
+}
+
 /* ---- two forms, one spec ---------------------------------------------------------------------------------
  */
 
@@ -442,9 +505,28 @@ Test(config, the_older_and_the_newer_form_agree)
          "\"original_max_position_embeddings\": 64}}"},
         {LLAMA, "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
          "{\"rope_parameters\": {\"type\": \"linear\", \"rope_type\": \"linear\", \"factor\": 2.0}}"},
+        /* where a config has both the older goes before */
+        {LLAMA, "{\"rope_theta\": 700.0, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
+         "{\"rope_theta\": 700.0, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, "
+         "\"rope_parameters\": {\"rope_type\": \"dynamic\", \"rope_theta\": 500.0, \"factor\": 4.0}}"},
         {"GPTNeoXForCausalLM", "{\"rotary_pct\": 0.5, \"rotary_emb_base\": 20000}",
          "{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 20000.0, "
          "\"partial_rotary_factor\": 0.5}}"},
+        /* rope_scaling goes before rope_parameters, unless it is empty */
+        {LLAMA,
+         "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": {\"rope_theta\": "
+         "5}}",
+         "{\"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 2}}"},
+        {LLAMA, "{\"rope_scaling\": {}, \"rope_parameters\": {\"rope_theta\": 5}}", "{\"rope_theta\": 5}"},
+        /* each family's own names of the base and the share, and no others */
+        {"GPTNeoXForCausalLM", "{\"rope_theta\": 5, \"partial_rotary_factor\": 0.5}", "{}"},
+        {"BambaForCausalLM", "{\"partial_rotary_factor\": 1.0}", "{}"},
+        {"GlmForCausalLM", "{\"partial_rotary_factor\": null}", "{\"partial_rotary_factor\": 1.0}"},
+        {"DbrxForCausalLM", "{\"attn_config\": {\"rope_theta\": 5}}", "{}"},
+        {"Cohere2MoeForCausalLM", "{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2}}", "{}"},
+        /* an empty object is a statement, and takes the place of the family's own scaling */
+        {"ApertusForCausalLM", "{\"rope_parameters\": {}}",
+         "{\"rope_parameters\": {\"rope_type\": \"default\"}}"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         json_t *older = config_with(pairs[i].architecture, pairs[i].older),
@@ -506,6 +588,79 @@ Test(config, the_context_is_one_for_all)
     json_decref(config);
 }
 
+static as_model_spec spec_of(const char *architecture, const char *changes)
+{
+    json_t *config = config_with(architecture, changes);
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", architecture, err.text);
+    json_decref(config);
+    return spec;
+}
+
+/* OLMo 3's class takes rope_theta for the full layers alone, null for the default; and transformers looks for
+ * YaRN's truncate beside the layer types, not under them. */
+Test(config, rotary_parameters_of_layer_types_are_read_as_transformers_does)
+{
+    as_model_spec spec = spec_of("Olmo3ForCausalLM", "{\"rope_theta\": 700.0}");
+    cr_assert_eq(spec.rope_count, 2);
+    cr_assert_eq(spec.ropes[0].theta, 700);
+    cr_assert_eq(spec.ropes[1].theta, 500000);
+    as_model_spec_free(&spec);
+    spec =
+        spec_of("Olmo3ForCausalLM", "{\"rope_parameters\": {\"sliding_attention\": null, \"full_attention\": "
+                                    "{\"rope_type\": \"yarn\", \"factor\": 4, \"truncate\": false}}}");
+    cr_assert_eq(spec.rope_count, 2);
+    cr_assert(!spec.ropes[0].no_truncate);
+    cr_assert_eq(spec.ropes[1].scaling, AS_ROPE_PLAIN);
+    cr_assert_eq(spec.ropes[1].theta, 500000);
+    as_model_spec_free(&spec);
+}
+
+Test(config, layer_types_have_older_names)
+{
+    as_model_spec spec = spec_of("Qwen3NextForCausalLM", "{\"layer_types\": [\"attention\", \"mamba\"]}");
+    cr_assert_str_eq(spec.layers[0].steps[0].block->name, "attention");
+    cr_assert_str_neq(spec.layers[1].steps[0].block->name, "attention");
+    as_model_spec_free(&spec);
+}
+
+/* SparseMixer chooses two experts whatever the config says; HunYuan's class knows its fields by other names
+ * too; a null rope_interleave is none. */
+Test(config, fields_mean_what_the_class_makes_of_them)
+{
+    as_model_spec spec = spec_of("PhimoeForCausalLM", "{\"num_experts_per_tok\": 4}");
+    cr_assert_eq(((const as_moe_spec *)spec.layers[0].steps[1].form)->top_k, 2);
+    as_model_spec_free(&spec);
+    spec = spec_of("HunYuanMoEV1ForCausalLM", "{\"num_experts_per_tok\": 3, \"num_local_experts\": 5}");
+    cr_assert_eq(((const as_moe_spec *)spec.layers[0].steps[1].form)->top_k, 3);
+    cr_assert_eq(((const as_moe_spec *)spec.layers[0].steps[1].form)->experts, 5);
+    as_model_spec_free(&spec);
+    spec = spec_of("YoutuForCausalLM", "{\"rope_interleave\": null}");
+    cr_assert_eq(spec.ropes[0].kind, AS_ROPE_HALF);
+    as_model_spec_free(&spec);
+}
+
+/* Where the class has no check the size of a head is rounded down. */
+Test(config, heads_need_not_fill_the_width)
+{
+    as_model_spec spec = spec_of("MistralForCausalLM", "{\"hidden_size\": 50}");
+    cr_assert_eq(spec.head_dim, 12);
+    as_model_spec_free(&spec);
+}
+
+/* A text part may say alone that its head is tied. */
+Test(config, a_part_is_tied_by_its_own_word)
+{
+    as_model_spec spec =
+        spec_of("Qwen3_5ForConditionalGeneration", "{\"tie_word_embeddings\": false, \"text_config\": "
+                                                   "{\"tie_word_embeddings\": true, \"hidden_size\": 64, "
+                                                   "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
+                                                   "\"num_key_value_heads\": 2, \"vocab_size\": 100}}");
+    cr_assert(spec.tied_head);
+    as_model_spec_free(&spec);
+}
+
 Test(config, null_is_the_default_where_transformers_takes_it_so)
 {
     json_t *config =
@@ -518,6 +673,79 @@ Test(config, null_is_the_default_where_transformers_takes_it_so)
     cr_assert_eq(spec.head_dim, 16);
     cr_assert_eq(spec.ropes[0].theta, 10000);
     cr_assert_eq(((const as_mlp_spec *)spec.layers[0].steps[1].form)->act, AS_ACT_SILU);
+    as_model_spec_free(&spec);
+    json_decref(config);
+}
+
+/* A configuration saved without its model names no class; its type tells it. */
+Test(config, the_type_stands_for_a_missing_class)
+{
+    static const char *const pairs[][2] = {{"llama", "LlamaForCausalLM"},
+                                           {"gpt_neox", "GPTNeoXForCausalLM"},
+                                           {"gpt2", "GPT2LMHeadModel"},
+                                           {"openai-gpt", "OpenAIGPTLMHeadModel"},
+                                           {"gemma3_text", "Gemma3ForCausalLM"},
+                                           {"ernie4_5_moe", "Ernie4_5_MoeForCausalLM"},
+                                           {"deepseek_v3", "DeepseekV3ForCausalLM"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        json_t *config = config_with("", "{\"architectures\": \"ABSENT\"}");
+        json_object_set_new(config, "model_type", json_string(pairs[i][0]));
+        as_model_spec spec;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", pairs[i][0], err.text);
+        cr_assert_str_eq(spec.architecture, pairs[i][1]);
+        as_model_spec_free(&spec);
+        json_decref(config);
+    }
+}
+
+/* In the oracle's conditions null is false, whatever a switch is where it is absent. */
+Test(config, a_null_switch_is_off)
+{
+    json_t *config = config_with("MambaForCausalLM", "{\"use_conv_bias\": null}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    cr_assert(!((const as_mamba_spec *)spec.layers[0].steps[0].form)->conv_bias);
+    as_model_spec_free(&spec);
+    json_decref(config);
+}
+
+/* Of Gemma's scaling in the older form only rope_type counts. */
+Test(config, type_without_rope_type_is_nothing_to_gemma)
+{
+    static const struct {
+        const char *scaling;
+        as_rope_scaling expected;
+    } forms[] = {{"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 8}}", AS_ROPE_PLAIN},
+                 {"{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8}}", AS_ROPE_LINEAR},
+                 {"{\"rope_parameters\": {\"full_attention\": {\"type\": \"linear\", \"factor\": 8}}}",
+                  AS_ROPE_LINEAR},
+                 {"{\"rope_parameters\": {\"full_attention\": null}}", AS_ROPE_PLAIN}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        json_t *config = config_with("Gemma3ForCausalLM", forms[i].scaling);
+        as_model_spec spec;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+        cr_assert_eq(spec.rope_count, 2);
+        cr_assert_eq(spec.ropes[0].scaling, forms[i].expected, "%s", forms[i].scaling);
+        cr_assert_eq(spec.ropes[0].theta, 1e6);
+        as_model_spec_free(&spec);
+        json_decref(config);
+    }
+}
+
+/* GPT-Neo's attention_layers goes before attention_types, which may be of another length. */
+Test(config, a_kind_for_each_layer_goes_before_the_pattern)
+{
+    json_t *config = config_with("GPTNeoForCausalLM",
+                                 "{\"attention_layers\": [\"local\", \"global\"], \"window_size\": 7, "
+                                 "\"attention_types\": [[[\"global\", \"local\"], 12]]}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(((const as_attention_spec *)spec.layers[0].steps[0].form)->window, 7);
+    cr_assert_eq(((const as_attention_spec *)spec.layers[1].steps[0].form)->window, 0);
     as_model_spec_free(&spec);
     json_decref(config);
 }

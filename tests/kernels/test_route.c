@@ -62,6 +62,9 @@ Test(route, weights_are_divided_by_a_norm_that_has_a_least)
     check(args, 2, (const int[]){0, 3}, (const double[]){a / sqrt(a * a + b * b), b / sqrt(a * a + b * b)});
     args.norm_power = 1;
     check(args, 2, (const int[]){0, 3}, (const double[]){a / (a + b), b / (a + b)});
+    args.norm_added = 0.5f;
+    check(args, 2, (const int[]){0, 3}, (const double[]){a / (a + b + 0.5), b / (a + b + 0.5)});
+    args.norm_added = 0;
     args.norm_least = 4;
     check(args, 2, (const int[]){0, 3}, (const double[]){a / 4, b / 4});
 }
