@@ -7,6 +7,11 @@
 /* Of the text part of a model with other towers. */
 extern const char *const as_gemma_prefixes[], *const as_gemma_ignored[];
 
+/* The same norm in another slot. */
+as_norm_spec as_gemma_norm_at(as_norm_spec norm, as_slot slot);
+/* Norms on the heads of queries and keys and, without a weight, of values; scores as they are. */
+void as_gemma_norm_heads(as_attention_spec *attention, as_norm_spec norm);
+
 /* Layers from which on keys and values are those of an earlier one (num_kv_shared_layers, from the end);
  * layer_count: none. What the later layers' checkpoints still hold of their own is ignored. */
 int64_t as_gemma_first_shared(as_config *config, as_model_spec *spec, int64_t default_shared);

@@ -44,12 +44,6 @@ typedef struct parts {
     bool *slides; /* [layers] */
 } parts;
 
-static as_norm_spec norm_at(as_norm_spec norm, as_slot slot)
-{
-    norm.slot = slot;
-    return norm;
-}
-
 /* Below which of its values a share p of a normal distribution lies. */
 static double normal_quantile(double p)
 {
@@ -111,11 +105,7 @@ static void read_attention(as_config *c, as_model_spec *spec, parts *p)
     p->sliding_rope = as_config_rope(c, &sliding, spec);
     bool bias = as_config_bool(c, "attention_bias", false);
     p->attention = as_spec_attention(spec, p->full_rope, bias, bias);
-    p->attention.scale = 1;
-    p->attention.q_norm = norm_at(p->norm, AS_SLOT_Q_NORM);
-    p->attention.k_norm = norm_at(p->norm, AS_SLOT_K_NORM);
-    p->attention.v_norm = p->norm;
-    p->attention.v_norm.weightless = true;
+    as_gemma_norm_heads(&p->attention, p->norm);
     p->window = as_spec_window(c, 512);
     p->first_shared = as_gemma_first_shared(c, spec, 15);
     p->slides = AS_ARENA_NEW_ARRAY(&spec->arena, bool, spec->layer_count);
@@ -135,18 +125,19 @@ static void read_streams(as_config *c, as_model_spec *spec, parts *p)
                        "\"altup_active_idx\" is %lld, expected 0 to less than \"altup_num_inputs\" %lld",
                        (long long)active, (long long)streams);
     }
-    p->altup = (as_altup_spec){
-        .streams = streams, .active = active, .router_norm = norm_at(p->norm, AS_SLOT_ALTUP_ROUTER_NORM)};
+    p->altup = (as_altup_spec){.streams = streams,
+                               .active = active,
+                               .router_norm = as_gemma_norm_at(p->norm, AS_SLOT_ALTUP_ROUTER_NORM)};
     p->laurel = (as_laurel_spec){.rank = as_config_size_or(c, "laurel_rank", 64, AS_MOST_WIDTH),
-                                 .norm = norm_at(p->norm, AS_SLOT_LAUREL_NORM)};
+                                 .norm = as_gemma_norm_at(p->norm, AS_SLOT_LAUREL_NORM)};
     p->per_layer = (as_per_layer_spec){
         .width = as_config_size_or(c, "hidden_size_per_layer_input", 256, AS_MOST_WIDTH),
         .layers = spec->layer_count,
         .vocab = as_config_size_or(c, "vocab_size_per_layer_input", 262144, AS_MOST_WIDTH * 4),
         .at = streams * spec->hidden,
         .act = p->mlp.act,
-        .in_norm = norm_at(p->norm, AS_SLOT_PER_LAYER_IN_NORM),
-        .out_norm = norm_at(p->norm, AS_SLOT_PER_LAYER_NORM),
+        .in_norm = as_gemma_norm_at(p->norm, AS_SLOT_PER_LAYER_IN_NORM),
+        .out_norm = as_gemma_norm_at(p->norm, AS_SLOT_PER_LAYER_NORM),
         .scaled = as_config_bool(c, "altup_correct_scale", true),
         .other_streams = streams - 1,
         .other_at = spec->hidden};
@@ -174,18 +165,18 @@ static void add_layer(as_config *c, as_model_spec *spec, int64_t i, const parts 
     }
     add_edge(c, spec, i, &as_block_altup_predict, &p->altup, AS_STEP_REPLACES);
     as_step *step = as_spec_add_mixer(c, spec, i, &as_block_attention, &p->attention, p->norm);
-    step->out_norm = norm_at(p->norm, AS_SLOT_NORM_1_POST);
+    step->out_norm = as_gemma_norm_at(p->norm, AS_SLOT_NORM_1_POST);
     if (p->attention.shared_cache) {
         int64_t from = as_gemma_cache_layer(c, p->slides, p->first_shared, i);
         step->cache_layer = from + 1;
         step->cache_shift = leading_steps(from) - leading_steps(i);
     }
     step = as_spec_add_step(c, spec, i, &as_block_laurel, NULL, &p->laurel);
-    step->in_norm = norm_at(p->norm, AS_SLOT_NORM_1);
+    step->in_norm = as_gemma_norm_at(p->norm, AS_SLOT_NORM_1);
     step->parallel = true;
     step->residual_scale = step->stream_scale = (float)M_SQRT1_2;
     step = as_spec_add_ffn(c, spec, i, &as_block_mlp, &p->mlp, p->norm);
-    step->out_norm = norm_at(p->norm, AS_SLOT_NORM_2_POST);
+    step->out_norm = as_gemma_norm_at(p->norm, AS_SLOT_NORM_2_POST);
     add_edge(c, spec, i, &as_block_altup_correct, &p->altup, AS_STEP_REPLACES);
     add_edge(c, spec, i, &as_block_per_layer, &p->per_layer, AS_STEP_KEEPS);
     if (i == spec->layer_count - 1) {

@@ -4,9 +4,9 @@
  * (models/gemma4_unified) have neither the per-layer inputs nor the experts. Norms are stored whole, not less
  * one. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "engine/arch/experts.h"
 #include "engine/arch/gemma.h"
 #include "engine/blocks/per_layer.h"
@@ -53,12 +53,6 @@ typedef struct parts {
     bool *slides;               /* [layers] */
 } parts;
 
-static as_norm_spec norm_at(as_norm_spec norm, as_slot slot)
-{
-    norm.slot = slot;
-    return norm;
-}
-
 /* ---- heads -----------------------------------------------------------------------------------------------
  */
 
@@ -67,7 +61,7 @@ static const json_t *layer_entry(const json_t *entries, int64_t layer)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)entries, key, value)
+    json_object_foreach((json_t *)entries, key, value)
     {
         if (strtoll(key, NULL, 10) == layer) return value;
     }
@@ -79,7 +73,7 @@ static void check_entry(as_config *c, const json_t *entry, int64_t layer)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)entry, key, value)
+    json_object_foreach((json_t *)entry, key, value)
     {
         if (strcmp(key, "head_dim") == 0 || strcmp(key, "num_key_value_heads") == 0) continue;
         if (json_equal(value, json_object_get(c->root, key))) continue;
@@ -180,11 +174,7 @@ static void read_attention(as_config *c, as_model_spec *spec, parts *p)
     p->sliding_rope = as_config_rope(c, &sliding, spec);
     bool bias = as_config_bool(c, "attention_bias", false);
     p->attention = as_spec_attention(spec, p->full_rope, bias, bias);
-    p->attention.scale = 1;
-    p->attention.q_norm = norm_at(p->norm, AS_SLOT_Q_NORM);
-    p->attention.k_norm = norm_at(p->norm, AS_SLOT_K_NORM);
-    p->attention.v_norm = p->norm;
-    p->attention.v_norm.weightless = true;
+    as_gemma_norm_heads(&p->attention, p->norm);
     p->window = as_spec_window(c, 512);
     p->first_shared = as_gemma_first_shared(c, spec, 0);
     p->wide = as_config_bool(c, "use_double_wide_mlp", false);
@@ -203,8 +193,8 @@ static void read_per_layer(as_config *c, as_model_spec *spec, parts *p)
         .layers = spec->layer_count,
         .vocab = as_config_size_or(c, "vocab_size_per_layer_input", 262144, AS_MOST_WIDTH * 4),
         .act = p->mlp.act,
-        .in_norm = norm_at(p->norm, AS_SLOT_PER_LAYER_IN_NORM),
-        .out_norm = norm_at(p->norm, AS_SLOT_PER_LAYER_NORM)};
+        .in_norm = as_gemma_norm_at(p->norm, AS_SLOT_PER_LAYER_IN_NORM),
+        .out_norm = as_gemma_norm_at(p->norm, AS_SLOT_PER_LAYER_NORM)};
     spec->carried = spec->layer_count * p->per_layer.width;
 }
 
@@ -217,13 +207,13 @@ static void read_experts(as_config *c, const as_model_spec *spec, parts *p)
                                                   .width = "moe_intermediate_size"});
     p->moe.act = p->mlp.act;
     p->moe.normalise = true;
-    p->moe.router_norm = norm_at(p->norm, AS_SLOT_ROUTER_NORM);
+    p->moe.router_norm = as_gemma_norm_at(p->norm, AS_SLOT_ROUTER_NORM);
     p->moe.router_in_scale = 1 / sqrtf((float)spec->hidden);
     p->moe.expert_scale = true;
-    p->moe.in_norm = norm_at(p->norm, AS_SLOT_EXPERT_IN_NORM);
-    p->moe.out_norm = norm_at(p->norm, AS_SLOT_EXPERT_OUT_NORM);
-    p->moe.shared_in_norm = norm_at(p->norm, AS_SLOT_NORM_2);
-    p->moe.shared_out_norm = norm_at(p->norm, AS_SLOT_SHARED_OUT_NORM);
+    p->moe.in_norm = as_gemma_norm_at(p->norm, AS_SLOT_EXPERT_IN_NORM);
+    p->moe.out_norm = as_gemma_norm_at(p->norm, AS_SLOT_EXPERT_OUT_NORM);
+    p->moe.shared_in_norm = as_gemma_norm_at(p->norm, AS_SLOT_NORM_2);
+    p->moe.shared_out_norm = as_gemma_norm_at(p->norm, AS_SLOT_SHARED_OUT_NORM);
 }
 
 /* ---- layers ----------------------------------------------------------------------------------------------
@@ -238,7 +228,7 @@ static int leading_steps(const parts *p, int64_t layer)
 static void add_attention(as_config *c, as_model_spec *spec, int64_t i, const parts *p)
 {
     as_step *step = as_spec_add_mixer(c, spec, i, &as_block_attention, &p->attention, p->norm);
-    step->out_norm = norm_at(p->norm, AS_SLOT_NORM_1_POST);
+    step->out_norm = as_gemma_norm_at(p->norm, AS_SLOT_NORM_1_POST);
     if (!p->attention.shared_cache) return;
     int64_t from = as_gemma_cache_layer(c, p->slides, p->first_shared, i);
     step->cache_layer = from + 1;
@@ -253,7 +243,7 @@ static void add_layer(as_config *c, as_model_spec *spec, int64_t i, const parts 
     add_attention(c, spec, i, p);
     as_step *last = p->moe.experts ? as_spec_add_step(c, spec, i, &as_block_moe, "ffn", &p->moe)
                                    : as_spec_add_ffn(c, spec, i, &as_block_mlp, &p->mlp, p->norm);
-    last->out_norm = norm_at(p->norm, AS_SLOT_NORM_2_POST);
+    last->out_norm = as_gemma_norm_at(p->norm, AS_SLOT_NORM_2_POST);
     if (p->per_layer.width) last = as_spec_add_step(c, spec, i, &as_block_per_layer, NULL, &p->per_layer);
     last->scaled = true;
 }

@@ -13,6 +13,21 @@ const char *const as_gemma_ignored[] = {"*rotary_emb.inv_freq",
                                         "*altup.correct_output_scale",
                                         NULL};
 
+as_norm_spec as_gemma_norm_at(as_norm_spec norm, as_slot slot)
+{
+    norm.slot = slot;
+    return norm;
+}
+
+void as_gemma_norm_heads(as_attention_spec *attention, as_norm_spec norm)
+{
+    attention->scale = 1;
+    attention->q_norm = as_gemma_norm_at(norm, AS_SLOT_Q_NORM);
+    attention->k_norm = as_gemma_norm_at(norm, AS_SLOT_K_NORM);
+    attention->v_norm = norm;
+    attention->v_norm.weightless = true;
+}
+
 int64_t as_gemma_first_shared(as_config *c, as_model_spec *spec, int64_t default_shared)
 {
     static const char *const unused[] = {"*layers.%lld.self_attn.k_proj.*", "*layers.%lld.self_attn.v_proj.*",
