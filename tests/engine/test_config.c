@@ -23,14 +23,14 @@ static json_t *parse(const char *text)
  * "ABSENT" does. */
 static json_t *config_with(const char *architecture, const char *changes)
 {
-    json_t *config = parse(
-        "{\"hidden_size\": 64, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
-        "\"num_key_value_heads\": 2, \"intermediate_size\": 96, \"vocab_size\": 100, "
-        "\"max_position_embeddings\": 256, "
-        /* recurrent mixers */
-        "\"mamba_n_heads\": 4, \"mamba_d_ssm\": 128, \"num_heads\": 2, \"n_groups\": 1, "
-        "\"layers_block_type\": [\"mamba\", \"mamba\"], "
-        "\"num_experts\": 4, \"num_experts_per_tok\": 2, \"num_layers\": 2, \"num_kv_shared_layers\": 0}");
+    json_t *config = parse("{\"hidden_size\": 64, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "
+                           "\"num_key_value_heads\": 2, \"intermediate_size\": 96, \"vocab_size\": 100, "
+                           "\"max_position_embeddings\": 256, "
+                           /* recurrent mixers */
+                           "\"mamba_n_heads\": 4, \"mamba_d_ssm\": 128, \"num_heads\": 2, \"n_groups\": 1, "
+                           "\"layers_block_type\": [\"mamba\", \"mamba\"], "
+                           "\"num_local_experts\": 16, \"num_experts_per_tok\": 2, \"num_layers\": 2, "
+                           "\"num_kv_shared_layers\": 0}");
     json_t *list = json_array(), *over = parse(changes), *value;
     const char *key;
     json_array_append_new(list, json_string(architecture));
