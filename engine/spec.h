@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "kernels/ops.h"
 
-enum { AS_MAX_STEPS = 10, AS_MAX_ROPES = 4, AS_MAX_STATES = 4 };
+enum { AS_MAX_STEPS = 10, AS_MAX_ROPES = 8, AS_MAX_STATES = 4, AS_MAX_PLACEHOLDERS = 4 };
 
 typedef enum {
     AS_SLOT_NONE, /* no tensor */
@@ -63,6 +63,7 @@ typedef struct as_rope_spec {
     double beta_fast, beta_slow;              /* YARN */
     bool no_truncate;                         /* YARN: correction range not rounded */
     bool backward;                            /* turns by the negative angle */
+    int64_t every;                            /* turns by the position rounded down to a multiple; 0: of 1 */
     double attention_factor;                  /* on cos and sin; computed when the spec is made */
     double mscale_all_dim;                    /* latent attention: in its softmax scale; 0: none */
     double long_attention_factor; /* the same beyond original_context, where it differs; 0: it does not */
@@ -74,6 +75,12 @@ typedef struct as_rope_spec {
 
 struct as_block; /* blocks/block.h */
 
+/* A low-rank gate that a vector puts on itself: x sigmoid(up(silu(down(x)))). */
+typedef struct as_self_gate_spec {
+    int64_t rank; /* 0: none */
+    as_slot down, up;
+} as_self_gate_spec;
+
 /* What becomes of a block's output. */
 typedef enum {
     AS_STEP_ADDS,     /* it is added to the stream */
@@ -84,19 +91,23 @@ typedef enum {
 /* One block with its norms and its place in the residual stream:
  *   x: the stream, or what the layer was given where `parallel`
  *   y = out_norm(block(in_scale * in_norm(x)))
- *   stream = stream_norm(stream_scale * r + residual_scale * y), r: the stream, or in_norm(x) where
- *   `residual_normed`, or what the layer was given where `residual_entry`. */
+ *   stream = stream_norm(f * (stream_scale * r + residual_scale * y)), r: the stream, or in_norm(x) where
+ *   `residual_normed`, or what the layer was given where `residual_entry`; f: slot LAYER_SCALE, a number that
+ *   is 1 where the checkpoint has none, where `scaled`. */
 typedef struct as_step {
     const struct as_block *block;
     const void *form; /* the block's own description, block->form_size bytes */
     as_norm_spec in_norm, out_norm, stream_norm;
+    as_self_gate_spec in_gate; /* on what in_norm gives */
     as_step_effect effect;
     bool parallel;
     bool same_input; /* with parallel: reads what the step before read, its norm included; no in_norm */
     bool residual_normed, residual_entry;
+    bool scaled;   /* by f, see above */
     bool deferred; /* its output is added after the layer's last step; one step of a layer at most */
     float in_scale, residual_scale, stream_scale; /* 0 means 1 */
     int part;                                     /* %p in the names of its tensors */
+    const char *stem;                             /* %s there; NULL: nothing */
     int64_t cache_layer; /* 1 + the layer whose key/value cache the step reads; 0: its own */
     int cache_shift;     /* from this step's place in its layer to that of the cache's */
     /* The name of its stage: "mixer", "ffn"; "attention" where it stands beside a mixer; NULL: it has none.
@@ -113,6 +124,12 @@ typedef struct as_position_spec {
     void (*fill)(int64_t position, int64_t width, float *out); /* NULL: the table */
 } as_position_spec;
 
+/* Tokens that stand for what is no text: each is read as if it were another. */
+typedef struct as_placeholders {
+    int count;
+    int32_t tokens[AS_MAX_PLACEHOLDERS], read_as;
+} as_placeholders;
+
 typedef struct as_layer_spec {
     int step_count;
     as_step steps[AS_MAX_STEPS];
@@ -124,7 +141,9 @@ typedef struct as_model_spec {
     /* The widths that a reader expects to see; the layers hold the truth. */
     int64_t heads, kv_heads, head_dim, intermediate;
 
+    as_placeholders placeholders;
     float embed_scale;   /* 0 means 1 */
+    int64_t embed_rows;  /* of the embedding; 0: vocab */
     int64_t embed_width; /* of the embedding and the head where projections stand between; 0: hidden */
     as_position_spec positions;
     as_norm_spec embed_norm; /* after positions are added */
@@ -134,6 +153,9 @@ typedef struct as_model_spec {
     bool unit_head;    /* each row of the head is scaled to length one */
     float logit_scale; /* 0 means 1 */
     float logit_cap;   /* 0: none */
+    /* Tokens that are never continued with: their logits are the least float32. */
+    const int32_t *barred;
+    int64_t barred_count;
 
     int64_t carried; /* float32 of each row that blocks of one layer hand to those of later ones */
     bool streams;    /* there are several residual streams, carried; the one is of each layer's inside */
@@ -158,9 +180,14 @@ int64_t as_model_anew_beyond(const as_model_spec *spec);
 
 void as_model_spec_free(as_model_spec *spec);
 
+/* Whether a checkpoint may hold a tensor of that name which nothing asks for. */
+bool as_spec_ignores(const as_model_spec *spec, const char *name);
+
 /* The pattern of the names that a slot's tensor may have, without ".weight" and ".bias":
- *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part; '|' between the
- * names that different hubs give ^name    no prefix goes before it ~name    stored transposed, [in, out]
+ *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part, %s its stem; '|'
+ * between the names that different hubs give ^name    no prefix goes before it ~name    stored transposed,
+ * [in, out]
+ *   ~~name   the same unless it has the shape of one that is not
  *   name!    a whole name: no ".weight"; its bias is name_bias
  *   name#i/n part i of n equal parts of its rows; name#i%n rows i, i + n, i + 2n, ...
  * A pattern of experts without %e is one tensor of all, stacked. */

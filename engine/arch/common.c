@@ -99,8 +99,8 @@ int as_spec_plain_rope(as_config *config, as_model_spec *spec, as_rope_kind kind
                        double theta)
 {
     if (rotary < 2 || rotary % 2 || rotary > spec->head_dim) {
-        as_config_fail(config, AS_E_INPUT, "%lld elements of heads of %lld cannot be rotated in pairs",
-                       (long long)rotary, (long long)spec->head_dim);
+        as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
+                       (long long)spec->head_dim, (long long)rotary);
     }
     AS_BUG(spec->rope_count == AS_MAX_ROPES);
     spec->ropes[spec->rope_count] = (as_rope_spec){.kind = kind,
@@ -291,7 +291,7 @@ bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t 
     const char *type = as_config_layer_type(config, layer, spec->layer_count);
     if (!type) return by_rule;
     if (strcmp(type, "sliding_attention") == 0) return true;
-    if (strcmp(type, "full_attention") != 0) {
+    if (strcmp(type, "full_attention") != 0 && strcmp(type, "attention") != 0) {
         as_config_fail(config, AS_E_UNSUPPORTED,
                        "\"layer_types\"[%lld] is \"%s\", expected full_attention or "
                        "sliding_attention",
@@ -345,22 +345,6 @@ const char *as_slot_pattern(const as_model_spec *spec, as_slot slot)
 {
     const char *own = spec->names ? spec->names[slot] : NULL;
     return own ? own : llama_names[slot];
-}
-
-void as_spec_text_part(as_config *config, as_model_spec *spec, const char *const *prefixes,
-                       const char *const *ignored)
-{
-    const char **names = AS_ARENA_NEW_ARRAY(&spec->arena, const char *, AS_SLOT_COUNT);
-    if (!names) {
-        as_config_fail(config, AS_E_MEMORY, "out of memory for the names");
-        return;
-    }
-    if (spec->names) memcpy(names, spec->names, AS_SLOT_COUNT * sizeof *names);
-    names[AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head";
-    spec->names = names;
-    spec->prefixes = prefixes;
-    spec->ignored = ignored;
-    spec->tied_head |= json_is_true(json_object_get(config->outer, "tie_word_embeddings"));
 }
 
 const char *const as_llama_prefixes[] = {"model.", "", NULL};

@@ -3,6 +3,7 @@
  * adds norms behind both blocks, soft caps, a window in every other layer and a query scale of its own; 3
  * adds norms on queries and keys, and rotary bases of their own for layers with and without a window. */
 #include <math.h>
+#include <string.h>
 
 #include "engine/arch/gemma.h"
 
@@ -15,6 +16,9 @@ static const char *const names[AS_SLOT_COUNT] = {
 
 static void refuse_bidirectional(as_config *c)
 {
+    const char *whole = json_string_value(json_object_get(c->outer, "model_type"));
+    /* PaliGemma sees an image and its prompt in both directions, text by itself in one. */
+    if (whole && strcmp(whole, "paligemma") == 0) return;
     if (!as_config_bool(c, "use_bidirectional_attention", false)) return;
     as_config_fail(c, AS_E_UNSUPPORTED,
                    "\"use_bidirectional_attention\" is true: a model that embeds text does not generate it");
@@ -125,7 +129,7 @@ static void describe_gemma3(as_config *c, as_model_spec *spec)
 const as_family as_family_gemma = {.architectures = {"GemmaForCausalLM"}, .describe = describe_gemma};
 const as_family as_family_gemma2 = {.architectures = {"Gemma2ForCausalLM"}, .describe = describe_gemma2};
 const as_family as_family_gemma3 = {
-    .architectures = {"Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"},
+    .architectures = {"Gemma3ForCausalLM"},
     .nested = "text_config",
     .describe = describe_gemma3,
 };

@@ -1,11 +1,17 @@
 /* What Gemma's generations share; see gemma.h. */
 #include "engine/arch/gemma.h"
 
-const char *const as_gemma_prefixes[] = {"model.language_model.", "language_model.model.", "model.", "",
-                                         NULL};
-const char *const as_gemma_ignored[] = {
-    "*rotary_emb.inv_freq", "*vision_tower.*", "*multi_modal_projector.*",    "*audio_tower.*",
-    "*embed_vision.*",      "*embed_audio.*",  "*altup.correct_output_scale", NULL};
+const char *const as_gemma_prefixes[] = {
+    "model.language_model.", "language_model.model.", "language_model.", "model.", "", NULL};
+const char *const as_gemma_ignored[] = {"*rotary_emb.inv_freq",
+                                        "*vision_tower.*",
+                                        "*multi_modal_projector.*",
+                                        "*audio_tower.*",
+                                        "*embed_vision.*",
+                                        "*embed_audio.*",
+                                        "*vision_embedder.*",
+                                        "*altup.correct_output_scale",
+                                        NULL};
 
 int64_t as_gemma_first_shared(as_config *c, as_model_spec *spec, int64_t default_shared)
 {

@@ -121,7 +121,7 @@ static void describe(as_config *c, as_model_spec *spec)
 }
 
 const as_family as_family_llama4 = {
-    .architectures = {"Llama4ForCausalLM", "Llama4ForConditionalGeneration"},
+    .architectures = {"Llama4ForCausalLM"},
     .nested = "text_config",
     .describe = describe,
 };

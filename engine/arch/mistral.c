@@ -1,16 +1,8 @@
-/* Mistral and the text parts built on it: Jiang et al. 2023; transformers models/mistral, mistral3,
- * ministral3. Llama with a sliding window in every layer: a config without the field has a window of 4096,
- * null switches it off. Ministral has it in the layers that layer_types names; Ministral 3 has no window
- * unless it says so, and queries that grow with their position. */
-#include <string.h>
-
+/* Mistral and what is built on it: Jiang et al. 2023; transformers models/mistral, ministral, ministral3.
+ * Llama with a sliding window in every layer: a config without the field has a window of 4096, null switches
+ * it off. Ministral has it in the layers that layer_types names; Ministral 3 has no window unless it says so,
+ * and queries that grow with their position. */
 #include "engine/arch/arch.h"
-
-static const char *const nested_names[AS_SLOT_COUNT] = {[AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head"};
-static const char *const nested_prefixes[] = {"model.language_model.", "language_model.model.", "model.", "",
-                                              NULL};
-static const char *const nested_ignored[] = {"*rotary_emb.inv_freq", "*vision_tower.*",
-                                             "*multi_modal_projector.*", NULL};
 
 /* by_type: only the layers that layer_types names have the window. */
 static void finish(as_config *c, as_model_spec *spec, as_attention_spec attention, as_norm_spec norm,
@@ -21,11 +13,6 @@ static void finish(as_config *c, as_model_spec *spec, as_attention_spec attentio
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         if (by_type) attention.window = as_spec_layer_window(c, spec, i, true, window);
         as_spec_pre_norm_layer(c, spec, i, &attention, &mlp, norm);
-    }
-    if (c->outer != c->root) {
-        spec->names = nested_names;
-        spec->prefixes = nested_prefixes;
-        spec->ignored = nested_ignored;
     }
     as_spec_finish(c, spec, norm, false);
 }
@@ -73,23 +60,8 @@ static void describe_ministral3(as_config *c, as_model_spec *spec)
     finish(c, spec, attention, norm, false);
 }
 
-/* The text part says by its model_type which of the two it is. */
-static void describe_mistral3(as_config *c, as_model_spec *spec)
-{
-    if (as_config_says(c, "model_type", "ministral3")) {
-        describe_ministral3(c, spec);
-    } else {
-        describe_mistral(c, spec);
-    }
-}
-
 const as_family as_family_mistral = {.architectures = {"MistralForCausalLM"}, .describe = describe_mistral};
 const as_family as_family_ministral = {.architectures = {"MinistralForCausalLM"},
                                        .describe = describe_ministral};
 const as_family as_family_ministral3 = {.architectures = {"Ministral3ForCausalLM"},
                                         .describe = describe_ministral3};
-const as_family as_family_mistral3 = {
-    .architectures = {"Mistral3ForConditionalGeneration"},
-    .nested = "text_config",
-    .describe = describe_mistral3,
-};

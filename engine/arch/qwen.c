@@ -58,33 +58,34 @@ static void describe_qwen3(as_config *c, as_model_spec *spec)
     describe_normed(c, spec, &(defaults){.kv_heads = 32, .first_sliding = 28, .theta = 10000, .eps = 1e-6});
 }
 
-/* Older repositories hold the text part without a prefix of its own, and its fields beside the vision part's.
- */
-static const char *const vision_prefixes[] = {"model.language_model.", "language_model.model.", "model.", "",
-                                              NULL};
-static const char *const vision_ignored[] = {"*rotary_emb.inv_freq", "visual.*", "model.visual.*", NULL};
-
 static void describe_qwen2_vl(as_config *c, as_model_spec *spec)
 {
     describe_biased(c, spec, &(defaults){.kv_heads = 8, .first_sliding = 80, .theta = 1e6, .eps = 1e-5});
-    as_spec_text_part(c, spec, vision_prefixes, vision_ignored);
 }
 
 static void describe_qwen3_vl(as_config *c, as_model_spec *spec)
 {
     describe_normed(c, spec, &(defaults){.kv_heads = 32, .first_sliding = 28, .theta = 500000, .eps = 1e-6});
-    as_spec_text_part(c, spec, vision_prefixes, vision_ignored);
+}
+
+/* Cosmos 3 Omni (NVIDIA 2026), which reasons with Qwen3-VL's, under names of Diffusers; what generates
+ * images beside it, in every layer too, is left out. */
+static void describe_cosmos3_omni(as_config *c, as_model_spec *spec)
+{
+    static const char *const names[AS_SLOT_COUNT] = {
+        [AS_SLOT_Q] = "layers.%d.self_attn.q_proj|layers.%d.self_attn.to_q",
+        [AS_SLOT_K] = "layers.%d.self_attn.k_proj|layers.%d.self_attn.to_k",
+        [AS_SLOT_V] = "layers.%d.self_attn.v_proj|layers.%d.self_attn.to_v",
+        [AS_SLOT_O] = "layers.%d.self_attn.o_proj|layers.%d.self_attn.to_out",
+        [AS_SLOT_Q_NORM] = "layers.%d.self_attn.q_norm|layers.%d.self_attn.norm_q",
+        [AS_SLOT_K_NORM] = "layers.%d.self_attn.k_norm|layers.%d.self_attn.norm_k",
+    };
+    describe_qwen3_vl(c, spec);
+    spec->names = names;
 }
 
 const as_family as_family_qwen2 = {.architectures = {"Qwen2ForCausalLM"}, .describe = describe_qwen2};
 const as_family as_family_qwen3 = {.architectures = {"Qwen3ForCausalLM"}, .describe = describe_qwen3};
-const as_family as_family_qwen2_vl = {
-    .architectures = {"Qwen2VLForConditionalGeneration", "Qwen2_5_VLForConditionalGeneration"},
-    .nested = "text_config",
-    .describe = describe_qwen2_vl,
-};
-const as_family as_family_qwen3_vl = {
-    .architectures = {"Qwen3VLForConditionalGeneration"},
-    .nested = "text_config",
-    .describe = describe_qwen3_vl,
-};
+const as_family as_family_qwen2_vl = {.describe = describe_qwen2_vl};
+const as_family as_family_qwen3_vl = {.describe = describe_qwen3_vl};
+const as_family as_family_cosmos3_omni = {.describe = describe_cosmos3_omni};

@@ -82,5 +82,18 @@ static void describe_qwen3(as_config *c, as_model_spec *spec)
     add_layers(c, spec, attention, &rule);
 }
 
+/* The text part of Qwen3-VL's: its experts are published stacked and transposed. */
+static void describe_qwen3_vl(as_config *c, as_model_spec *spec)
+{
+    static const char *const names[AS_SLOT_COUNT] = {
+        [AS_SLOT_EXPERT_GATE] = "~~layers.%d.mlp.experts.gate_up_proj!#0/2",
+        [AS_SLOT_EXPERT_UP] = "~~layers.%d.mlp.experts.gate_up_proj!#1/2",
+        [AS_SLOT_EXPERT_DOWN] = "~~layers.%d.mlp.experts.down_proj!",
+    };
+    describe_qwen3(c, spec);
+    spec->names = names;
+}
+
 const as_family as_family_qwen2_moe = {.architectures = {"Qwen2MoeForCausalLM"}, .describe = describe_qwen2};
 const as_family as_family_qwen3_moe = {.architectures = {"Qwen3MoeForCausalLM"}, .describe = describe_qwen3};
+const as_family as_family_qwen3_vl_moe = {.describe = describe_qwen3_vl};

@@ -202,10 +202,6 @@ static void describe_moe(as_config *c, as_model_spec *spec)
 
 const as_family as_family_qwen3_next = {.architectures = {"Qwen3NextForCausalLM"}, .describe = describe_next};
 const as_family as_family_qwen3_5 = {
-    .architectures = {"Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration"},
-    .nested = "text_config",
-    .describe = describe_dense};
+    .architectures = {"Qwen3_5ForCausalLM"}, .nested = "text_config", .describe = describe_dense};
 const as_family as_family_qwen3_5_moe = {
-    .architectures = {"Qwen3_5MoeForCausalLM", "Qwen3_5MoeForConditionalGeneration"},
-    .nested = "text_config",
-    .describe = describe_moe};
+    .architectures = {"Qwen3_5MoeForCausalLM"}, .nested = "text_config", .describe = describe_moe};

@@ -1,9 +1,10 @@
 /* The families known, and how a config.json finds its own. */
+#include <ctype.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "engine/arch/arch.h"
+#include "engine/arch/text_parts.h"
 #include "engine/engine.h"
 
 #define AS_FAMILY(name) extern const as_family as_family_##name;
@@ -22,14 +23,23 @@ void as_model_spec_free(as_model_spec *spec)
     as_arena_free(&spec->arena);
 }
 
-const char *as_architecture_at(int64_t i)
+/* The i-th name of all, and its family; NULL past the last. */
+static const char *name_at(int64_t i, const as_family **family)
 {
-    for (const as_family *const *family = as_families; *family; family++) {
-        for (const char *const *name = (*family)->architectures; *name; name++) {
+    for (const as_family *const *at = as_families; *at; at++) {
+        for (const char *const *name = (*at)->architectures; *name; name++) {
+            *family = *at;
             if (i-- == 0) return *name;
         }
     }
-    return NULL;
+    *family = &as_family_text_part;
+    return as_text_part_at(i);
+}
+
+const char *as_architecture_at(int64_t i)
+{
+    const as_family *family;
+    return name_at(i, &family);
 }
 
 /* Levenshtein's distance between two names, cut off at 63 bytes. */
@@ -56,15 +66,14 @@ static int distance(const char *a, const char *b)
  * so that what is served is what assay implements itself. */
 static as_code unknown(const char *name, bool own_code, as_error *err)
 {
-    const char *nearest = "";
+    const char *nearest = "", *known;
+    const as_family *family;
     int least = 1000;
-    for (const as_family *const *family = as_families; *family; family++) {
-        for (const char *const *known = (*family)->architectures; *known; known++) {
-            int here = distance(name, *known);
-            if (here < least) {
-                least = here;
-                nearest = *known;
-            }
+    for (int64_t i = 0; (known = name_at(i, &family)); i++) {
+        int here = distance(name, known);
+        if (here < least) {
+            least = here;
+            nearest = known;
         }
     }
     if (own_code) {
@@ -80,22 +89,49 @@ static as_code unknown(const char *name, bool own_code, as_error *err)
                    name, nearest);
 }
 
+/* Whether a class is the one that generates text of a model_type: the same letters, "gpt_neox" being
+ * GPTNeoXForCausalLM. A text part's type ends in "_text". */
+static bool is_class_of(const char *name, const char *model_type)
+{
+    size_t length = strlen(model_type);
+    if (length > 5 && strcmp(model_type + length - 5, "_text") == 0) length -= 5;
+    for (size_t i = 0; i < length; i++) {
+        if (model_type[i] == '_' || model_type[i] == '-') continue;
+        while (*name == '_') name++;
+        if (tolower((unsigned char)*name++) != tolower((unsigned char)model_type[i])) return false;
+    }
+    return strcmp(name, "ForCausalLM") == 0 || strcmp(name, "LMHeadModel") == 0;
+}
+
+static const char *class_of(const char *model_type)
+{
+    for (const as_family *const *family = as_families; *family; family++) {
+        for (const char *const *name = (*family)->architectures; *name; name++) {
+            if (is_class_of(*name, model_type)) return *name;
+        }
+    }
+    return NULL;
+}
+
 static as_code find_family(const json_t *root, const as_family **out, const char **name, as_error *err)
 {
     const json_t *list = json_object_get(root, "architectures");
-    const char *first = json_string_value(json_array_get(list, 0));
+    const char *first = json_string_value(json_array_get(list, 0)),
+               *type = json_string_value(json_object_get(root, "model_type"));
+    /* A configuration saved without its model has none: the type tells. */
+    if (type && (!list || json_is_null(list) || (json_is_array(list) && !json_array_size(list)))) {
+        first = class_of(type);
+    }
     if (!first) {
         return as_fail(err, AS_E_INPUT,
                        "config.json: \"architectures\" is missing or empty: it must name the model's "
                        "class, as in [\"LlamaForCausalLM\"]");
     }
-    for (const as_family *const *family = as_families; *family; family++) {
-        for (const char *const *known = (*family)->architectures; *known; known++) {
-            if (strcmp(first, *known) == 0) {
-                *out = *family;
-                *name = first;
-                return AS_OK;
-            }
+    const char *known;
+    for (int64_t i = 0; (known = name_at(i, out)); i++) {
+        if (strcmp(first, known) == 0) {
+            *name = first;
+            return AS_OK;
         }
     }
     return unknown(first, json_object_size(json_object_get(root, "auto_map")) > 0, err);

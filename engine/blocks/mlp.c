@@ -8,30 +8,19 @@ static double softplus(double x)
     return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
 }
 
-/* One number of the checkpoint. */
-static as_code bind_number(as_binder *binder, as_slot slot, double otherwise, double *out, as_error *err)
-{
-    const float *value = NULL;
-    *out = otherwise;
-    if (!as_binder_has(binder, slot, "")) return AS_OK;
-    AS_TRY(as_bind_vector(binder, slot, "", 1, &value, err));
-    *out = value[0];
-    return AS_OK;
-}
-
 /* The learned numbers are stored before a softplus; older checkpoints lack the two constants. */
 static as_code bind_xielu(as_binder *binder, as_mlp_weights *w, as_error *err)
 {
     const float *alpha_p = NULL, *alpha_n = NULL;
-    double beta, eps;
+    float beta = 0.5f;
+    w->xielu.eps = -1e-6f;
     AS_TRY(as_bind_vector(binder, AS_SLOT_XIELU_ALPHA_P, "", 1, &alpha_p, err));
     AS_TRY(as_bind_vector(binder, AS_SLOT_XIELU_ALPHA_N, "", 1, &alpha_n, err));
-    AS_TRY(bind_number(binder, AS_SLOT_XIELU_BETA, 0.5, &beta, err));
-    AS_TRY(bind_number(binder, AS_SLOT_XIELU_EPS, -1e-6, &eps, err));
+    AS_TRY(as_bind_number(binder, AS_SLOT_XIELU_BETA, "", &beta, err));
+    AS_TRY(as_bind_number(binder, AS_SLOT_XIELU_EPS, "", &w->xielu.eps, err));
     w->xielu.alpha_p = (float)softplus(alpha_p[0]);
     w->xielu.alpha_n = (float)(beta + softplus(alpha_n[0]));
-    w->xielu.beta = (float)beta;
-    w->xielu.eps = (float)eps;
+    w->xielu.beta = beta;
     return AS_OK;
 }
 

@@ -9,6 +9,7 @@ typedef struct moe_weights {
     as_expert_stack gate, up, down;
     as_mlp_weights shared;
     as_linear sigmoid, latent_in, latent_out;
+    as_norm_weights in_norm, out_norm, shared_in_norm, shared_out_norm;
 } moe_weights;
 
 /* Width of what an expert reads and gives. */
@@ -28,6 +29,8 @@ static as_code bind_shared(as_binder *binder, const as_model_spec *spec, const a
 {
     if (m->shared.width == 0) return AS_OK;
     as_step shared = shared_step(m);
+    AS_TRY(as_bind_norm(binder, &m->shared_in_norm, spec->hidden, &w->shared_in_norm, err));
+    AS_TRY(as_bind_norm(binder, &m->shared_out_norm, spec->hidden, &w->shared_out_norm, err));
     AS_TRY(as_block_mlp.bind(binder, spec, &shared, &w->shared, err));
     if (!m->shared_gate) return AS_OK;
     return as_bind_linear(binder, AS_SLOT_SHARED_SIGMOID, 1, spec->hidden, false, &w->sigmoid, err);
@@ -48,11 +51,19 @@ as_code as_bind_router(as_binder *binder, const as_model_spec *spec, const as_mo
 {
     as_router_weights w = {.bias = NULL};
     int64_t experts = m->experts + m->identity;
+    AS_TRY(as_bind_norm(binder, &m->router_norm, spec->hidden, &w.norm, err));
     AS_TRY(as_bind_matrix(binder, slot, experts, spec->hidden, &w.matrix, err));
+    if (m->expert_scale)
+        AS_TRY(as_bind_vector(binder, AS_SLOT_EXPERT_SCALE, ".weight", experts, &w.expert_scale, err));
     if (m->router_bias) AS_TRY(as_bind_vector(binder, slot, ".bias", experts, &w.bias, err));
     bool lacks = m->correction_may_lack && !as_binder_has(binder, AS_SLOT_ROUTER_CORRECTION, "");
     if (m->correction && !lacks)
         AS_TRY(as_bind_vector(binder, AS_SLOT_ROUTER_CORRECTION, "", experts, &w.correction, err));
+    if (m->by_token) {
+        as_index_table want = {
+            .slot = AS_SLOT_ROUTER_TABLE, .rows = spec->vocab, .cols = m->top_k, .limit = experts};
+        AS_TRY(as_bind_indices(binder, &want, &w.table, err));
+    }
     *out = w;
     return AS_OK;
 }
@@ -65,6 +76,8 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     int64_t e = m->experts, hidden = outer_width(spec, m);
     AS_TRY(bind_latent(binder, spec, m, w, err));
     AS_TRY(as_bind_router(binder, spec, m, AS_SLOT_ROUTER, &w->router, err));
+    AS_TRY(as_bind_norm(binder, &m->in_norm, spec->hidden, &w->in_norm, err));
+    AS_TRY(as_bind_norm(binder, &m->out_norm, spec->hidden, &w->out_norm, err));
     if (m->gated)
         AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_GATE, e, m->width, hidden, m->bias, &w->gate, err));
     AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_UP, e, m->width, hidden, m->bias, &w->up, err));
@@ -83,11 +96,13 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
                                    : as_pass_linear_needs(spec->hidden);
     int64_t before = m->top_k * m->width + input,
             after = m->top_k * (as_pass_linear_needs(m->width) + width) + m->latent;
-    as_block_needs result = {.row = m->experts + m->identity + 2 * m->top_k + m->top_k * m->width +
-                                    2 * m->latent + (before > after ? before : after)};
+    int64_t normed = m->in_norm.present ? spec->hidden : 0;
+    as_block_needs result = {.row = as_pass_route_needs(spec, m) + normed + 2 * m->top_k +
+                                    m->top_k * m->width + 2 * m->latent + (before > after ? before : after)};
     if (m->shared.width) {
         as_step shared = shared_step(m);
-        int64_t row = as_block_mlp.needs(spec, &shared).row + spec->hidden + 1;
+        int64_t row =
+            as_block_mlp.needs(spec, &shared).row + (m->shared_in_norm.present ? 2 : 1) * spec->hidden + 1;
         if (row > result.row) result.row = row;
     }
     return result;
@@ -131,11 +146,51 @@ void as_pass_experts(as_pass *pass, const as_expert_stack *stack, as_expert_matm
     pass->work_used = mark;
 }
 
+int64_t as_pass_route_needs(const as_model_spec *spec, const as_moe_spec *m)
+{
+    return m->experts + m->identity + (m->router_norm.present ? spec->hidden : 0);
+}
+
+static void norm_rows(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights, const float *x,
+                      float *y)
+{
+    int64_t hidden = pass->spec->hidden;
+    if (norm->present) as_pass_norm(pass, norm, weights, x, hidden, y, hidden, 1, hidden);
+}
+
+/* The rows normed, or as they are where the norm is none. */
+static const float *normed_input(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights,
+                                 const float *x)
+{
+    if (!norm->present) return x;
+    float *out = as_pass_floats(pass, pass->rows * pass->spec->hidden);
+    norm_rows(pass, norm, weights, x, out);
+    return out;
+}
+
+/* router_in_scale * router_norm(x) */
+static const float *router_input(as_pass *pass, const as_moe_spec *m, const as_router_weights *w,
+                                 const float *x)
+{
+    int64_t hidden = pass->spec->hidden;
+    if (!m->router_norm.present) return x;
+    float *out = as_pass_floats(pass, pass->rows * hidden);
+    norm_rows(pass, &m->router_norm, &w->norm, x, out);
+    if (m->router_in_scale != 0 && m->router_in_scale != 1) {
+        pass->ops->cap(
+            &pass->exec,
+            &(as_cap_args){
+                .x = out, .n = pass->rows, .width = hidden, .stride = hidden, .scale = m->router_in_scale});
+    }
+    return out;
+}
+
 void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights *w, const float *x,
                    int32_t *ids, float *shares)
 {
     int64_t mark = pass->work_used, n = pass->rows, experts = m->experts + m->identity;
     float *scores = as_pass_floats(pass, n * experts);
+    x = router_input(pass, m, w, x);
     pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &w->matrix,
                                                      .x = x,
                                                      .n = n,
@@ -143,7 +198,11 @@ void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights 
                                                      .bias = w->bias,
                                                      .out = scores,
                                                      .out_stride = experts});
+    for (int64_t i = 0; w->table && i < n; i++) {
+        memcpy(ids + i * m->top_k, w->table + pass->tokens[i] * m->top_k, (size_t)m->top_k * sizeof *ids);
+    }
     pass->ops->route(&pass->exec, &(as_route_args){.kind = m->route,
+                                                   .given = w->table != NULL,
                                                    .scores = scores,
                                                    .bias = w->correction,
                                                    .n = n,
@@ -152,6 +211,7 @@ void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights 
                                                    .groups = m->groups,
                                                    .group_top = m->group_top,
                                                    .group_by_max = m->group_by_max,
+                                                   .groups_as_zero = m->groups_as_zero,
                                                    .normalise = m->normalise,
                                                    .norm_added = m->norm_added,
                                                    .norm_least = m->norm_least,
@@ -161,6 +221,7 @@ void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights 
                                                    .scale = m->scale != 0 ? m->scale : 1,
                                                    .ids = ids,
                                                    .weights = shares});
+    for (int64_t i = 0; w->expert_scale && i < n * m->top_k; i++) shares[i] *= w->expert_scale[ids[i]];
     pass->work_used = mark;
 }
 
@@ -223,6 +284,7 @@ static void enter(as_pass *pass, const as_moe_spec *m, const moe_weights *w, con
     pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act,
                                                  .limit = m->limit,
                                                  .b_offset = m->up_offset,
+                                                 .slope = m->slope,
                                                  .a = inner,
                                                  .b = m->gated ? up : NULL,
                                                  .out = inner,
@@ -239,7 +301,9 @@ static void add_shared(as_pass *pass, const as_moe_spec *m, const moe_weights *w
     int64_t hidden = pass->spec->hidden;
     as_step step = shared_step(m);
     float *out = as_pass_floats(pass, pass->rows * hidden), *factor = as_pass_floats(pass, pass->rows);
+    x = normed_input(pass, &m->shared_in_norm, &w->shared_in_norm, x);
     as_block_mlp.forward(pass, &step, &w->shared, x, out);
+    norm_rows(pass, &m->shared_out_norm, &w->shared_out_norm, out, out);
     if (m->shared_gate) {
         as_pass_linear(pass, &w->sigmoid, x, hidden, factor, 1);
         pass->ops->scale_groups(&pass->exec, &(as_scale_groups_args){.act = AS_ACT_SIGMOID,
@@ -290,8 +354,9 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     int32_t *ids = (int32_t *)as_pass_floats(pass, pairs);
     float *inner = as_pass_floats(pass, pairs * m->width);
     as_pass_route(pass, m, &w->router, x, ids, shares);
-    if (latent) as_pass_linear(pass, &w->latent_in, x, pass->spec->hidden, latent, m->latent);
-    enter(pass, m, w, latent ? latent : x, ids, shares, inner);
+    const float *in = normed_input(pass, &m->in_norm, &w->in_norm, x);
+    if (latent) as_pass_linear(pass, &w->latent_in, in, pass->spec->hidden, latent, m->latent);
+    enter(pass, m, w, latent ? latent : in, ids, shares, inner);
     float *down = as_pass_floats(pass, pairs * hidden);
     as_pass_experts(pass, &w->down,
                     (as_expert_matmul_args){.experts = m->experts,
@@ -302,21 +367,27 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                             .x_stride = m->width,
                                             .out = down,
                                             .out_stride = hidden});
-    fill_identity(pass, m, ids, x, down, hidden);
+    fill_identity(pass, m, ids, in, down, hidden);
     as_pass_combine(pass, m, w->out_bias, down, ids, shares, latent ? latent : y);
     if (latent) as_pass_linear(pass, &w->latent_out, latent, m->latent, y, pass->spec->hidden);
+    norm_rows(pass, &m->out_norm, &w->out_norm, y, y);
     pass->work_used = mark;
     if (m->shared.width) add_shared(pass, m, w, x, y);
 }
 
 static void describe(const as_model_spec *spec, const as_step *step, as_buf *out)
 {
-    static const char *const routes[] = {"softmax", "softmax of the chosen", "sigmoid"};
+    static const char *const routes[] = {[AS_ROUTE_SOFTMAX] = "softmax",
+                                         [AS_ROUTE_SOFTMAX_TOPK] = "softmax of the chosen",
+                                         [AS_ROUTE_SIGMOID] = "sigmoid",
+                                         [AS_ROUTE_SQRT_SOFTPLUS] = "sqrt softplus"};
     const as_moe_spec *m = step->form;
     (void)spec;
     as_buf_printf(out, "%lld of %lld, %s%s %lld", (long long)m->top_k, (long long)m->experts,
                   m->gated ? "gated " : "", as_activation_name(m->act), (long long)m->width);
-    if ((size_t)m->route < sizeof routes / sizeof routes[0]) as_buf_printf(out, ", %s", routes[m->route]);
+    bool named = (size_t)m->route < sizeof routes / sizeof routes[0] && routes[m->route];
+    if (named) as_buf_printf(out, ", %s", routes[m->route]);
+    if (m->by_token) as_buf_str(out, ", chosen by token");
     if (m->groups > 1) {
         as_buf_printf(out, ", %lld of %lld groups", (long long)m->group_top, (long long)m->groups);
     }

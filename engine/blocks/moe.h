@@ -11,23 +11,32 @@ typedef struct as_moe_spec {
     as_activation act;
     bool gated;             /* down(act(gate x) * up x), else down(act(up x)) */
     float limit, up_offset; /* act(min(gate, limit)) * (up within -limit to limit + up_offset); 0: none */
+    float slope;            /* x sigmoid(slope x) instead of act(x); 0: no */
     bool bias;              /* on the experts' matrices */
     int64_t latent;         /* experts live in a space of this width, between projections; 0: none */
     bool latent_bias;
-    bool out_bias;    /* slot EXPERT_BIAS is added to what the experts give together */
-    bool weigh_input; /* the weight multiplies what the expert is given, not what it gives */
+    bool out_bias;                  /* slot EXPERT_BIAS is added to what the experts give together */
+    bool weigh_input;               /* the weight multiplies what the expert is given, not what it gives */
+    as_norm_spec in_norm, out_norm; /* before the experts and behind their sum; not the router's or the
+                                       shared one's */
 
     as_route_kind route;
     bool router_bias;         /* the router's scores are w x + bias */
     bool correction;          /* slot ROUTER_CORRECTION is added to them for the choice alone */
     bool correction_may_lack; /* a checkpoint without it has none */
-    bool normalise;           /* the chosen weights are divided by their sum */
+    bool by_token;  /* slot ROUTER_TABLE says which experts a token goes to; the scores weigh them alone */
+    bool normalise; /* the chosen weights are divided by their sum */
     float norm_added, norm_least, norm_power, router_cap, jitter; /* as_route_args */
     float scale;                                                  /* on the weights; 0 means 1 */
+    as_norm_spec router_norm;                                     /* before the router alone */
+    float router_in_scale;                                        /* behind that norm; 0 means 1 */
+    bool expert_scale; /* slot EXPERT_SCALE: a further factor on the weights, each expert's own */
     int64_t groups, group_top;
-    bool group_by_max; /* a group counts by its best expert, else by its two best */
+    bool group_by_max;   /* a group counts by its best expert, else by its two best */
+    bool groups_as_zero; /* as_route_args */
 
     as_mlp_spec shared; /* width 0: none */
+    as_norm_spec shared_in_norm, shared_out_norm;
     bool shared_gate;   /* times sigmoid of slot SHARED_SIGMOID, [1, hidden] */
     float shared_scale; /* 0 means 1 */
 } as_moe_spec;
@@ -37,15 +46,18 @@ extern const as_block as_block_moe;
 /* What blocks with experts share. */
 typedef struct as_router_weights {
     as_matrix matrix;
-    const float *bias, *correction; /* or NULL */
+    const float *bias, *correction, *expert_scale; /* or NULL */
+    const int32_t *table;                          /* [vocab, top_k] or NULL */
+    as_norm_weights norm;
 } as_router_weights;
 
 /* The router in `slot`, with the bias and the correction that m asks for. */
 AS_MUST_USE as_code as_bind_router(as_binder *binder, const as_model_spec *spec, const as_moe_spec *m,
                                    as_slot slot, as_router_weights *out, as_error *err);
-/* Experts and weights of each row: ids and shares [N, top_k]. Takes experts + identity work floats a row. */
+/* Experts and weights of each row: ids and shares [N, top_k]. Takes as_pass_route_needs work floats a row. */
 void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights *router, const float *x,
                    int32_t *ids, float *shares);
+int64_t as_pass_route_needs(const as_model_spec *spec, const as_moe_spec *m);
 /* A product of each pair with its expert: args with w, bias, x_scale and x_block still to be filled. Takes
  * as_pass_linear_needs(columns) work floats for each row of x. */
 void as_pass_experts(as_pass *pass, const as_expert_stack *stack, as_expert_matmul_args args);

@@ -1,9 +1,25 @@
 /* Division of matrix products over the workers; see product.h. */
+#include <unistd.h>
+
 #include "kernels/cpu/product.h"
 
 /* Few rows of x: the weights stream from memory once, in portions of about this size. Each portion begins
  * with a wait for memory, so that small ones cost bandwidth. */
 enum { STREAM_BYTES = 384 << 10, STREAM_MAX_N = 16 };
+
+int64_t as_panel_rows(void)
+{
+    enum { LEAST = 48, ROW_BYTES = 1024 * 4, TYPICAL_CACHE = 1 << 20, MULTIPLE = 16 };
+    static _Atomic int64_t known;
+    int64_t rows = known;
+    if (rows == 0) {
+        long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+        rows = (cache > 0 ? cache : TYPICAL_CACHE) / 2 / ROW_BYTES / MULTIPLE * MULTIPLE;
+        rows = as_max_i64(LEAST, as_min_i64(AS_MOST_PANEL_ROWS, rows));
+        known = rows;
+    }
+    return rows;
+}
 
 /* Rows of one portion: small enough that every worker gets several, a multiple of 16 (matrix tiles). */
 static int64_t panel_rows(const as_exec *exec, const as_matrix *w, int64_t n, int64_t most)
@@ -39,7 +55,7 @@ void as_product_matmul(const as_exec *exec, const as_matmul_args *args, as_produ
         .exec = exec,
         .product = as_product_of(args),
         .rows = rows,
-        .panel = panel_rows(exec, args->w, args->n, AS_PANEL_ROWS),
+        .panel = panel_rows(exec, args->w, args->n, as_panel_rows()),
     };
     as_pool_for(exec->pool, as_ceil_div(args->w->rows, job.panel), matmul_panel, &job);
 }

@@ -22,14 +22,18 @@ typedef struct as_product {
 } as_product;
 
 enum {
-    AS_PANEL_ROWS = 48,    /* weight rows that suit one call of an as_product_rows with many rows of x */
-    AS_STREAM_ROWS = 4096, /* at most, in one call with few */
+    AS_MOST_PANEL_ROWS = 144,    /* weight rows in a panel that is widened for many rows of x */
+    AS_STREAM_ROWS = 4096,       /* at most, in one call with few */
     AS_PAIRS_BYTES = 1536 << 10, /* of a worker's scratch, at its end: the pairs of one expert */
     AS_PRODUCT_SCRATCH = AS_SCRATCH_BYTES - AS_PAIRS_BYTES,
 };
 
 /* Rows first..end-1 of w against all rows of the product; scratch of AS_PRODUCT_SCRATCH bytes. */
 typedef void as_product_rows(const as_product *p, int64_t first, int64_t end, unsigned char *scratch);
+
+/* Weight rows that suit one call with many rows of x: as many as keep half of the second-level cache, at most
+ * AS_MOST_PANEL_ROWS. The bits do not depend on it. */
+int64_t as_panel_rows(void);
 
 void as_product_matmul(const as_exec *exec, const as_matmul_args *args, as_product_rows *rows);
 /* most: rows in a panel where experts have several rows of x each. */

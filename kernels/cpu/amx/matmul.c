@@ -345,7 +345,7 @@ void expert_matmul_amx(const as_exec *exec, const as_expert_matmul_args *args)
 {
     enum { MOST_ROWS = 512 };
     if (!as_tiles_take(&args->w[0], args->x_scale, args->x_block, EXPERT_BYTES)) {
-        as_product_experts(exec, args, as_panel_avx512, AS_PANEL_ROWS);
+        as_product_experts(exec, args, as_panel_avx512, as_panel_rows());
         return;
     }
     as_product_experts(exec, args, expert_rows, MOST_ROWS);

@@ -8,6 +8,7 @@
 enum {
     STRIP = 128,      /* columns of a transposed product at a time */
     ROWS_ASIDE = 256, /* rows of x whose outputs are kept aside where whole vectors would write too far */
+    HEAD_ROWS = 48,   /* weight rows of a head in one piece of work */
 };
 
 typedef struct head_job {
@@ -83,8 +84,8 @@ static void forward_piece(void *context, int64_t i, int worker)
 {
     const head_job *job = context;
     const as_head_matmul_args *a = job->args;
-    int64_t head = i / job->pieces, at = i % job->pieces * AS_PANEL_ROWS;
-    int64_t count = as_min_i64(AS_PANEL_ROWS, a->rows - at);
+    int64_t head = i / job->pieces, at = i % job->pieces * HEAD_ROWS;
+    int64_t count = as_min_i64(HEAD_ROWS, a->rows - at);
     unsigned char *scratch = as_exec_scratch(job->exec, worker);
     as_matrix w =
         rows_of(a->w, first_row(a, head) + at, count, (float *)(void *)(scratch + AS_PRODUCT_SCRATCH));
@@ -137,11 +138,11 @@ void AS_VARIANT(head_matmul)(const as_exec *exec, const as_head_matmul_args *arg
         job.pieces = as_ceil_div(args->w->cols, STRIP);
         as_pool_for(exec->pool, args->heads * job.pieces, transposed_piece, &job);
     } else {
-        job.pieces = as_ceil_div(args->rows, AS_PANEL_ROWS);
+        job.pieces = as_ceil_div(args->rows, HEAD_ROWS);
         as_pool_for(exec->pool, args->heads * job.pieces, forward_piece, &job);
     }
 }
 
 _Static_assert((AS_MOST_HEAD_ROWS + ROWS_ASIDE) * STRIP * 4 <= AS_SCRATCH_BYTES &&
-                   AS_PANEL_ROWS * AS_MOST_HEAD_COLS * 4 <= AS_PAIRS_BYTES,
+                   HEAD_ROWS * AS_MOST_HEAD_COLS * 4 <= AS_PAIRS_BYTES,
                "the strips fit");

@@ -6,18 +6,13 @@
  * rows by several rows of x change nothing in this order.
  *
  * Up to STREAM_X rows of x (decoding): weights are widened in registers on their way from memory, eight rows
- * side by side where the sums fit into registers. More: a panel of weight rows is widened to float32 in
- * scratch once for all rows of x. Scales by block, of weights
+ * side by side where the sums fit into registers. More: panel.c. Scales by block, of weights
  * or of x, are multiplied in while widening; others scale the finished sum, as does the factor 256 that is
  * left out of e4m3 weights. */
-#include <string.h>
-
-#include "kernels/cpu/vec/finish.h"
-#include "kernels/cpu/vec/ops.h"
+#include "kernels/cpu/vec/panel.h"
+#include "kernels/cpu/vec/sums.h"
 
 enum {
-    BLOCK_COLS = 1024,
-    MAX_X = 4096,       /* rows of x whose sums are kept at a time */
     STREAM_X = 16,      /* up to here rows of x are decoding: weights are widened in registers */
     MOST_QUADS = 2,     /* quads of weight rows in a tile; a quad is TILE_ROWS */
     AHEAD_BYTES = 1024, /* by which each weight row's reading is preceded by prefetching, in decoding */
@@ -31,7 +26,6 @@ typedef struct tile_hints {
     int64_t turn;  /* column from which on it is ahead_after instead */
     int64_t ahead_after;
     unsigned prefetch; /* for which of the weight rows: a bit for each */
-    const float *soon; /* [count / 2] floats, or NULL */
 } tile_hints;
 
 /* Sums over one block of columns for `quads` times TILE_ROWS weight rows by nr rows of x, those of quad q
@@ -44,36 +38,6 @@ typedef struct tile {
     int64_t quad_stride;
     tile_hints hints;
 } tile;
-
-AS_INLINE int size_of(as_dtype type)
-{
-    return type == AS_F32 ? 4 : type == AS_E4M3 ? 1 : 2;
-}
-
-AS_INLINE void close_sums(int nr, const vf acc[TILE_COLS * TILE_ROWS], float *sums)
-{
-    int c = 0;
-#if defined(AS_LEVEL_AVX512)
-    for (; c + 4 <= nr; c += 4) {
-        float closed[16];
-        vf_sum16((const vf(*)[4])(acc + c * TILE_ROWS), closed);
-        vf_store(sums + c * 4, vf_add(vf_load(sums + c * 4), vf_load(closed)));
-    }
-#endif
-#pragma GCC unroll 8
-    for (; c < nr; c++) {
-        float closed[4];
-        vf_sum4(acc + c * TILE_ROWS, closed);
-        _mm_storeu_ps(sums + c * 4, _mm_add_ps(_mm_loadu_ps(sums + c * 4), _mm_loadu_ps(closed)));
-    }
-}
-
-/* `part` columns of weights, or a vector where it is 0; e4m3 as 1/256 of its value. */
-AS_INLINE vf load_weights(as_dtype type, const unsigned char *at, int part)
-{
-    if (type == AS_E4M3) return vf_load_e4m3_256th_part(at, part ? part : LANES);
-    return part ? vf_load_part_as(type, at, part) : vf_load_as(type, at);
-}
 
 /* A vector of columns, or where part is not 0 that many. Sum number (q * nr + c) * TILE_ROWS + r is that of
  * row r of quad q and row c of x. */
@@ -127,10 +91,6 @@ AS_INLINE void dot_tile(as_dtype type, int quads, int nr, const tile *t)
     int64_t k = 0;
     for (; k + STEP_COLS <= t->count; k += STEP_COLS) {
         if (t->hints.prefetch) prefetch_rows(type, quads, t, k);
-        if (t->hints.soon) {
-            _mm_prefetch((const char *)(t->hints.soon + k / 2), _MM_HINT_T1);
-            _mm_prefetch((const char *)(t->hints.soon + k / 2) + LINE, _MM_HINT_T1);
-        }
 #pragma GCC unroll 8
         for (int s = 0; s < STEP_COLS; s += 2 * LANES) {
             if (type == AS_E4M3) {
@@ -204,17 +164,6 @@ static tile_function *tile_for(as_dtype type, int quads, int nr)
     }
 }
 
-/* Row i of x from column `at`, with its block scales multiplied in (into room) where it has them. */
-static const float *x_part(const as_product *p, int64_t i, int64_t at, int64_t count, float *room)
-{
-    const float *x = as_product_x(p, i) + at;
-    if (!p->x_scale || p->x_block == 0) return x;
-    int64_t row = as_product_row(p, i) / p->rows_per_x;
-    const float *scales = p->x_scale + row * as_ceil_div(p->w->cols, p->x_block);
-    for (int64_t k = 0; k < count; k++) room[k] = x[k] * scales[(at + k) / p->x_block];
-    return room;
-}
-
 /* Weight rows at one block of columns, and where their sums go: [rows / TILE_ROWS][rows of x][TILE_ROWS]. */
 typedef struct strip {
     as_dtype type;
@@ -241,89 +190,21 @@ static void run_tile(const strip *s, int64_t row, int quads, const float *const 
 
 /* Where the parts of a worker's scratch begin. */
 typedef struct room {
-    float *panel; /* [AS_PANEL_ROWS, BLOCK_COLS] */
-    float *x;     /* [STREAM_X, BLOCK_COLS] */
-    float *sums;  /* [AS_PANEL_ROWS / TILE_ROWS, MAX_X, TILE_ROWS] */
+    float *x;    /* [STREAM_X, BLOCK_COLS] */
+    float *sums; /* [rows / TILE_ROWS, n, TILE_ROWS] */
 } room;
 
 static room room_in(unsigned char *scratch)
 {
     room r;
-    r.panel = (float *)(void *)scratch;
-    r.x = r.panel + AS_PANEL_ROWS * BLOCK_COLS;
+    r.x = (float *)(void *)scratch;
     r.sums = r.x + STREAM_X * BLOCK_COLS;
     return r;
 }
 
-_Static_assert((AS_PANEL_ROWS * BLOCK_COLS + STREAM_X * BLOCK_COLS + MAX_X * AS_PANEL_ROWS) * 4 <=
-                   AS_PRODUCT_SCRATCH,
+_Static_assert((STREAM_X * BLOCK_COLS + AS_STREAM_ROWS * TILE_COLS) * 4 <= AS_PRODUCT_SCRATCH &&
+                   (STREAM_X * BLOCK_COLS + AS_MOST_PANEL_ROWS * STREAM_X) * 4 <= AS_PRODUCT_SCRATCH,
                "the parts fit");
-
-AS_INLINE void widen_as(as_dtype type, const unsigned char *from, float *to, int64_t count)
-{
-    int64_t k = 0;
-    for (; type == AS_E4M3 && k + 2 * LANES <= count; k += 2 * LANES) {
-        vf w[2];
-        vf_load_e4m3_256th(from + k, w);
-        vf_store(to + k, w[0]);
-        vf_store(to + k + LANES, w[1]);
-    }
-    for (; k + LANES <= count; k += LANES) vf_store(to + k, load_weights(type, from + k * size_of(type), 0));
-    if (k < count) {
-        int part = (int)(count - k);
-        vf_store_part(to + k, load_weights(type, from + k * size_of(type), part), part);
-    }
-}
-
-/* Blocks of 32 bytes with their scale before them; `from` is the begin of a block. */
-static void widen_q8_0(const unsigned char *from, float *to, int64_t count)
-{
-    for (int64_t k = 0; k < count; k += AS_Q8_0_BLOCK, from += AS_Q8_0_BYTES) {
-        uint16_t half;
-        memcpy(&half, from, sizeof half);
-        vf scale = vf_set(as_f32_from_f16(half));
-        for (int i = 0; i < AS_Q8_0_BLOCK; i += LANES) {
-            vf_store(to + k + i, vf_mul(vf_load_i8(from + sizeof half + i), scale));
-        }
-    }
-}
-
-static void widen(as_dtype type, const unsigned char *from, float *to, int64_t count)
-{
-    switch (type) {
-    case AS_F16: widen_as(AS_F16, from, to, count); return;
-    case AS_BF16: widen_as(AS_BF16, from, to, count); return;
-    case AS_E4M3: widen_as(AS_E4M3, from, to, count); return;
-    case AS_Q8_0: widen_q8_0(from, to, count); return;
-    case AS_E2M1: as_convert_to_f32(AS_E2M1, from, to, count); return;
-    default: widen_as(AS_F32, from, to, count); return;
-    }
-}
-
-/* Times the powers of two of 32 columns each; `at` is the begin of a block. */
-static void multiply_powers(const uint8_t *powers, int64_t at, int64_t count, float *to)
-{
-    for (int64_t k = 0; k < count; k += AS_E2M1_BLOCK) {
-        vf scale = vf_set(as_f32_from_e8m0(powers[(at + k) / AS_E2M1_BLOCK]));
-        for (int i = 0; i < AS_E2M1_BLOCK; i += LANES) {
-            vf_store(to + k + i, vf_mul(vf_load(to + k + i), scale));
-        }
-    }
-}
-
-/* Part of one row as float32, with its block scales. */
-static void widen_row(const as_matrix *w, int64_t row, int64_t at, int64_t count, float *to)
-{
-    widen(w->dtype, as_matrix_row(w, row) + as_dtype_span(w->dtype, at), to, count);
-    if (w->scale == AS_SCALE_POWERS) multiply_powers(w->powers + row * w->power_stride, at, count, to);
-    if (w->scale != AS_SCALE_BLOCK) return;
-    const float *scales = w->scales + row / w->block_rows * as_ceil_div(w->cols, w->block_cols);
-    for (int64_t k = 0; k < count;) {
-        int64_t block = (at + k) / w->block_cols;
-        int64_t stop = as_min_i64(count, (block + 1) * w->block_cols - at);
-        for (float scale = scales[block]; k < stop; k++) to[k] *= scale;
-    }
-}
 
 /* Decoding few rows: as many weight rows as have their sums in registers are read side by side to their ends,
  * each preceded by prefetching which goes on with the next rows, so that memory never waits for the start of
@@ -370,43 +251,6 @@ static void run_streaming(const as_product *p, const strip *s, const room *r, in
     }
 }
 
-/* Half of one of the next TILE_COLS rows of x, for the tile at `row` to fetch; NULL behind the last. */
-static const float *soon_needed(const as_product *p, const strip *s, int64_t i, int64_t at, int64_t row)
-{
-    int64_t piece = row / TILE_ROWS, next = i + TILE_COLS + piece / 2;
-    if (piece >= 2 * TILE_COLS || next >= p->n) return NULL;
-    return as_product_x(p, next) + at + piece % 2 * (s->count / 2);
-}
-
-/* Prefill: TILE_COLS rows of x stay in the first-level cache while the whole strip passes. */
-static void run_panel(const as_product *p, const strip *s, const room *r, int64_t at, int64_t from)
-{
-    for (int64_t i = 0; i < s->sums_x; i += TILE_COLS) {
-        const float *x[TILE_COLS];
-        int nr = (int)as_min_i64(TILE_COLS, s->sums_x - i);
-        for (int c = 0; c < nr; c++) x[c] = x_part(p, from + i + c, at, s->count, r->x + c * BLOCK_COLS);
-        for (int64_t row = 0; row < s->rows; row += TILE_ROWS) {
-            tile_hints hints = {.soon = soon_needed(p, s, from + i, at, row)};
-            run_tile(s, row, 1, x, nr, i, &hints);
-        }
-    }
-}
-
-static void finish_part(const as_product *p, int64_t first, const strip *s, int64_t from)
-{
-    vf unit = vf_set(p->w->dtype == AS_E4M3 ? 256 : 1);
-    for (int64_t i = 0; i < s->sums_x; i++) {
-        for (int64_t row = 0; row < s->rows; row += LANES) {
-            int count = (int)as_min_i64(LANES, s->rows - row);
-            float sums[LANES] = {0};
-            for (int r = 0; r < count; r += TILE_ROWS) {
-                memcpy(sums + r, s->sums + (row + r) * s->sums_x + i * TILE_ROWS, TILE_ROWS * sizeof *sums);
-            }
-            finish_vector(p, from + i, first + row, count, vf_mul(vf_load(sums), unit));
-        }
-    }
-}
-
 /* Weights that are widened in registers; others are a panel at a time. */
 static bool can_stream(const as_matrix *w)
 {
@@ -431,48 +275,36 @@ static void read_part(const as_product *p, int64_t first, int64_t end, const roo
 {
     strip s = strip_of(p->w, first, end, p->n, r);
     run_reading(p, &s, r);
-    finish_part(p, first, &s, 0);
+    finish_sums(p, first, s.rows, s.sums, s.sums_x, 0);
 }
 
-/* Rows first..end-1 of w, at most AS_PANEL_ROWS, against rows from..until-1 of x. */
-static void run_part(const as_product *p, int64_t first, int64_t end, const room *r, int64_t from,
-                     int64_t until)
+/* The same for more rows of x than a tile has. */
+static void stream_part(const as_product *p, int64_t first, int64_t end, const room *r)
 {
-    const as_matrix *w = p->w;
-    bool streaming = p->n <= STREAM_X && can_stream(w);
-    bool widened = !streaming && (w->dtype != AS_F32 || w->scale == AS_SCALE_BLOCK);
-    strip s = strip_of(w, first, end, until - from, r);
+    strip s = strip_of(p->w, first, end, p->n, r);
     const unsigned char *start = s.w;
-    if (widened) {
-        s.type = AS_F32;
-        s.w_stride = BLOCK_COLS * (int64_t)sizeof(float);
+    for (int64_t at = 0; at < p->w->cols; at += BLOCK_COLS) {
+        s.count = as_min_i64(BLOCK_COLS, p->w->cols - at);
+        s.w = start + as_dtype_span(p->w->dtype, at);
+        run_streaming(p, &s, r, at);
     }
-    for (int64_t at = 0; at < w->cols; at += BLOCK_COLS) {
-        s.count = as_min_i64(BLOCK_COLS, w->cols - at);
-        s.w = widened ? (const unsigned char *)r->panel : start + as_dtype_span(w->dtype, at);
-        for (int64_t row = 0; widened && row < s.rows; row++) {
-            widen_row(w, first + row, at, s.count, r->panel + row * BLOCK_COLS);
-        }
-        if (streaming) {
-            run_streaming(p, &s, r, at);
-        } else {
-            run_panel(p, &s, r, at, from);
-        }
-    }
-    finish_part(p, first, &s, from);
+    finish_sums(p, first, s.rows, s.sums, s.sums_x, 0);
 }
 
 void AS_VARIANT(as_panel)(const as_product *p, int64_t first, int64_t end, unsigned char *scratch)
 {
     room r = room_in(scratch);
-    if (p->n <= TILE_COLS && can_stream(p->w)) {
+    bool streams = can_stream(p->w);
+    if (p->n <= TILE_COLS && streams) {
         read_part(p, first, end, &r);
         return;
     }
-    for (int64_t row = first; row < end; row += AS_PANEL_ROWS) {
-        int64_t stop = as_min_i64(end, row + AS_PANEL_ROWS);
-        for (int64_t from = 0; from < p->n; from += MAX_X) {
-            run_part(p, row, stop, &r, from, as_min_i64(p->n, from + MAX_X));
+    for (int64_t row = first; row < end; row += AS_MOST_PANEL_ROWS) {
+        int64_t stop = as_min_i64(end, row + AS_MOST_PANEL_ROWS);
+        if (p->n <= STREAM_X && streams) {
+            stream_part(p, row, stop, &r);
+        } else {
+            AS_VARIANT(as_packed_panel)(p, row, stop, scratch);
         }
     }
 }
@@ -484,5 +316,5 @@ void AS_VARIANT(matmul)(const as_exec *exec, const as_matmul_args *args)
 
 void AS_VARIANT(expert_matmul)(const as_exec *exec, const as_expert_matmul_args *args)
 {
-    as_product_experts(exec, args, AS_VARIANT(as_panel), AS_PANEL_ROWS);
+    as_product_experts(exec, args, AS_VARIANT(as_panel), as_panel_rows());
 }
