@@ -21,7 +21,8 @@ static void describe_as(as_config *c, as_model_spec *spec, const defaults *d)
     as_spec_heads(c, spec, d->kv_heads, d->head_dim);
     if (spec->hidden % spec->heads && !as_config_has(c, "head_dim")) { /* the class's own check */
         as_config_fail(c, AS_E_INPUT,
-                       "\"hidden_size\" is %lld, not a multiple of \"num_attention_heads\" %lld",
+                       "\"hidden_size\" is %lld, not a multiple of \"num_attention_heads\" %lld, and "
+                       "there is no \"head_dim\"",
                        (long long)spec->hidden, (long long)spec->heads);
     }
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "rms_norm_eps", d->eps), 0);

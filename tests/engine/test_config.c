@@ -30,7 +30,8 @@ static json_t *config_with(const char *architecture, const char *changes)
                            /* recurrent mixers */
                            "\"mamba_n_heads\": 4, \"mamba_d_ssm\": 128, \"num_heads\": 2, \"n_groups\": 1, "
                            "\"layers_block_type\": [\"mamba\", \"mamba\"], "
-                           "\"num_experts_per_tok\": 2, \"num_layers\": 2, \"num_kv_shared_layers\": 0}");
+                           "\"num_local_experts\": 16, \"num_experts_per_tok\": 2, \"num_layers\": 2, "
+                           "\"num_kv_shared_layers\": 0}");
     json_t *list = json_array(), *over = parse(changes), *value;
     const char *key;
     json_array_append_new(list, json_string(architecture));
