@@ -56,7 +56,7 @@ typedef struct as_binder_source {
     as_needs *needs;
     uint64_t seed;                  /* of generated weights */
     as_dtype dtype;                 /* of generated weights */
-    bool scaled; /* the configuration says that matrices in 8 bits have scales */
+    bool scaled;                    /* the configuration says that matrices in 8 bits have scales */
     int64_t block_rows, block_cols; /* that share a scale in 8-bit checkpoints; 0: 128 */
 } as_binder_source;
 
