@@ -83,6 +83,8 @@ AS_MUST_USE as_code as_binder_check_surplus(const as_binder *binder, as_error *e
 
 /* The layer (-1: the model's own) and the part of a step whose slots the calls below mean. */
 void as_binder_at(as_binder *binder, int64_t layer, int part);
+/* The stem of the step's names from here on; NULL: none. */
+void as_binder_stem(as_binder *binder, const char *stem);
 
 /* A linear layer inside the blocks, [rows, cols], converted to the run's precision. */
 AS_MUST_USE as_code as_bind_linear(as_binder *binder, as_slot slot, int64_t rows, int64_t cols, bool bias,
@@ -97,6 +99,15 @@ AS_MUST_USE as_code as_bind_unit_rows(as_binder *binder, as_matrix *matrix, as_e
  * or "" for a pattern that is a whole name. */
 AS_MUST_USE as_code as_bind_vector(as_binder *binder, as_slot slot, const char *suffix, int64_t count,
                                    const float **out, as_error *err);
+/* A table of whole numbers from 0 on, below `limit`. */
+typedef struct as_index_table {
+    as_slot slot;
+    int64_t rows, cols, limit;
+} as_index_table;
+/* The table in a slot whose pattern is a whole name, [rows, cols], of any integer type. A generated one goes
+ * through the numbers in turn. */
+AS_MUST_USE as_code as_bind_indices(as_binder *binder, const as_index_table *want, const int32_t **out,
+                                    as_error *err);
 /* The slot's one value into *value, which is left as it is where the checkpoint has none. */
 AS_MUST_USE as_code as_bind_number(as_binder *binder, as_slot slot, const char *suffix, float *value,
                                    as_error *err);

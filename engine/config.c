@@ -265,7 +265,12 @@ static double default_attention_factor(as_config *fields, const as_rope_spec *ro
 static int64_t original_context(as_config *config, as_config *fields, const as_rope_defaults *defaults,
                                 bool nested, int64_t max_context)
 {
-    int64_t own = as_config_size_or(fields, "original_max_position_embeddings", max_context, MAX_CONTEXT);
+    int64_t unstated = max_context;
+    if (defaults->unnamed_context) {
+        unstated =
+            as_config_size_or(config, "max_position_embeddings", defaults->unnamed_context, MAX_CONTEXT);
+    }
+    int64_t own = as_config_size_or(fields, "original_max_position_embeddings", unstated, MAX_CONTEXT);
     if (nested) return own;
     int64_t otherwise = defaults->original ? defaults->original : own;
     return as_config_size_or(config, "original_max_position_embeddings", otherwise, MAX_CONTEXT);
@@ -315,7 +320,7 @@ static bool same_rope(const as_rope_spec *a, const as_rope_spec *b)
            a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor &&
            a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow && a->no_truncate == b->no_truncate &&
            a->angles == b->angles && a->short_factor == b->short_factor && a->long_factor == b->long_factor &&
-           a->backward == b->backward;
+           a->backward == b->backward && a->every == b->every;
 }
 
 static int add_rope(as_config *config, as_model_spec *spec, const as_rope_spec *rope)
@@ -421,13 +426,16 @@ int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model
     as_rope_spec rope = {.kind = defaults->kind,
                          .head_dim = defaults->head_dim,
                          .anew = defaults->anew,
-                         .backward = defaults->backward};
+                         .backward = defaults->backward,
+                         .every = defaults->every};
     rope.theta = as_config_number_in(config, defaults->theta_key ? defaults->theta_key : "rope_theta",
                                      defaults->theta, least_factor, most_base);
     rope.theta = as_config_number_in(&fields, "rope_theta", rope.theta, least_factor, most_base);
     rope.scaling = rope_scaling_kind(config, &fields, defaults, defaults->by_type && from.older);
-    rope.max_context = as_config_size_or(config, "max_position_embeddings",
-                                         spec->context ? spec->context : 2048, MAX_CONTEXT);
+    rope.max_context = defaults->unnamed_context
+                           ? spec->context
+                           : as_config_size_or(config, "max_position_embeddings",
+                                               spec->context ? spec->context : 2048, MAX_CONTEXT);
     rope.original_context = original_context(config, &fields, defaults, from.nested, rope.max_context);
     read_widths(config, &fields, defaults, &rope);
     read_scaling(&fields, &rope, from.nested, spec);

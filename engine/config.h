@@ -68,8 +68,12 @@ typedef struct as_rope_defaults {
     bool ntk_alpha;         /* "dynamic" with an "alpha" is one base for all lengths */
     bool always_longrope;   /* every scaling but "default" is longrope, whatever it calls itself */
     bool backward;          /* as_rope_spec.backward */
+    int64_t every;          /* as_rope_spec.every */
     bool anew;              /* as_rope_spec.anew */
     int64_t original; /* original_max_position_embeddings where the class has that field; 0: it has not */
+    /* Where the context has another name (spec->context): max_position_embeddings' default, the length before
+     * stretching for a config that states neither. 0: it has the usual name. */
+    int64_t unnamed_context;
 } as_rope_defaults;
 /* Adds it to the spec and returns its index (an equal one is shared). -1, no rotation, where the layer type's
  * parameters are null. */

@@ -16,7 +16,8 @@ static void *take(as_kv *kv, int64_t count, int64_t unit, int64_t size)
     return at;
 }
 
-/* A cache of the width; without memory of its own for values where they stand in the keys. */
+/* A cache of the width; without memory of its own for values where they stand in the keys. One that holds a
+ * key of several tokens fills the first of a sequence's pages: what is never written takes no memory. */
 static as_code open_cache(as_kv *kv, int64_t pages, const as_kv_layer *form, bool values, as_kv_layer *out,
                           as_error *err)
 {
@@ -42,6 +43,11 @@ static as_code open_step(as_kv *kv, const as_block_needs *needs, as_dtype dtype,
         as_kv_layer form = {.dtype = dtype, .kv_heads = 1, .k_width = needs->index_width};
         AS_TRY(open_cache(kv, pages, &form, false, &step->index, err));
     }
+    if (needs->entry_width) {
+        as_kv_layer form = {
+            .dtype = dtype, .kv_heads = 1, .k_width = needs->entry_width, .v_width = needs->entry_width};
+        AS_TRY(open_cache(kv, pages, &form, false, &step->entries, err));
+    }
     for (int p = 0; p < AS_MAX_STATES; p++) {
         if (!needs->state[p]) continue;
         step->state_size[p] = needs->state[p];
@@ -66,6 +72,8 @@ static int64_t widest(int64_t one, int64_t other)
 
 static int64_t own_window(const as_model_spec *spec, const as_step *step)
 {
+    as_block_needs needs = step->block->needs(spec, step);
+    if (as_block_entry_width(&needs)) return 0; /* its other caches are read from the begin */
     as_block_cost cost = step->block->cost(spec, step);
     return cost.window ? cost.window : cost.chunk;
 }

@@ -28,8 +28,8 @@ typedef struct as_sequence {
 
 /* The cache and the recurrent states of one step of one layer. */
 typedef struct as_step_memory {
-    int pool;                 /* whose pages the caches are of */
-    as_kv_layer cache, index; /* kv_heads 0: none; keys alone */
+    int pool;                          /* whose pages the caches are of */
+    as_kv_layer cache, index, entries; /* kv_heads 0: none; the last two of keys alone */
     float *state[AS_MAX_STATES];
     int64_t state_size[AS_MAX_STATES];
 } as_step_memory;

@@ -18,7 +18,13 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
 {
     weights->block = as_arena_calloc(&m->memory.arena, 1, step->block->weights_size);
     if (!weights->block) return as_fail_memory(err, "the weights");
-    AS_TRY(as_bind_norm(binder, &step->in_norm, m->spec.hidden, &weights->in_norm, err));
+    const as_self_gate_spec *gate = &step->in_gate;
+    int64_t hidden = m->spec.hidden;
+    AS_TRY(as_bind_norm(binder, &step->in_norm, hidden, &weights->in_norm, err));
+    if (gate->rank) {
+        AS_TRY(as_bind_linear(binder, gate->down, gate->rank, hidden, false, &weights->gate_down, err));
+        AS_TRY(as_bind_linear(binder, gate->up, hidden, gate->rank, false, &weights->gate_up, err));
+    }
     AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
     AS_TRY(as_bind_norm(binder, &step->stream_norm, m->spec.hidden, &weights->stream_norm, err));
     weights->scale = 1;
@@ -70,10 +76,12 @@ as_code as_model_bind(as_model *m, as_binder *binder, as_error *err)
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             as_binder_at(binder, i, spec->layers[i].steps[s].part);
+            as_binder_stem(binder, spec->layers[i].steps[s].stem);
             AS_TRY(bind_step(m, binder, &spec->layers[i].steps[s], &m->layers[i].steps[s], err));
         }
     }
     as_binder_at(binder, -1, 0);
+    as_binder_stem(binder, NULL);
     AS_TRY(as_bind_norm(binder, &spec->final_norm, spec->hidden, &m->final_norm, err));
     return bind_head(m, binder, err);
 }

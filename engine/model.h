@@ -10,7 +10,8 @@
 typedef struct as_step_weights {
     void *block; /* block->weights_size bytes */
     as_norm_weights in_norm, out_norm, stream_norm;
-    float scale; /* of a `scaled` step; else 1 */
+    as_linear gate_down, gate_up; /* of in_gate */
+    float scale;                  /* of a `scaled` step; else 1 */
 } as_step_weights;
 
 typedef struct as_layer_weights {

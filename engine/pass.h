@@ -24,6 +24,7 @@ typedef struct as_pass {
     int64_t layer;
     const as_kv_layer *cache;    /* NULL where the block has none */
     const as_kv_layer *index;    /* the same of its second cache */
+    const as_kv_layer *entries;  /* and of its third */
     float *state[AS_MAX_STATES]; /* [slots, needs.state[part]] */
     float *carried;              /* [N, spec->carried], kept from layer to layer */
     /* work space: a stack of floats, reset after each step */
@@ -40,6 +41,10 @@ void as_pass_linear(as_pass *pass, const as_linear *linear, const float *x, int6
 /* The same, added to what y holds. */
 void as_pass_add_linear(as_pass *pass, const as_linear *linear, const float *x, int64_t x_stride, float *y,
                         int64_t y_stride);
+/* y [N, blocks * rows] = x [N, blocks * cols] times a block-diagonal matrix, plus bias [blocks * rows] or
+ * NULL. */
+void as_pass_blocks(as_pass *pass, const as_expert_stack *stack, int64_t blocks, const float *bias,
+                    const float *x, int64_t x_stride, float *y, int64_t y_stride);
 /* Copies `count` groups of `width` floats of each row, from_step floats from one to the next, to a dense
  * [N, count * width] or, with a stride, to rows of it. */
 void as_pass_copy_groups(const as_pass *pass, int64_t count, int64_t width, const float *from,
@@ -53,5 +58,16 @@ void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights
 
 /* Rotates heads of `width` floats by the spec's encoding `rope`; -1: leaves them. */
 void as_pass_rope(as_pass *pass, int rope, float *x, int64_t heads, int64_t width);
+/* The same from element `offset` of each head on, whatever the encoding says. */
+void as_pass_rope_at(as_pass *pass, int rope, float *x, int64_t heads, int64_t width, int64_t offset);
+
+/* Writes keys without values of their own into a cache. */
+void as_pass_store_keys(as_pass *pass, const as_kv_layer *cache, const float *k, int64_t stride,
+                        const as_span *spans);
+
+/* x [N, hidden] times sigmoid(up(silu(down(x)))), in place. */
+void as_pass_self_gate(as_pass *pass, const as_linear *down, const as_linear *up, float *x);
+/* Floats of work space for each row that this takes. */
+int64_t as_pass_self_gate_needs(int64_t hidden, int64_t rank);
 
 #endif

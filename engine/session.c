@@ -68,6 +68,9 @@ static int64_t work_per_row(const as_model_spec *spec)
         for (int k = 0; k < spec->layers[i].step_count; k++) {
             as_block_needs needs = spec->layers[i].steps[k].block->needs(spec, &spec->layers[i].steps[k]);
             if (needs.row > most) most = needs.row;
+            int64_t rank = spec->layers[i].steps[k].in_gate.rank;
+            int64_t gate = rank ? as_pass_self_gate_needs(spec->hidden, rank) : 0;
+            if (gate > most) most = gate;
         }
     }
     return most;
@@ -384,6 +387,7 @@ static const float *step_input(as_session *s, as_pass *pass, const as_step *step
     bool scaled = step->in_scale != 0 && step->in_scale != 1;
     if (step->in_norm.present) {
         as_pass_norm(pass, &step->in_norm, &weights->in_norm, in, hidden, s->normed, hidden, 1, hidden);
+        if (step->in_gate.rank) as_pass_self_gate(pass, &weights->gate_down, &weights->gate_up, s->normed);
         in = s->normed;
     } else if (scaled) {
         memcpy(s->normed, in, (size_t)(pass->rows * hidden) * sizeof *in);
@@ -404,15 +408,16 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
     const as_step_weights *weights = &s->model->layers[layer].steps[index];
     as_step_memory *memory = &s->kv.layers[layer].steps[index];
     int64_t hidden = pass->spec->hidden;
+    pass->work_used = 0;
     const float *in = step_input(s, pass, step, weights);
     const as_step_memory *keys =
         step->cache_layer ? &s->kv.layers[step->cache_layer - 1].steps[index + step->cache_shift] : memory;
     pass->layer = layer;
     pass->cache = keys->cache.kv_heads ? &keys->cache : NULL;
     pass->index = keys->index.kv_heads ? &keys->index : NULL;
+    pass->entries = keys->entries.kv_heads ? &keys->entries : NULL;
     pass->spans = s->spans[keys->pool];
     memcpy(pass->state, memory->state, sizeof pass->state);
-    pass->work_used = 0;
     step->block->forward(pass, step, weights->block, in, s->output);
     if (step->out_norm.present) {
         as_pass_norm(pass, &step->out_norm, &weights->out_norm, s->output, hidden, s->output, hidden, 1,

@@ -25,7 +25,14 @@ AS_MUST_USE as_code as_spec_from_config(const json_t *config, as_model_spec *out
 /* ---- what families share ---------------------------------------------------------------------------------
  */
 
-enum { AS_MOST_LAYERS = 4096, AS_MOST_WIDTH = 1 << 22, AS_MOST_HEADS = 1 << 16, AS_MOST_EXPERTS = 1 << 14 };
+enum {
+    AS_MOST_LAYERS = 4096,
+    AS_MOST_WIDTH = 1 << 22,
+    AS_MOST_HEADS = 1 << 16,
+    AS_MOST_EXPERTS = 1 << 14,
+    AS_MOST_INDEX_HEADS = 2048,
+    AS_MOST_INDEX_WIDTH = 2048
+};
 
 /* hidden_size, num_hidden_layers, vocab_size, max_position_embeddings into the spec, and its layers' memory.
  */
@@ -104,8 +111,9 @@ typedef struct as_mla_defaults {
     int64_t q_rank, kv_rank, nope, rope, v_width; /* q_rank 0: none; v_width 0: hidden / heads */
     double theta;                                 /* 0: no rotation */
     as_rope_kind kind;
-    bool kind_by_config;  /* rope_interleave false makes it AS_ROPE_HALF */
-    const char *rope_key; /* another name of qk_rope_head_dim, which goes before it; NULL: none */
+    bool kind_by_config;     /* rope_interleave false makes it AS_ROPE_HALF */
+    const char *rope_key;    /* another name of qk_rope_head_dim, which goes before it; NULL: none */
+    int64_t unnamed_context; /* as_rope_defaults */
 } as_mla_defaults;
 
 /* Latent attention from the usual fields (kv_lora_rank, q_lora_rank, qk_nope_head_dim, ...), with its softmax
@@ -115,8 +123,8 @@ as_mla_spec as_spec_mla(as_config *config, as_model_spec *spec, const as_mla_def
 /* Adds to the tensors that a checkpoint may hold besides: format, with one %lld, for first..first+count-1. */
 void as_spec_ignore_numbered(as_config *config, as_model_spec *spec, const char *format, int64_t first,
                              int64_t count);
-/* Layers behind the last that predict further tokens (num_nextn_predict_layers) are recognised and left out.
- */
+/* Layers behind the last that predict further tokens (num_nextn_predict_layers, num_mtp_layers) are
+ * recognised and left out. */
 void as_spec_ignore_next_token_layers(as_config *config, as_model_spec *spec);
 
 /* Prefixes and ignorable tensors of Llama's checkpoints, which many families share. */

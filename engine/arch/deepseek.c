@@ -51,7 +51,8 @@ static void read_groups(as_config *c, as_moe_spec *moe, const as_deepseek_defaul
                        (long long)moe->groups);
         moe->group_top = moe->groups;
     }
-    int64_t open = moe->experts / moe->groups * moe->group_top;
+    moe->groups_as_zero = d->groups_as_zero;
+    int64_t open = d->groups_as_zero ? moe->experts : moe->experts / moe->groups * moe->group_top;
     if (moe->top_k > open) {
         as_config_fail(c, AS_E_INPUT, "\"num_experts_per_tok\" is %lld, of %lld experts in the chosen groups",
                        (long long)moe->top_k, (long long)open);
@@ -92,16 +93,26 @@ as_moe_spec as_deepseek_experts(as_config *c, const as_deepseek_defaults *d)
     return moe;
 }
 
-/* Whether the layer is dense: by mlp_layer_types, else by first_k_dense_replace and moe_layer_freq. */
-static bool layer_is_dense(as_config *c, const as_model_spec *spec, int64_t layer,
-                           const as_deepseek_defaults *d)
+/* moe_layer_freq at a layer: every so many layers has experts; a list says of each layer 0 or 1. */
+static int64_t frequency_at(as_config *c, int64_t layer)
+{
+    const json_t *list = json_object_get(c->root, "moe_layer_freq");
+    if (!json_is_array(list)) return as_config_size_or(c, "moe_layer_freq", 1, AS_MOST_LAYERS);
+    const json_t *flag = json_array_get(list, (size_t)layer);
+    if (!flag)
+        as_config_fail(c, AS_E_INPUT, "\"moe_layer_freq\" has no entry for layer %lld", (long long)layer);
+    return json_is_true(flag) || json_integer_value(flag) != 0;
+}
+
+bool as_deepseek_layer_is_dense(as_config *c, const as_model_spec *spec, int64_t layer,
+                                const as_deepseek_defaults *d)
 {
     const json_t *list = json_object_get(c->root, "mlp_layer_types");
     if (!d->listed || !as_config_has(c, "mlp_layer_types")) {
-        int64_t every = d->by_frequency ? as_config_size_or(c, "moe_layer_freq", 1, AS_MOST_LAYERS) : 1;
+        int64_t every = d->by_frequency ? frequency_at(c, layer) : 1;
         int64_t first =
             d->first_fixed ? d->first_dense : as_config_int(c, "first_k_dense_replace", d->first_dense);
-        return layer < first || layer % every != 0;
+        return layer < first || every == 0 || layer % every != 0;
     }
     const char *type = json_string_value(json_array_get(list, (size_t)layer));
     if ((int64_t)json_array_size(list) != spec->layer_count || !type) {
@@ -138,7 +149,7 @@ void as_deepseek_layers(as_config *c, as_model_spec *spec, const as_deepseek_def
         as_mla_spec here = *attention;
         if (shared_index && shared_index[i]) here.index = AS_INDEX_SHARED;
         as_spec_add_mixer(c, spec, i, &as_block_mla, &here, norm);
-        if (all_dense || layer_is_dense(c, spec, i, d)) {
+        if (all_dense || as_deepseek_layer_is_dense(c, spec, i, d)) {
             as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
             continue;
         }

@@ -35,7 +35,7 @@ static void describe(as_config *c, as_model_spec *spec)
                                                            .top_k_default = 8,
                                                            .width = "moe_intermediate_size",
                                                            .width_default = 1024});
-    as_spec_route_by_sigmoid(c, &moe, true, 2.5);
+    as_spec_route_by_sigmoid(c, &moe, &(as_route_defaults){.normalise = true, .scale = 2.5});
     as_spec_share(c, &moe, moe.width * as_spec_shared_count(c, "num_shared_experts", 1));
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, moe.act, false);
     int64_t window = as_spec_window(c, 4096), first = as_config_int(c, "first_k_dense_replace", 1);

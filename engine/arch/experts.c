@@ -42,16 +42,17 @@ void as_spec_share(as_config *c, as_moe_spec *moe, int64_t width)
                                 .down = AS_SLOT_SHARED_DOWN};
 }
 
-void as_spec_route_by_sigmoid(as_config *c, as_moe_spec *moe, bool normalise, double scale)
+void as_spec_route_by_sigmoid(as_config *c, as_moe_spec *moe, const as_route_defaults *d)
 {
+    const char *groups = as_config_key(c, "n_group", "num_expert_group");
     moe->route = AS_ROUTE_SIGMOID;
     moe->correction = true;
-    moe->normalise = as_config_bool(c, "norm_topk_prob", normalise);
-    moe->scale = (float)as_config_number_in(c, "routed_scaling_factor", scale, 1e-6, 1e6);
-    moe->groups = as_config_size_or(c, "n_group", 1, AS_MOST_EXPERTS);
-    moe->group_top = as_config_size_or(c, "topk_group", 1, AS_MOST_EXPERTS);
+    moe->normalise = as_config_bool(c, as_config_key(c, "norm_topk_prob", "moe_renormalize"), d->normalise);
+    moe->scale = (float)as_config_number_in(c, "routed_scaling_factor", d->scale, 1e-6, 1e6);
+    moe->groups = as_config_size_or(c, groups, d->groups ? d->groups : 1, AS_MOST_EXPERTS);
+    moe->group_top = as_config_size_or(c, "topk_group", d->group_top ? d->group_top : 1, AS_MOST_EXPERTS);
     if (moe->experts % moe->groups) {
-        as_config_fail(c, AS_E_INPUT, "\"n_group\" is %lld, which does not divide the %lld experts",
+        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld, which does not divide the %lld experts", groups,
                        (long long)moe->groups, (long long)moe->experts);
     } else if (moe->group_top > moe->groups || moe->top_k > moe->group_top * (moe->experts / moe->groups)) {
         as_config_fail(c, AS_E_INPUT,

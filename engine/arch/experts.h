@@ -17,9 +17,15 @@ typedef struct as_expert_keys {
 as_moe_spec as_spec_experts(as_config *config, const as_expert_keys *keys);
 /* A shared expert beside them in the usual slots; width 0: none. */
 void as_spec_share(as_config *config, as_moe_spec *moe, int64_t width);
-/* Routing by sigmoid with a correction bias among n_group and topk_group groups, as DeepSeek-V3 has it;
- * norm_topk_prob and routed_scaling_factor with the family's defaults. */
-void as_spec_route_by_sigmoid(as_config *config, as_moe_spec *moe, bool normalise, double scale);
+/* A family's defaults of the fields that as_spec_route_by_sigmoid reads. */
+typedef struct as_route_defaults {
+    bool normalise;
+    double scale;
+    int64_t groups, group_top; /* 0 means 1 */
+} as_route_defaults;
+/* Routing by sigmoid with a correction bias among groups, as DeepSeek-V3 has it: n_group (num_expert_group),
+ * topk_group, norm_topk_prob (moe_renormalize), routed_scaling_factor. */
+void as_spec_route_by_sigmoid(as_config *config, as_moe_spec *moe, const as_route_defaults *defaults);
 
 /* Number of shared experts: `otherwise` where the field is absent, 0 where it is null. */
 int64_t as_spec_shared_count(as_config *config, const char *key, int64_t otherwise);

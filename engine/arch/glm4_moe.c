@@ -14,7 +14,7 @@ static as_moe_spec experts_of(as_config *c, int64_t count, int64_t top_k, int64_
                                                            .top_k_default = top_k,
                                                            .width = "moe_intermediate_size",
                                                            .width_default = width});
-    as_spec_route_by_sigmoid(c, &moe, normalise, 1);
+    as_spec_route_by_sigmoid(c, &moe, &(as_route_defaults){.normalise = normalise, .scale = 1});
     as_spec_share(c, &moe, moe.width * as_spec_shared_count(c, "n_shared_experts", shared));
     return moe;
 }

@@ -102,6 +102,25 @@ bool as_spec_is_attention(as_config *c, const as_model_spec *spec, int64_t layer
     return false;
 }
 
+bool as_spec_is_hybrid(as_config *c, const as_model_spec *spec, int64_t layer, bool otherwise)
+{
+    const char *key = as_config_has(c, "layers_block_type") ? "layers_block_type" : "layer_types";
+    const json_t *list = json_object_get(c->root, key);
+    if (!as_config_has(c, key)) return otherwise;
+    if (!json_is_array(list) || (int64_t)json_array_size(list) != spec->layer_count) {
+        as_config_fail(c, AS_E_INPUT, "\"%s\" must be a list with one entry for each of the %lld layers", key,
+                       (long long)spec->layer_count);
+        return false;
+    }
+    const char *name = json_string_value(json_array_get(list, (size_t)layer));
+    if (name && strcmp(name, "hybrid") == 0) return true;
+    if (!name || (strcmp(name, "mamba") != 0 && strcmp(name, "linear_attention") != 0)) {
+        as_config_fail(c, AS_E_UNSUPPORTED, "\"%s\"[%lld] is %s, expected mamba or hybrid", key,
+                       (long long)layer, name ? name : "no string");
+    }
+    return false;
+}
+
 float as_spec_factor(as_config *c, const char *key)
 {
     double value = as_config_number_in(c, key, 1, -most_factor, most_factor);

@@ -32,6 +32,10 @@ as_mamba2_spec as_spec_mamba2(as_config *config, int64_t inner, double eps);
  * "attention" or "full_attention" against "mamba" or "linear_attention". No list: `otherwise`. */
 bool as_spec_is_attention(as_config *config, const as_model_spec *spec, int64_t layer, bool otherwise);
 
+/* Whether entry i of the list under "layers_block_type" or "layer_types" is "hybrid", against "mamba" or
+ * "linear_attention". No list: `otherwise`. */
+bool as_spec_is_hybrid(as_config *config, const as_model_spec *spec, int64_t layer, bool otherwise);
+
 /* A factor other than 0, by default 1. */
 float as_spec_factor(as_config *config, const char *key);
 /* A list of `count` factors; null or absent: all 1. */

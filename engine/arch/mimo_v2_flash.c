@@ -102,7 +102,7 @@ static void describe(as_config *c, as_model_spec *spec)
                                                            .top_k_default = 8,
                                                            .width = "moe_intermediate_size",
                                                            .width_default = 2048});
-    as_spec_route_by_sigmoid(c, &moe, true, 1);
+    as_spec_route_by_sigmoid(c, &moe, &(as_route_defaults){.normalise = true, .scale = 1});
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, moe.act, false);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         as_spec_add_mixer(c, spec, i, &as_block_attention, is_sliding(c, spec, i) ? &sliding : &full, norm);

@@ -34,7 +34,10 @@ static int read_rope(as_config *config, as_model_spec *spec, const as_mla_spec *
         as_config_fail(config, AS_E_INPUT, "\"qk_rope_head_dim\" is %lld, which is odd: it turns in pairs",
                        (long long)m->rope);
     }
-    as_rope_defaults rope = {.kind = defaults->kind, .head_dim = m->rope, .theta = defaults->theta};
+    as_rope_defaults rope = {.kind = defaults->kind,
+                             .head_dim = m->rope,
+                             .theta = defaults->theta,
+                             .unnamed_context = defaults->unnamed_context};
     if (defaults->kind_by_config && !as_config_bool(config, "rope_interleave", true)) {
         rope.kind = AS_ROPE_HALF;
     }
@@ -89,10 +92,11 @@ void as_spec_ignore_numbered(as_config *config, as_model_spec *spec, const char 
 
 void as_spec_ignore_next_token_layers(as_config *config, as_model_spec *spec)
 {
-    int64_t count = as_config_int(config, "num_nextn_predict_layers", 1);
+    const char *key = as_config_key(config, "num_nextn_predict_layers", "num_mtp_layers");
+    int64_t count = as_config_int(config, key, 1);
     if (count < 0 || count > AS_MOST_LAYERS) {
-        as_config_fail(config, AS_E_INPUT, "\"num_nextn_predict_layers\" is %lld, expected 0 to %d",
-                       (long long)count, AS_MOST_LAYERS);
+        as_config_fail(config, AS_E_INPUT, "\"%s\" is %lld, expected 0 to %d", key, (long long)count,
+                       AS_MOST_LAYERS);
         return;
     }
     as_spec_ignore_numbered(config, spec, "*layers.%lld.*", spec->layer_count, count);

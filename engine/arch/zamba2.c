@@ -51,25 +51,6 @@ static const char *const names[AS_SLOT_COUNT] = {
 /* Adapters of other uses, which checkpoints of untied models repeat under each layer. */
 static const char *const ignored[] = {"*.shared_transformer.*_adapter_list.*", NULL};
 
-static bool is_hybrid(as_config *c, const as_model_spec *spec, int64_t layer)
-{
-    const char *key = as_config_has(c, "layers_block_type") ? "layers_block_type" : "layer_types";
-    const json_t *list = json_object_get(c->root, key);
-    if (!as_config_has(c, key)) return layer % 6 == 0 && layer > 0 && layer != 48; /* of 54 layers */
-    if (!json_is_array(list) || (int64_t)json_array_size(list) != spec->layer_count) {
-        as_config_fail(c, AS_E_INPUT, "\"%s\" must be a list with one entry for each of the %lld layers", key,
-                       (long long)spec->layer_count);
-        return false;
-    }
-    const char *name = json_string_value(json_array_get(list, (size_t)layer));
-    if (name && strcmp(name, "hybrid") == 0) return true;
-    if (!name || (strcmp(name, "mamba") != 0 && strcmp(name, "linear_attention") != 0)) {
-        as_config_fail(c, AS_E_UNSUPPORTED, "\"%s\"[%lld] is %s, expected mamba or hybrid", key,
-                       (long long)layer, name ? name : "no string");
-    }
-    return false;
-}
-
 static as_mamba2_spec read_mamba(as_config *c, const as_model_spec *spec)
 {
     int64_t inner = as_spec_expanded(c, spec, "mamba_expand");
@@ -122,7 +103,7 @@ static void describe(as_config *c, as_model_spec *spec)
     as_mamba2_spec mamba = read_mamba(c, spec);
     int64_t blocks = as_config_size_or(c, "num_mem_blocks", 1, MOST_SHARED), sources[MOST_SHARED], uses = 0;
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
-        bool hybrid = is_hybrid(c, spec, i);
+        bool hybrid = as_spec_is_hybrid(c, spec, i, i % 6 == 0 && i > 0 && i != 48); /* of 54 layers */
         if (hybrid) {
             if (uses < blocks) sources[uses] = i;
             shared.layer = i;

@@ -52,6 +52,11 @@ void as_binder_at(as_binder *b, int64_t layer, int part)
     b->part = part;
 }
 
+void as_binder_stem(as_binder *b, const char *stem)
+{
+    b->stem = stem;
+}
+
 as_binder_totals as_binder_result(const as_binder *b)
 {
     return b->totals;

@@ -15,6 +15,7 @@ struct as_binder {
     const char *prefix;
     int64_t layer;
     int part;
+    const char *stem;   /* or NULL */
     uint64_t generated; /* tensors made so far: the stream of the next one */
     bool **used;        /* [weight file][tensor] */
     /* Of a counted binder: what its vectors share, all zero, and what blocks write theirs into. */
@@ -55,7 +56,10 @@ extern const char *const as_scale_suffixes[];
 
 /* Looks a slot's tensor up under all its names. suffix: ".weight", ".bias", another, or "". */
 void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out);
-/* The same for one that must be there and hold floating-point numbers; it counts as used. */
+/* The same for one that must be there. */
+AS_MUST_USE as_code as_binder_find(const as_binder *b, as_slot slot, const char *suffix, int64_t expert,
+                                   as_found *out, as_error *err);
+/* The same for one that must hold floating-point numbers; it counts as used. */
 AS_MUST_USE as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert,
                                    as_found *out, as_error *err);
 /* Settles under which prefix this checkpoint holds its tensors. */

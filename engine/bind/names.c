@@ -61,6 +61,9 @@ static void format_name(const as_binder *b, const stored_name *n, const char *su
             long long number = at[1] == 'd' ? b->layer : at[1] == 'e' ? expert : b->part;
             used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%lld", number);
             at += 2;
+        } else if (at[0] == '%' && at[1] == 's') {
+            used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%s", b->stem ? b->stem : "");
+            at += 2;
         } else {
             used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%c", *at++);
         }
@@ -107,15 +110,20 @@ static void list_names(const as_binder *b, as_slot slot, const char *suffix, int
     }
 }
 
-as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out,
+as_code as_binder_find(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out,
                        as_error *err)
 {
     as_binder_look_up(b, slot, suffix, expert, out);
-    if (!out->tensor) {
-        char names[4 * AS_NAME_BYTES];
-        list_names(b, slot, suffix, expert, names, sizeof names);
-        return as_fail(err, AS_E_INPUT, "tensor %s (%s) is missing", names, as_slot_name(slot));
-    }
+    if (out->tensor) return AS_OK;
+    char names[4 * AS_NAME_BYTES];
+    list_names(b, slot, suffix, expert, names, sizeof names);
+    return as_fail(err, AS_E_INPUT, "tensor %s (%s) is missing", names, as_slot_name(slot));
+}
+
+as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out,
+                       as_error *err)
+{
+    AS_TRY(as_binder_find(b, slot, suffix, expert, out, err));
     if (!as_dtype_is_float(out->tensor->dtype)) {
         return as_fail(err, AS_E_UNSUPPORTED, "tensor %s (%s) holds %s, expected floating-point numbers",
                        out->name, as_slot_name(slot), as_dtype_name(out->tensor->dtype));

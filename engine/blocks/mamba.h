@@ -6,6 +6,9 @@
 
 typedef struct as_mamba_spec {
     int64_t width, states, taps, dt_rank;
+    int64_t heads;     /* equal parts of the channels, each with a dt, b and c of its own (Zamba), stored as
+                          stacks with     slot SSM_DT_BIAS beside; 0: one for all channels */
+    bool split_in;     /* the gate is projected by slot SSM_GATE, not in SSM_IN's second half */
     as_activation act; /* of the convolution; the gate is SiLU always */
     bool conv_bias, bias;
     as_norm_spec dt_norm, b_norm, c_norm; /* of what the x projection gives */

@@ -66,17 +66,6 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
                   (long long)r->blocks, (long long)r->taps);
 }
 
-/* out = x times a block-diagonal matrix, plus bias. */
-static void multiply_blocks(as_pass *pass, const as_rglru_spec *r, const as_expert_stack *stack,
-                            const float *bias, const float *x, float *out)
-{
-    int64_t each = r->width / r->blocks;
-    for (int64_t b = 0; b < r->blocks; b++) {
-        as_linear block = {.w = stack->w[b], .bias = bias + b * each, .rounding = stack->rounding};
-        as_pass_linear(pass, &block, x + b * each, r->width, out + b * each, r->width);
-    }
-}
-
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
 {
     const as_rglru_spec *r = step->form;
@@ -98,8 +87,8 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                      .state = pass->state[0],
                                                      .spans = pass->spans,
                                                      .span_count = pass->span_count});
-    multiply_blocks(pass, r, &w->in_gate, w->in_gate_bias, u, in_gate);
-    multiply_blocks(pass, r, &w->rate, w->rate_bias, u, rate);
+    as_pass_blocks(pass, &w->in_gate, r->blocks, w->in_gate_bias, u, width, in_gate, width);
+    as_pass_blocks(pass, &w->rate, r->blocks, w->rate_bias, u, width, rate, width);
     pass->ops->rglru_scan(&pass->exec, &(as_rglru_scan_args){.x = u,
                                                              .in_gate = in_gate,
                                                              .gate = rate,

@@ -36,11 +36,12 @@ static void scan_channel(void *context, int64_t at, int worker)
     int64_t c = at % s->width;
     float *h = s->state + (span->state * s->width + c) * s->states;
     const float *a = s->a + c * s->states;
+    int64_t head = c / (s->width / (s->heads ? s->heads : 1)) * s->bc_head;
     for (int64_t i = span->first; i < span->first + span->count; i++) {
         double x = s->x[i * s->x_stride + c], dt = s->dt[i * s->dt_stride + c], sum = 0;
         for (int64_t k = 0; k < s->states; k++) {
-            h[k] = (float)(exp(dt * a[k]) * h[k] + dt * s->b[i * s->b_stride + k] * x);
-            sum += (double)h[k] * s->c[i * s->c_stride + k];
+            h[k] = (float)(exp(dt * a[k]) * h[k] + dt * s->b[i * s->b_stride + head + k] * x);
+            sum += (double)h[k] * s->c[i * s->c_stride + head + k];
         }
         s->out[i * s->out_stride + c] = (float)(sum + s->d[c] * x);
     }

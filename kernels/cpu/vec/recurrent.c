@@ -74,15 +74,18 @@ void AS_VARIANT(conv1d)(const as_exec *exec, const as_conv1d_args *args)
 typedef struct scan_job {
     const as_exec *exec;
     const as_selective_scan_args *args;
+    int64_t width, groups; /* of a head: channels, and groups of LANES of them */
 } scan_job;
 
 static void scan_channels(void *context, int64_t at, int worker)
 {
     const scan_job *job = context;
     const as_selective_scan_args *s = job->args;
-    int64_t groups = as_ceil_div(s->width, LANES), first = at % groups * LANES;
-    const as_span *span = &s->spans[at / groups];
-    int count = (int)as_min_i64(LANES, s->width - first);
+    int64_t heads = s->heads ? s->heads : 1, head = at / job->groups % heads,
+            within = at % job->groups * LANES;
+    int64_t first = head * job->width + within;
+    const as_span *span = &s->spans[at / job->groups / heads];
+    int count = (int)as_min_i64(LANES, job->width - within);
     float *h = (float *)(void *)as_exec_scratch(job->exec, worker), *a = h + s->states * LANES;
     float *state = s->state + (span->state * s->width + first) * s->states;
     gather(state, s->states, count, h);
@@ -92,7 +95,8 @@ static void scan_channels(void *context, int64_t at, int worker)
         vf x = load_channels(s->x + i * s->x_stride + first, count);
         vf dt = load_channels(s->dt + i * s->dt_stride + first, count);
         vf dt_x = vf_mul(dt, x), sum = vf_zero();
-        const float *b = s->b + i * s->b_stride, *c = s->c + i * s->c_stride;
+        const float *b = s->b + i * s->b_stride + head * s->bc_head,
+                    *c = s->c + i * s->c_stride + head * s->bc_head;
         for (int64_t k = 0; k < s->states; k++) {
             vf decay = vf_exp(vf_mul(dt, vf_load(a + k * LANES)));
             vf next = vf_fma(decay, vf_load(h + k * LANES), vf_mul(dt_x, vf_set(b[k])));
@@ -107,9 +111,9 @@ static void scan_channels(void *context, int64_t at, int worker)
 void AS_VARIANT(selective_scan)(const as_exec *exec, const as_selective_scan_args *args)
 {
     AS_BUG(args->states > MAX_STATES);
-    scan_job job = {exec, args};
-    int64_t groups = as_ceil_div(args->width, LANES);
-    as_pool_for(exec->pool, args->span_count * groups, scan_channels, &job);
+    int64_t heads = args->heads ? args->heads : 1, width = args->width / heads;
+    scan_job job = {exec, args, width, as_ceil_div(width, LANES)};
+    as_pool_for(exec->pool, args->span_count * heads * job.groups, scan_channels, &job);
 }
 
 static void rglru_channels(void *context, int64_t at, int worker)
