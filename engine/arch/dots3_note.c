@@ -161,7 +161,11 @@ static as_moe_spec read_experts(as_config *c)
     as_moe_spec moe = as_deepseek_experts(c, &defaults);
     int64_t count = moe.shared.width / moe.width;
     if (count < 1) as_config_fail(c, AS_E_INPUT, "\"n_shared_experts\" must be 1 at least");
-    moe.shared.width = count * as_config_size_or(c, key, 1536, AS_MOST_WIDTH / AS_MOST_EXPERTS);
+    moe.shared.width = count * as_config_size_or(c, key, 1536, AS_MOST_WIDTH);
+    if (moe.shared.width > AS_MOST_WIDTH) {
+        as_config_fail(c, AS_E_INPUT, "\"%s\" makes the shared experts %lld wide", key,
+                       (long long)moe.shared.width);
+    }
     return moe;
 }
 

@@ -401,7 +401,7 @@ Test(config, every_family_reads_a_sound_configuration)
             as_error err;
             cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", *name, err.text);
             cr_assert_str_eq(spec.architecture, *name);
-            cr_assert_eq(spec.layer_count, 2);
+            cr_assert_geq(spec.layer_count, 2, "%s", *name); /* more where stacks run again */
             cr_assert_gt(spec.layers[1].step_count, 0);
             json_decref(config);
             as_model_spec_free(&spec);

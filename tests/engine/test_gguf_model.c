@@ -209,8 +209,10 @@ static void block_type(as_buf *b)
 
 static void no_sizes(as_buf *b)
 {
-    put_header(b, 3, 0, 1);
+    put_header(b, 3, 1, 1);
     put_pair_text(b, "general.architecture", "qwen2");
+    put_tensor(b, "blk.0.attn_q.weight", 2, 256, 0, 0);
+    put_data(b, 32, 2048);
 }
 
 static void experts_of_no_bytes(as_buf *b)
