@@ -50,9 +50,13 @@ typedef struct as_binder_totals {
 /* Where weights come from. */
 typedef struct as_binder_source {
     as_repository *repository; /* NULL: generated */
-    bool counted;   /* sizes alone: no memory is taken, matrices have no data and vectors are zero */
-    uint64_t seed;  /* of generated weights */
-    as_dtype dtype; /* of generated weights */
+    bool counted; /* sizes alone: no memory is taken, matrices have no data and vectors are zero */
+    /* Receives every tensor that is asked for, there or not, with its shape; nothing is read, and counted is
+     * set. NULL: none. */
+    as_needs *needs;
+    uint64_t seed;                  /* of generated weights */
+    as_dtype dtype;                 /* of generated weights */
+    bool scaled;                    /* the configuration says that matrices in 8 bits have scales */
     int64_t block_rows, block_cols; /* that share a scale in 8-bit checkpoints; 0: 128 */
 } as_binder_source;
 
@@ -64,17 +68,23 @@ AS_MUST_USE as_code as_binder_open(const as_binder_source *source, const as_mode
                                    as_binder **out, as_error *err);
 void as_binder_close(as_binder *binder);
 as_binder_totals as_binder_result(const as_binder *binder);
+/* Whether the family names the slot. */
+bool as_binder_names(const as_binder *binder, as_slot slot);
 /* Whether the checkpoint has the slot's tensor. Always true for generated weights. */
 bool as_binder_has(const as_binder *binder, as_slot slot, const char *suffix);
 /* Whether the checkpoint holds a tensor for `slot` that is another than `same`'s. A copy counts as known
  * without being used: a tied model may carry its head twice, and one that differs is not tied (as
  * transformers decides). */
 bool as_binder_differs(as_binder *binder, as_slot slot, as_slot same);
+/* Notes, where needs are noted, that the checkpoint may hold a copy of another matrix in this slot. */
+AS_MUST_USE as_code as_bind_copy(as_binder *binder, as_slot slot, int64_t rows, int64_t cols, as_error *err);
 /* Fails on a tensor that nothing asked for and that the family does not name as ignorable. */
 AS_MUST_USE as_code as_binder_check_surplus(const as_binder *binder, as_error *err);
 
 /* The layer (-1: the model's own) and the part of a step whose slots the calls below mean. */
 void as_binder_at(as_binder *binder, int64_t layer, int part);
+/* The stem of the step's names from here on; NULL: none. */
+void as_binder_stem(as_binder *binder, const char *stem);
 
 /* A linear layer inside the blocks, [rows, cols], converted to the run's precision. */
 AS_MUST_USE as_code as_bind_linear(as_binder *binder, as_slot slot, int64_t rows, int64_t cols, bool bias,
@@ -89,6 +99,15 @@ AS_MUST_USE as_code as_bind_unit_rows(as_binder *binder, as_matrix *matrix, as_e
  * or "" for a pattern that is a whole name. */
 AS_MUST_USE as_code as_bind_vector(as_binder *binder, as_slot slot, const char *suffix, int64_t count,
                                    const float **out, as_error *err);
+/* A table of whole numbers from 0 on, below `limit`. */
+typedef struct as_index_table {
+    as_slot slot;
+    int64_t rows, cols, limit;
+} as_index_table;
+/* The table in a slot whose pattern is a whole name, [rows, cols], of any integer type. A generated one goes
+ * through the numbers in turn. */
+AS_MUST_USE as_code as_bind_indices(as_binder *binder, const as_index_table *want, const int32_t **out,
+                                    as_error *err);
 /* The slot's one value into *value, which is left as it is where the checkpoint has none. */
 AS_MUST_USE as_code as_bind_number(as_binder *binder, as_slot slot, const char *suffix, float *value,
                                    as_error *err);

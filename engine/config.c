@@ -118,14 +118,9 @@ void as_config_return(as_config *config, const as_config *nested)
 
 bool as_config_bool(as_config *config, const char *key, bool otherwise)
 {
-    bool value = otherwise;
+    bool value = otherwise && !json_is_null(json_object_get(config->root, key));
     GET(bool, value);
     return value;
-}
-
-bool as_config_truth(as_config *config, const char *key, bool absent)
-{
-    return as_config_bool(config, key, json_object_get(config->root, key) ? false : absent);
 }
 
 bool as_config_says(const as_config *config, const char *key, const char *text)
@@ -207,9 +202,10 @@ static const struct {
 };
 
 static as_rope_scaling rope_scaling_kind(as_config *config, as_config *fields,
-                                         const as_rope_defaults *defaults)
+                                         const as_rope_defaults *defaults, bool only_rope_type)
 {
-    const char *name = as_config_string(fields, "rope_type", as_config_string(fields, "type", "default"));
+    const char *type = only_rope_type ? "default" : as_config_string(fields, "type", "default");
+    const char *name = as_config_string(fields, "rope_type", type);
     if (defaults->always_longrope && strcmp(name, "yarn") == 0) return AS_ROPE_LONGROPE;
     for (size_t i = 0; i < sizeof scalings / sizeof scalings[0]; i++) {
         if (strcmp(name, scalings[i].name) == 0) return scalings[i].scaling;
@@ -324,7 +320,7 @@ static bool same_rope(const as_rope_spec *a, const as_rope_spec *b)
            a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor &&
            a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow && a->no_truncate == b->no_truncate &&
            a->angles == b->angles && a->short_factor == b->short_factor && a->long_factor == b->long_factor &&
-           a->backward == b->backward;
+           a->backward == b->backward && a->every == b->every;
 }
 
 static int add_rope(as_config *config, as_model_spec *spec, const as_rope_spec *rope)
@@ -352,26 +348,33 @@ typedef struct rope_source {
     json_t *object; /* NULL: none */
     bool nested;    /* under the layer type */
     bool none;      /* null under the layer type: no rotation */
+    bool older;     /* it is rope_scaling */
 } rope_source;
 
-/* The older form goes before the newer where a config has both (convert_rope_params_to_dict). */
+/* The older form goes before the newer where a config has both, but in families that tell layers apart by
+ * type. */
 static rope_source find_rope(as_config *config, const as_rope_defaults *defaults)
 {
-    static const char *const keys[] = {"rope_scaling", "rope_parameters"};
     rope_source found = {.object = NULL};
-    for (size_t i = 0; i < 2 && !found.object && !found.none; i++) {
+    for (int i = 0; i < 2 && !found.object && !found.none; i++) {
+        bool older = (i == 0) != defaults->by_type;
         json_t *object = NULL;
-        if (config->rc == AS_OK)
-            config->rc = as_json_get_object(config->root, keys[i], &object, &config->err);
+        if (config->rc == AS_OK) {
+            const char *key = older ? "rope_scaling" : "rope_parameters";
+            config->rc = as_json_get_object(config->root, key, &object, &config->err);
+        }
         json_t *nested = defaults->layer_type ? json_object_get(object, defaults->layer_type) : NULL;
-        found.none = json_is_null(nested) && !defaults->null_is_plain;
+        found.none = json_is_null(nested) && !defaults->by_type;
         found.nested = json_is_object(nested);
         if (found.nested) {
             object = nested;
-        } else if (i == 0 ? defaults->own_scaling : defaults->by_type) {
+        } else if (older ? defaults->own_scaling : defaults->by_type) {
             object = NULL;
         }
-        if (json_object_size(object)) found.object = object;
+        if (json_object_size(object)) {
+            found.object = object;
+            found.older = older;
+        }
     }
     return found;
 }
@@ -383,7 +386,9 @@ static void read_widths(as_config *config, as_config *fields, const as_rope_defa
     bool proportional = rope->scaling == AS_ROPE_PROPORTIONAL;
     double share = defaults->partial > 0 ? defaults->partial : 1;
     if (defaults->partial > 0 || proportional) {
-        share = as_config_number_in(config, "partial_rotary_factor", share, 0, 1);
+        const char *key = defaults->share_key ? defaults->share_key : "partial_rotary_factor";
+        bool null = json_is_null(json_object_get(config->root, key));
+        share = null ? 1 : as_config_number_in(config, key, share, 0, 1);
         share = as_config_number_in(fields, "partial_rotary_factor", share, 0, 1);
     }
     rope->dim = (int64_t)((double)rope->head_dim * share);
@@ -413,17 +418,20 @@ int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model
     rope_source from = find_rope(config, defaults);
     if (from.none) return -1;
     json_t *own = NULL;
-    if (!from.object && defaults->parameters) from.object = own = json_loads(defaults->parameters, 0, NULL);
+    bool stated = json_is_object(json_object_get(config->root, "rope_parameters")); /* if empty */
+    if (!from.object && defaults->parameters && !stated)
+        from.object = own = json_loads(defaults->parameters, 0, NULL);
     as_config fields;
     as_config_init(&fields, from.object);
     as_rope_spec rope = {.kind = defaults->kind,
                          .head_dim = defaults->head_dim,
                          .anew = defaults->anew,
-                         .backward = defaults->backward};
+                         .backward = defaults->backward,
+                         .every = defaults->every};
     rope.theta = as_config_number_in(config, defaults->theta_key ? defaults->theta_key : "rope_theta",
                                      defaults->theta, least_factor, most_base);
     rope.theta = as_config_number_in(&fields, "rope_theta", rope.theta, least_factor, most_base);
-    rope.scaling = rope_scaling_kind(config, &fields, defaults);
+    rope.scaling = rope_scaling_kind(config, &fields, defaults, defaults->by_type && from.older);
     rope.max_context = defaults->unnamed_context
                            ? spec->context
                            : as_config_size_or(config, "max_position_embeddings",

@@ -38,9 +38,8 @@ double as_config_eps(as_config *config, const char *key, double otherwise);
 as_config as_config_nested(as_config *config, const char *key);
 /* Takes over the nested one's first failure. */
 void as_config_return(as_config *config, const as_config *nested);
+/* An absent field is `otherwise`; null is false, as it is in a condition of the oracle's. */
 bool as_config_bool(as_config *config, const char *key, bool otherwise);
-/* The same where null is not the default but false. */
-bool as_config_truth(as_config *config, const char *key, bool absent);
 /* Whether the field is that text. */
 bool as_config_says(const as_config *config, const char *key, const char *text);
 const char *as_config_string(as_config *config, const char *key, const char *otherwise);
@@ -50,22 +49,26 @@ const char *as_activation_name(as_activation act);
 as_activation as_config_activation(as_config *config, const char *key, const char *otherwise);
 
 /* The rotary encoding in either form: rope_parameters (flat, or nested under layer_type) or rope_theta with
- * rope_scaling. head_dim and partial (rotated share, unless the config says otherwise) come from the family.
+ * rope_scaling, which goes before rope_parameters where it says anything. head_dim and partial (rotated
+ * share, unless the config says otherwise) come from the family.
  */
 typedef struct as_rope_defaults {
     as_rope_kind kind;
     int64_t head_dim;
     double theta;
-    double partial; /* rotated share of a head; 0: all of it, and partial_rotary_factor means nothing */
+    double partial;         /* rotated share of a head; 0: all of it, and the config's means nothing */
     const char *layer_type; /* NULL: the flat form */
-    bool by_type;           /* a flat rope_parameters says nothing of it */
+    bool by_type;           /* a flat rope_parameters says nothing of it; it goes before
+                             * rope_scaling, whose "type" says nothing */
     const char *theta_key;  /* of the older form; NULL: "rope_theta"; "": there is none */
-    bool own_scaling;       /* rope_scaling is another's */
-    bool null_is_plain;     /* null under the layer type: the defaults rather than no rotation */
+    const char *share_key;  /* of the older form; NULL: "partial_rotary_factor"; "": it has none;
+                             * null is all of a head */
+    bool own_scaling;       /* rope_scaling is another's, or no one's */
     const char *parameters; /* rope_parameters, as JSON text, where the config has none; NULL: plain */
     bool ntk_alpha;         /* "dynamic" with an "alpha" is one base for all lengths */
     bool always_longrope;   /* every scaling but "default" is longrope, whatever it calls itself */
     bool backward;          /* as_rope_spec.backward */
+    int64_t every;          /* as_rope_spec.every */
     bool anew;              /* as_rope_spec.anew */
     int64_t original; /* original_max_position_embeddings where the class has that field; 0: it has not */
     /* Where the context has another name (spec->context): max_position_embeddings' default, the length before
@@ -78,7 +81,8 @@ int as_config_rope(as_config *config, const as_rope_defaults *defaults, as_model
 /* The index of the same encoding with another base. */
 int as_config_rope_of_base(as_config *config, as_model_spec *spec, int rope, double theta);
 
-/* The object that holds the rotary parameters, rope_scaling before rope_parameters; NULL where neither does. */
+/* The object that holds the rotary parameters, rope_scaling before rope_parameters; NULL where neither does.
+ */
 const json_t *as_config_rope_object(const as_config *config);
 
 /* layer_types[i], or NULL where the config has no such list. Its length must be the number of layers. */

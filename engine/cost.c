@@ -1,5 +1,5 @@
 /* What computing costs: operations and bytes from the spec. */
-#include "engine/model.h"
+#include "engine/kv.h"
 
 /* Sum over rows first..first+count-1 of the keys that each sees. */
 static double keys_seen(int64_t first, int64_t count, int64_t window)
@@ -21,25 +21,27 @@ double as_model_operations(const as_model *m, int64_t first, int64_t count)
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             const as_step *step = &spec->layers[i].steps[s];
             as_block_cost cost = step->block->cost(spec, step);
-            products += (double)count * cost.products;
+            products += (double)count * (cost.products + 2 * (double)(step->in_gate.rank * spec->hidden));
             if (cost.key_products > 0) products += keys_seen(first, count, cost.window) * cost.key_products;
         }
     }
     return 2 * products;
 }
 
-double as_model_cache_bytes(const as_model *m, int64_t tokens, int element)
+double as_model_cache_bytes(const as_model *m, int64_t tokens, int64_t sequences, int element)
 {
     const as_model_spec *spec = &m->spec;
     double numbers = 0;
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
-            const as_step *step = &spec->layers[i].steps[s];
-            as_block_needs needs = step->block->needs(spec, step);
-            as_block_cost cost = step->block->cost(spec, step);
-            int64_t most = cost.window ? cost.window : cost.chunk;
-            int64_t kept = most && most < tokens ? most : tokens;
-            numbers += (double)kept * (double)as_block_cache_width(&needs);
+            as_block_needs needs = spec->layers[i].steps[s].block->needs(spec, &spec->layers[i].steps[s]);
+            int64_t width = as_block_cache_width(&needs), entries = as_block_entry_width(&needs);
+            if (width == 0) continue;
+            int64_t window = as_kv_window(spec, i, s);
+            int64_t rows = as_session_default_chunk(spec, sequences);
+            int64_t held = as_kv_held_tokens(window, tokens, sequences, rows);
+            numbers += (double)held * (double)(width - entries);
+            numbers += (double)(tokens * sequences) * (double)entries; /* no window limits those */
         }
     }
     return numbers * element;

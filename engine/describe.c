@@ -17,6 +17,9 @@ static void describe_layer(const as_model_spec *spec, const as_layer_spec *layer
     for (int s = 0; s < layer->step_count; s++) {
         const as_step *step = &layer->steps[s];
         if (s) as_buf_str(out, step->parallel ? " beside " : " + ");
+        if (step->in_gate.rank) {
+            as_buf_printf(out, "self-gated norm of rank %lld, ", (long long)step->in_gate.rank);
+        }
         as_buf_str(out, step->block->name);
         if (!step->block->describe) continue;
         as_buf_str(out, " (");

@@ -75,9 +75,9 @@ const char *as_architecture_at(int64_t i);
  * cache that a decoding step of `batch` sequences at that position reads, each once, the cache at 16 bits. */
 double as_model_operations(const as_model *model, int64_t first, int64_t count);
 double as_model_step_bytes(const as_model *model, int64_t position, int64_t batch);
-/* Bytes of the key/value cache of one sequence of `tokens` tokens at `element` bytes a number, where a layer
- * with a window or a chunk keeps no more than that. */
-double as_model_cache_bytes(const as_model *model, int64_t tokens, int element);
+/* Bytes of the key/value cache of sequences of `tokens` tokens each at `element` bytes a number, as a session
+ * of the default chunk holds it: layers with a window or a chunk keep the pages of that alone. */
+double as_model_cache_bytes(const as_model *model, int64_t tokens, int64_t sequences, int element);
 /* NULL when the repository has no tokenizer, or none was asked for. */
 const struct as_tokenizer *as_model_tokenizer(const as_model *model);
 

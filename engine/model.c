@@ -18,7 +18,13 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
 {
     weights->block = as_arena_calloc(&m->memory.arena, 1, step->block->weights_size);
     if (!weights->block) return as_fail_memory(err, "the weights");
-    AS_TRY(as_bind_norm(binder, &step->in_norm, m->spec.hidden, &weights->in_norm, err));
+    const as_self_gate_spec *gate = &step->in_gate;
+    int64_t hidden = m->spec.hidden;
+    AS_TRY(as_bind_norm(binder, &step->in_norm, hidden, &weights->in_norm, err));
+    if (gate->rank) {
+        AS_TRY(as_bind_linear(binder, gate->down, gate->rank, hidden, false, &weights->gate_down, err));
+        AS_TRY(as_bind_linear(binder, gate->up, hidden, gate->rank, false, &weights->gate_up, err));
+    }
     AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
     AS_TRY(as_bind_norm(binder, &step->stream_norm, m->spec.hidden, &weights->stream_norm, err));
     weights->scale = 1;
@@ -30,6 +36,7 @@ static as_code bind_head(as_model *m, as_binder *binder, as_error *err)
 {
     int64_t width = m->spec.embed_width ? m->spec.embed_width : m->spec.hidden;
     if (m->spec.tied_head && !as_binder_differs(binder, AS_SLOT_HEAD, AS_SLOT_EMBED)) {
+        AS_TRY(as_bind_copy(binder, AS_SLOT_HEAD, m->spec.vocab, width, err));
         m->head.w = m->embed;
     } else {
         AS_TRY(as_bind_matrix(binder, AS_SLOT_HEAD, m->spec.vocab, width, &m->head.w, err));
@@ -60,7 +67,7 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
     return as_bind_norm(binder, &spec->embed_norm, spec->hidden, &m->embed_norm, err);
 }
 
-static as_code bind_all(as_model *m, as_binder *binder, as_error *err)
+as_code as_model_bind(as_model *m, as_binder *binder, as_error *err)
 {
     const as_model_spec *spec = &m->spec;
     AS_TRY(bind_embedding(m, binder, err));
@@ -69,13 +76,14 @@ static as_code bind_all(as_model *m, as_binder *binder, as_error *err)
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             as_binder_at(binder, i, spec->layers[i].steps[s].part);
+            as_binder_stem(binder, spec->layers[i].steps[s].stem);
             AS_TRY(bind_step(m, binder, &spec->layers[i].steps[s], &m->layers[i].steps[s], err));
         }
     }
     as_binder_at(binder, -1, 0);
+    as_binder_stem(binder, NULL);
     AS_TRY(as_bind_norm(binder, &spec->final_norm, spec->hidden, &m->final_norm, err));
-    AS_TRY(bind_head(m, binder, err));
-    return as_binder_check_surplus(binder, err);
+    return bind_head(m, binder, err);
 }
 
 /* Parameters that one token touches: all but the experts it is not sent to. */
@@ -108,6 +116,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     const json_t *quantization = json_object_get(m->config, "quantization_config");
     const json_t *text = as_config_text_part(m->config);
     if (!quantization) quantization = json_object_get(text, "quantization_config");
+    source.scaled = quantization && !json_is_null(quantization);
     const json_t *block = json_object_get(quantization, "weight_block_size");
     source.block_rows = json_integer_value(json_array_get(block, 0));
     source.block_cols = json_integer_value(json_array_get(block, 1));
@@ -115,7 +124,8 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     as_binder *binder = NULL;
     as_code rc = as_pool_open(options->threads, &pool, err);
     if (rc == AS_OK) rc = as_binder_open(&source, &m->spec, &m->precision, pool, &m->memory, &binder, err);
-    if (rc == AS_OK) rc = bind_all(m, binder, err);
+    if (rc == AS_OK) rc = as_model_bind(m, binder, err);
+    if (rc == AS_OK) rc = as_binder_check_surplus(binder, err);
     if (rc == AS_OK) {
         as_binder_totals totals = as_binder_result(binder);
         m->info.parameters = totals.parameters;
@@ -222,12 +232,14 @@ static as_code read_config(as_model *m, const char *name, const as_model_options
         *err = repo->index.problem;
         return err->code;
     }
+    int64_t tensors = 0;
     for (int64_t i = 0; i < repo->weight_count; i++) {
+        tensors += repo->weights[i].tensor_count;
         if (!repo->weights[i].loaded || !repo->weights[i].has_problem) continue;
         *err = repo->weights[i].problem;
         return err->code;
     }
-    return AS_OK;
+    return tensors ? AS_OK : as_fail(err, AS_E_INPUT, "there are no tensors, only what describes them");
 }
 
 static as_code open_tokenizer(as_model *m, const as_model_options *options, as_error *err)

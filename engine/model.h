@@ -10,7 +10,8 @@
 typedef struct as_step_weights {
     void *block; /* block->weights_size bytes */
     as_norm_weights in_norm, out_norm, stream_norm;
-    float scale; /* of a `scaled` step; else 1 */
+    as_linear gate_down, gate_up; /* of in_gate */
+    float scale;                  /* of a `scaled` step; else 1 */
 } as_step_weights;
 
 typedef struct as_layer_weights {
@@ -35,5 +36,8 @@ struct as_model {
     as_model_info info;
     char digest[2 * AS_SHA256_BYTES + 1];
 };
+
+/* Asks the binder for all weights: model->spec and memory are there. */
+AS_MUST_USE as_code as_model_bind(as_model *model, as_binder *binder, as_error *err);
 
 #endif

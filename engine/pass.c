@@ -105,7 +105,7 @@ void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights
                                                  .eps = norm->eps});
 }
 
-void as_pass_rope(as_pass *pass, int index, float *x, int64_t heads, int64_t width)
+void as_pass_rope_at(as_pass *pass, int index, float *x, int64_t heads, int64_t width, int64_t offset)
 {
     if (index < 0 || pass->spec->ropes[index].rotary == 0) return;
     const as_rope_spec *rope = &pass->spec->ropes[index];
@@ -115,8 +115,54 @@ void as_pass_rope(as_pass *pass, int index, float *x, int64_t heads, int64_t wid
                                                  .heads = heads,
                                                  .width = width,
                                                  .stride = heads * width,
-                                                 .offset = rope->offset,
+                                                 .offset = offset,
                                                  .rotary = rope->rotary,
                                                  .cos = pass->ropes[index].cos,
                                                  .sin = pass->ropes[index].sin});
+}
+
+void as_pass_rope(as_pass *pass, int index, float *x, int64_t heads, int64_t width)
+{
+    if (index >= 0) as_pass_rope_at(pass, index, x, heads, width, pass->spec->ropes[index].offset);
+}
+
+void as_pass_store_keys(as_pass *pass, const as_kv_layer *cache, const float *k, int64_t stride,
+                        const as_span *spans)
+{
+    pass->ops->kv_store(
+        &pass->exec,
+        &(as_kv_store_args){
+            .cache = cache, .k = k, .k_stride = stride, .spans = spans, .span_count = pass->span_count});
+}
+
+int64_t as_pass_self_gate_needs(int64_t hidden, int64_t rank)
+{
+    return rank + hidden + as_pass_linear_needs(hidden > rank ? hidden : rank);
+}
+
+void as_pass_self_gate(as_pass *pass, const as_linear *down, const as_linear *up, float *x)
+{
+    int64_t hidden = up->w.rows, rank = down->w.rows, mark = pass->work_used;
+    float *inner = as_pass_floats(pass, pass->rows * rank), *gate = as_pass_floats(pass, pass->rows * hidden);
+    as_pass_linear(pass, down, x, hidden, inner, rank);
+    as_gate_args args = {.act = AS_ACT_SILU,
+                         .a = inner,
+                         .out = inner,
+                         .n = pass->rows,
+                         .width = rank,
+                         .a_stride = rank,
+                         .out_stride = rank};
+    pass->ops->gate(&pass->exec, &args);
+    as_pass_linear(pass, up, inner, rank, gate, hidden);
+    args = (as_gate_args){.act = AS_ACT_SIGMOID,
+                          .a = gate,
+                          .b = x,
+                          .out = x,
+                          .n = pass->rows,
+                          .width = hidden,
+                          .a_stride = hidden,
+                          .b_stride = hidden,
+                          .out_stride = hidden};
+    pass->ops->gate(&pass->exec, &args);
+    pass->work_used = mark;
 }

@@ -24,6 +24,7 @@ typedef struct as_pass {
     int64_t layer;
     const as_kv_layer *cache;    /* NULL where the block has none */
     const as_kv_layer *index;    /* the same of its second cache */
+    const as_kv_layer *entries;  /* and of its third */
     float *state[AS_MAX_STATES]; /* [slots, needs.state[part]] */
     float *carried;              /* [N, spec->carried], kept from layer to layer */
     /* work space: a stack of floats, reset after each step */
@@ -57,5 +58,16 @@ void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights
 
 /* Rotates heads of `width` floats by the spec's encoding `rope`; -1: leaves them. */
 void as_pass_rope(as_pass *pass, int rope, float *x, int64_t heads, int64_t width);
+/* The same from element `offset` of each head on, whatever the encoding says. */
+void as_pass_rope_at(as_pass *pass, int rope, float *x, int64_t heads, int64_t width, int64_t offset);
+
+/* Writes keys without values of their own into a cache. */
+void as_pass_store_keys(as_pass *pass, const as_kv_layer *cache, const float *k, int64_t stride,
+                        const as_span *spans);
+
+/* x [N, hidden] times sigmoid(up(silu(down(x)))), in place. */
+void as_pass_self_gate(as_pass *pass, const as_linear *down, const as_linear *up, float *x);
+/* Floats of work space for each row that this takes. */
+int64_t as_pass_self_gate_needs(int64_t hidden, int64_t rank);
 
 #endif

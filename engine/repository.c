@@ -627,12 +627,24 @@ as_code as_repository_path(const as_repository *seen, const char *name, char roo
 {
     const repository *repo = (const repository *)seen;
     if (!in_list(&repo->files, name)) return fail_absent(repo, name, err);
-    if (!as_gguf_is_name(repo->path) || as_dir_exists(repo->path)) {
+    if (!as_repository_is_gguf(seen)) {
         return as_path_join(room, repo->path, name, err);
     }
     if (strlen(repo->path) >= AS_PATH_MAX) return as_fail(err, AS_E_LIMIT, "%s: the path is too long", name);
     memcpy(room, repo->path, strlen(repo->path) + 1);
     return AS_OK;
+}
+
+bool as_repository_is_gguf(const as_repository *seen)
+{
+    return as_gguf_is_name(seen->path) && !as_dir_exists(seen->path);
+}
+
+int64_t as_repository_gguf_tokens(const as_repository *seen)
+{
+    const repository *repo = (const repository *)seen;
+    const as_gguf_value *tokens = as_gguf_find(&repo->gguf, "tokenizer.ggml.tokens");
+    return tokens && tokens->type == AS_GGUF_ARRAY && tokens->count < INT32_MAX ? (int64_t)tokens->count : 0;
 }
 
 as_code as_repository_find_gguf(const as_repository *seen, char room[static AS_PATH_MAX], as_error *err)

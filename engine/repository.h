@@ -82,12 +82,53 @@ const as_tensor *as_repository_find(const as_repository *repo, const char *name)
  * from several threads). */
 AS_MUST_USE as_code as_repository_data(as_repository *repo, const as_tensor *tensor, const void **out,
                                        as_error *err);
+/* Whether it is a GGUF file, and how many tokens the tokenizer in it lists (0: it holds none). */
+bool as_repository_is_gguf(const as_repository *repo);
+int64_t as_repository_gguf_tokens(const as_repository *repo);
 /* Whether the repository holds a file of that name. */
 bool as_repository_has(const as_repository *repo, const char *name);
 /* The path to open a listed file by; AS_E_NOT_FOUND for one that is not listed, which includes links that
  * leave the repository. */
 AS_MUST_USE as_code as_repository_path(const as_repository *repo, const char *name,
                                        char room[static AS_PATH_MAX], as_error *err);
+
+/* ---- what a configuration asks of a repository ----------------------------------------------------------
+ */
+
+/* A tensor that a model of some configuration needs. */
+typedef struct as_need {
+    const char *name; /* as the repository writes it; the usual one where it lacks it */
+    int dims;
+    int64_t shape[AS_MAX_DIMS];
+    bool any_shape;    /* a vector: any shape of so many elements will do */
+    bool either_order; /* a matrix: the last two dimensions may be exchanged */
+    bool optional;     /* may be left out: a tied head, scales of 8-bit weights */
+    bool embedding;    /* a matrix with a row per token of the vocabulary */
+} as_need;
+
+typedef struct as_needs as_needs;
+
+/* What a model of this configuration needs: asked of the family, so that it is what loading it asks for.
+ * repo settles which of several forms counts (names, prefixes, fused or split); NULL: the usual ones. Reads
+ * nothing but what repo holds open. AS_E_UNSUPPORTED for an architecture or a setting that does not run,
+ * AS_E_INPUT for a configuration that contradicts itself, AS_E_LIMIT beyond all sizes. In the engine's
+ * library. */
+AS_MUST_USE as_code as_needs_open(const as_repository *repo, const json_t *config, as_needs **out,
+                                  as_error *err);
+void as_needs_close(as_needs *needs);
+int64_t as_needs_count(const as_needs *needs);
+const as_need *as_needs_at(const as_needs *needs, int64_t i); /* by name */
+/* NULL if no tensor of that name is needed. */
+const as_need *as_needs_find(const as_needs *needs, const char *name);
+bool as_need_fits(const as_need *need, const as_tensor *tensor);
+/* True for names that checkpoints carry and the model does not need: saved buffers, other towers. */
+bool as_needs_ignores(const as_needs *needs, const char *name);
+/* Elements of all that is not optional, packed ones as their bytes; rows of the embedding. */
+int64_t as_needs_parameters(const as_needs *needs);
+int64_t as_needs_vocab(const as_needs *needs);
+
+/* ---- the form of safetensors ------------------------------------------------------------------------------
+ */
 
 /* Parse the header of one safetensors file's first bytes: used by the above and by fuzzing. `size` is the
  * whole file's size, `head` its first `head_bytes` (at least the header). Tensors are allocated in one block

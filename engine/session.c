@@ -41,7 +41,7 @@ struct as_session {
     float *rope_cos[AS_MAX_ROPES], *rope_sin[AS_MAX_ROPES]; /* [chunk, rotary/2] */
     float *frequencies;                                     /* [most rotary/2] */
     int32_t *tokens, *positions;                            /* [chunk] */
-    as_span *spans;                                         /* [chunk] */
+    as_span *spans[AS_MAX_PAGE_POOLS];                      /* [chunk], with the pages of each pool */
     int64_t *totals;    /* [chunk] length each span's sequence has after its feed */
     wanted_row *wanted; /* [chunk] */
     float *logits;
@@ -68,6 +68,9 @@ static int64_t work_per_row(const as_model_spec *spec)
         for (int k = 0; k < spec->layers[i].step_count; k++) {
             as_block_needs needs = spec->layers[i].steps[k].block->needs(spec, &spec->layers[i].steps[k]);
             if (needs.row > most) most = needs.row;
+            int64_t rank = spec->layers[i].steps[k].in_gate.rank;
+            int64_t gate = rank ? as_pass_self_gate_needs(spec->hidden, rank) : 0;
+            if (gate > most) most = gate;
         }
     }
     return most;
@@ -84,7 +87,7 @@ static bool any_deferred(const as_model_spec *spec)
 }
 
 /* The usual chunk, or as many rows as WORK_BYTES hold; never fewer than there are sequences to decode. */
-static int64_t default_chunk(const as_model_spec *spec, int64_t sequences)
+int64_t as_session_default_chunk(const as_model_spec *spec, int64_t sequences)
 {
     int64_t row = work_per_row(spec) + 4 * spec->hidden +
                   spec->carried; /* open_buffers takes four rows of the stream */
@@ -110,14 +113,17 @@ static as_code open_buffers(as_session *s, as_error *err)
     s->work = take(s, s->work_size, sizeof(float));
     s->tokens = take(s, s->chunk, sizeof *s->tokens);
     s->positions = take(s, s->chunk, sizeof *s->positions);
-    s->spans = take(s, s->chunk, sizeof *s->spans);
+    bool ok = true;
+    for (int i = 0; i < AS_MAX_PAGE_POOLS; i++) {
+        s->spans[i] = take(s, s->chunk, sizeof *s->spans[i]);
+        ok = ok && s->spans[i];
+    }
     s->totals = take(s, s->chunk, sizeof *s->totals);
     s->wanted = take(s, s->chunk, sizeof *s->wanted);
     s->logits = take(s, s->logit_rows * spec->vocab, sizeof(float));
     s->exec.scratch = take(s, as_pool_threads(s->pool), AS_SCRATCH_BYTES);
-    bool ok = s->stream && s->normed && s->output && s->entry && s->embedding && s->carried && s->deferred &&
-              s->work && s->tokens && s->positions && s->spans && s->totals && s->wanted && s->logits &&
-              s->exec.scratch;
+    ok = ok && s->stream && s->normed && s->output && s->entry && s->embedding && s->carried && s->deferred &&
+         s->work && s->tokens && s->positions && s->totals && s->wanted && s->logits && s->exec.scratch;
     int64_t widest = 1;
     for (int i = 0; i < spec->rope_count; i++) {
         int64_t half = spec->ropes[i].rotary / 2;
@@ -157,7 +163,7 @@ static as_code open_into(as_session *s, const as_session_options *options, as_er
     s->cache_tokens = options->cache_tokens     ? options->cache_tokens
                       : context < DEFAULT_CACHE ? context
                                                 : DEFAULT_CACHE;
-    s->chunk = options->chunk ? options->chunk : default_chunk(&m->spec, sequences);
+    s->chunk = options->chunk ? options->chunk : as_session_default_chunk(&m->spec, sequences);
     if (sequences < 1 || sequences > MOST_SEQUENCES || s->cache_tokens < 1 ||
         s->cache_tokens > (int64_t)1 << 31) {
         return as_fail(
@@ -176,7 +182,8 @@ static as_code open_into(as_session *s, const as_session_options *options, as_er
     AS_TRY(as_pool_open(options->threads, &s->pool, err));
     s->exec.pool = s->pool;
     AS_TRY(open_buffers(s, err));
-    return as_kv_open(&s->kv, &m->spec, cache, s->cache_tokens, sequences, err);
+    as_kv_size size = {.tokens = s->cache_tokens, .sequences = sequences, .rows = s->chunk};
+    return as_kv_open(&s->kv, &m->spec, cache, &size, err);
 }
 
 as_code as_session_open(const as_model *model, const as_session_options *options, as_session **out,
@@ -380,6 +387,7 @@ static const float *step_input(as_session *s, as_pass *pass, const as_step *step
     bool scaled = step->in_scale != 0 && step->in_scale != 1;
     if (step->in_norm.present) {
         as_pass_norm(pass, &step->in_norm, &weights->in_norm, in, hidden, s->normed, hidden, 1, hidden);
+        if (step->in_gate.rank) as_pass_self_gate(pass, &weights->gate_down, &weights->gate_up, s->normed);
         in = s->normed;
     } else if (scaled) {
         memcpy(s->normed, in, (size_t)(pass->rows * hidden) * sizeof *in);
@@ -400,14 +408,16 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
     const as_step_weights *weights = &s->model->layers[layer].steps[index];
     as_step_memory *memory = &s->kv.layers[layer].steps[index];
     int64_t hidden = pass->spec->hidden;
+    pass->work_used = 0;
     const float *in = step_input(s, pass, step, weights);
     const as_step_memory *keys =
         step->cache_layer ? &s->kv.layers[step->cache_layer - 1].steps[index + step->cache_shift] : memory;
     pass->layer = layer;
     pass->cache = keys->cache.kv_heads ? &keys->cache : NULL;
     pass->index = keys->index.kv_heads ? &keys->index : NULL;
+    pass->entries = keys->entries.kv_heads ? &keys->entries : NULL;
+    pass->spans = s->spans[keys->pool];
     memcpy(pass->state, memory->state, sizeof pass->state);
-    pass->work_used = 0;
     step->block->forward(pass, step, weights->block, in, s->output);
     if (step->out_norm.present) {
         as_pass_norm(pass, &step->out_norm, &weights->out_norm, s->output, hidden, s->output, hidden, 1,
@@ -543,7 +553,7 @@ static as_code run_pass(as_session *s, int64_t rows, int64_t spans, int64_t want
                     .exec = s->exec,
                     .rows = rows,
                     .tokens = s->tokens,
-                    .spans = s->spans,
+                    .spans = s->spans[AS_WHOLE_SEQUENCES],
                     .span_count = spans,
                     .carried = s->carried,
                     .work = s->work,
@@ -583,7 +593,7 @@ static as_code check_feeds(const as_session *s, const as_feed *feeds, int64_t co
         }
         pages += as_kv_pages_needed(&s->kv, feed->sequence, feed->count);
     }
-    if (pages > s->kv.free_count) {
+    if (pages > s->kv.pools[AS_WHOLE_SEQUENCES].free_count) {
         return as_fail(err, AS_E_LIMIT, "the cache of %lld tokens is full", (long long)s->cache_tokens);
     }
     return AS_OK;
@@ -615,8 +625,14 @@ static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cur
         const as_feed *feed = &feeds[at->feed];
         as_sequence *seq = &s->kv.sequences[feed->sequence];
         int64_t n = feed->count - at->token < s->chunk - rows ? feed->count - at->token : s->chunk - rows;
-        s->spans[*spans] = (as_span){
-            .first = rows, .count = n, .position = seq->length, .pages = seq->pages, .state = feed->sequence};
+        as_kv_begin_pass(&s->kv, feed->sequence, n);
+        for (int p = 0; p < s->kv.pool_count; p++) {
+            s->spans[p][*spans] = (as_span){.first = rows,
+                                            .count = n,
+                                            .position = seq->length,
+                                            .pages = seq->tables[p].pages,
+                                            .state = feed->sequence};
+        }
         int64_t total = seq->length + feed->count - at->token;
         s->totals[(*spans)++] = total > feed->prompt_length ? total : feed->prompt_length;
         read_tokens(&s->model->spec.placeholders, feed->tokens + at->token, n, s->tokens + rows);
@@ -643,6 +659,7 @@ as_code as_session_forward(as_session *s, const as_feed *feeds, int64_t count, a
         int64_t spans, wanted;
         int64_t rows = fill_pass(s, feeds, count, &at, &spans, &wanted);
         AS_TRY(run_pass(s, rows, spans, wanted, sink, context, err));
+        for (int64_t i = 0; i < spans; i++) as_kv_end_pass(&s->kv, s->spans[0][i].state);
     }
     return AS_OK;
 }

@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "kernels/ops.h"
 
-enum { AS_MAX_STEPS = 10, AS_MAX_ROPES = 4, AS_MAX_STATES = 4, AS_MAX_PLACEHOLDERS = 4 };
+enum { AS_MAX_STEPS = 10, AS_MAX_ROPES = 8, AS_MAX_STATES = 4, AS_MAX_PLACEHOLDERS = 4 };
 
 typedef enum {
     AS_SLOT_NONE, /* no tensor */
@@ -63,6 +63,7 @@ typedef struct as_rope_spec {
     double beta_fast, beta_slow;              /* YARN */
     bool no_truncate;                         /* YARN: correction range not rounded */
     bool backward;                            /* turns by the negative angle */
+    int64_t every;                            /* turns by the position rounded down to a multiple; 0: of 1 */
     double attention_factor;                  /* on cos and sin; computed when the spec is made */
     double mscale_all_dim;                    /* latent attention: in its softmax scale; 0: none */
     double long_attention_factor; /* the same beyond original_context, where it differs; 0: it does not */
@@ -73,6 +74,12 @@ typedef struct as_rope_spec {
 } as_rope_spec;
 
 struct as_block; /* blocks/block.h */
+
+/* A low-rank gate that a vector puts on itself: x sigmoid(up(silu(down(x)))). */
+typedef struct as_self_gate_spec {
+    int64_t rank; /* 0: none */
+    as_slot down, up;
+} as_self_gate_spec;
 
 /* What becomes of a block's output. */
 typedef enum {
@@ -91,6 +98,7 @@ typedef struct as_step {
     const struct as_block *block;
     const void *form; /* the block's own description, block->form_size bytes */
     as_norm_spec in_norm, out_norm, stream_norm;
+    as_self_gate_spec in_gate; /* on what in_norm gives */
     as_step_effect effect;
     bool parallel;
     bool same_input; /* with parallel: reads what the step before read, its norm included; no in_norm */
@@ -99,6 +107,7 @@ typedef struct as_step {
     bool deferred; /* its output is added after the layer's last step; one step of a layer at most */
     float in_scale, residual_scale, stream_scale; /* 0 means 1 */
     int part;                                     /* %p in the names of its tensors */
+    const char *stem;                             /* %s there; NULL: nothing */
     int64_t cache_layer; /* 1 + the layer whose key/value cache the step reads; 0: its own */
     int cache_shift;     /* from this step's place in its layer to that of the cache's */
     /* The name of its stage: "mixer", "ffn"; "attention" where it stands beside a mixer; NULL: it has none.
@@ -171,9 +180,13 @@ int64_t as_model_anew_beyond(const as_model_spec *spec);
 
 void as_model_spec_free(as_model_spec *spec);
 
+/* Whether a checkpoint may hold a tensor of that name which nothing asks for. */
+bool as_spec_ignores(const as_model_spec *spec, const char *name);
+
 /* The pattern of the names that a slot's tensor may have, without ".weight" and ".bias":
- *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part; '|' between the
- * names that different hubs give ^name    no prefix goes before it ~name    stored transposed, [in, out]
+ *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part, %s its stem; '|'
+ * between the names that different hubs give ^name    no prefix goes before it ~name    stored transposed,
+ * [in, out]
  *   ~~name   the same unless it has the shape of one that is not
  *   name!    a whole name: no ".weight"; its bias is name_bias
  *   name#i/n part i of n equal parts of its rows; name#i%n rows i, i + n, i + 2n, ...

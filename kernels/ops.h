@@ -176,9 +176,11 @@ typedef struct as_kv_store_args {
  * C > 0 also j / C == p / C. cap(s): softcap * tanh(s / softcap) where softcap > 0. bias: alibi[h] * (j - p)
  * where alibi; with alibi_rounded: alibi_rounded * (bf16(alibi[h] * j) - bf16(alibi[h] * p)). sinks: one more
  * term exp(sinks[h]) in the denominator. Heads h share key/value head h / (H/G). With keys, row i sees of
- * these only the positions keys[i, :], which ascend (as index_keys writes them). Tolerance 2e-6 of the
- * largest |v|. Keys are taken in blocks aligned to absolute positions, so that any split of the rows into
- * calls gives the same bits. */
+ * these only the positions keys[i, :], which ascend (as index_keys writes them). With every E > 0 key j is of
+ * E tokens, and a row sees j < (p + 1) / E; without window and chunk. lse[i,h]: the logarithm of the
+ * denominator; a row that sees no key then has zeros for out and minus infinity for lse. Tolerance 2e-6 of
+ * the largest |v|, 2e-6 max(1, |lse|). Keys are taken in blocks aligned to absolute positions, so that any
+ * split of the rows into calls gives the same bits. */
 typedef struct as_attention_args {
     const as_kv_layer *cache;
     const float *q; /* [N, H, k_width] */
@@ -190,7 +192,9 @@ typedef struct as_attention_args {
     const float *alibi, *sinks; /* [H] or NULL */
     float alibi_rounded;
     const int32_t *keys; /* [N, key_count] or NULL */
-    int64_t key_count;
+    int64_t key_count, key_stride;
+    int64_t every;
+    float *lse; /* [N, H] or NULL */
     const as_span *spans;
     int64_t span_count;
 } as_attention_args;
@@ -198,14 +202,16 @@ typedef struct as_attention_args {
 /* Picks the keys that each row may attend to (the lightning indexer of DeepSeek-V3.2): the score of key j is
  *   sum over h of weights[i,h] * max(0, q[i,h,:] . k[j,:])
  * over the H heads of the row and the cache's one head of keys (no values). keys[i, :] are the positions of
- * the `top` highest scores among j <= p, the earlier one among equals, in ascending order; behind them stands
- * AS_NO_KEY. The choice is exact in the float32 scores; their tolerance is 2e-6 * sum |w||q||k|. */
+ * the `top` highest scores among j <= p (with every E > 0, j < (p + 1) / E), the earlier one among equals, in
+ * ascending order; behind them stands AS_NO_KEY. The choice is exact in the float32 scores; their tolerance
+ * is 2e-6 * sum |w||q||k|. */
 typedef struct as_index_keys_args {
     const as_kv_layer *cache;
     const float *q, *weights; /* [N, H, k_width], [N, H] */
     int64_t q_stride, weight_stride, heads;
-    int64_t top;
+    int64_t top, every;
     int32_t *keys; /* [N, top] */
+    int64_t key_stride;
     const as_span *spans;
     int64_t span_count;
 } as_index_keys_args;
@@ -230,11 +236,11 @@ typedef struct as_head_matmul_args {
 enum { AS_MOST_HEAD_ROWS = 4096, AS_MOST_HEAD_COLS = 8192 };
 
 /* out = act(a) * (b + b_offset), or act(a) where b is NULL; [N, width] with strides; out may be a. With a
- * limit > 0, a is first kept at most limit and b within -limit to limit. Tolerance 5e-7 of
- * max(1, |a|) |b + b_offset|. */
+ * limit > 0, a is first kept at most limit and b within -limit to limit. With a slope > 0, a sigmoid(slope a)
+ * stands in the place of act(a). Tolerance 5e-7 of max(1, |a|) |b + b_offset|. */
 typedef struct as_gate_args {
     as_activation act;
-    float limit, b_offset;
+    float limit, b_offset, slope;
     const float *a, *b;
     float *out;
     int64_t n, width;
@@ -273,10 +279,10 @@ typedef struct as_scale_groups_args {
     int64_t n, groups, width, stride;
 } as_scale_groups_args;
 
-enum { AS_MOST_STREAMS = 64 };
+enum { AS_MOST_STREAMS = 64, AS_MOST_HYPER_STREAMS = 32 };
 
 /* Each row of x holds `streams` vectors of `width`, of from `from_count` (at most AS_MOST_STREAMS):
- *   x_s += sum_k factors[i, s, k] from_k
+ *   x_s += sum_k factors[i, s, k] from_k      (where `replace`: x_s = ...)
  * from may be x: all its vectors are read before they change. Tolerance 1e-6 of the sum of the terms' sizes.
  */
 typedef struct as_mix_streams_args {
@@ -284,7 +290,24 @@ typedef struct as_mix_streams_args {
     float *x;                    /* [N, streams, width] */
     int64_t n, streams, from_count, width;
     int64_t factor_stride, from_stride, x_stride;
+    bool replace;
 } as_mix_streams_args;
+
+/* The weights of hyper-connections (Xie et al. 2026, "mHC") for S streams. x [N, S + S + S S] is, for in, out
+ * and mix, scaled and shifted: z = scale[part] x + base; then
+ *   in = sigmoid(z) + eps;  out = magnitude sigmoid(z) + out_eps;
+ *   mix = softmax of each row of the S x S numbers, + eps, its columns and rows brought to sums of one in
+ * turn (Sinkhorn and Knopp), columns first and last: `iterations` of columns, one fewer of rows, each divided
+ * by its sum + eps. mix is written transposed: factor [s, k] is that of stream k in the new stream s. mix may
+ * be NULL: then x is [N, S + S], and out too: then it is [N, S]. Tolerance 2e-6. */
+typedef struct as_hyper_weights_args {
+    const float *x, *base, *scale;
+    float *in;        /* [N, S] */
+    float *out, *mix; /* [N, S], [N, S, S] of one stride */
+    int64_t n, streams, iterations;
+    int64_t x_stride, in_stride, stride;
+    float eps, magnitude, out_eps;
+} as_hyper_weights_args;
 
 /* x = x * sqrt(mean(like^2) / max(mean(x^2), least)), each row [width] in place. Tolerance 1e-6. */
 typedef struct as_match_size_args {
@@ -311,27 +334,29 @@ typedef struct as_xielu_args {
 } as_xielu_args;
 
 typedef enum {
-    AS_ROUTE_SOFTMAX,      /* softmax over all, then the top k */
-    AS_ROUTE_SOFTMAX_TOPK, /* the top k, then softmax over them */
-    AS_ROUTE_SIGMOID,      /* sigmoid, then the top k */
-    AS_ROUTE_TOPK_SIGMOID, /* the top k of the logits, then sigmoid */
-    AS_ROUTE_SPARSEMIXER,  /* see jitter */
+    AS_ROUTE_SOFTMAX,       /* softmax over all, then the top k */
+    AS_ROUTE_SOFTMAX_TOPK,  /* the top k, then softmax over them */
+    AS_ROUTE_SIGMOID,       /* sigmoid, then the top k */
+    AS_ROUTE_TOPK_SIGMOID,  /* the top k of the logits, then sigmoid */
+    AS_ROUTE_SPARSEMIXER,   /* see jitter */
+    AS_ROUTE_SQRT_SOFTPLUS, /* sqrt(ln(1 + e^x)), then the top k */
 } as_route_kind;
 
 /* Picks top_k of `experts` for each row: the largest score (+ bias where given, for the choice only), the
  * lower index first among equals; with groups > 1 only among the group_top groups whose two best scores sum
- * highest (or, with group_by_max, whose best is highest). ids[N, k] ascend by rank; weights[N, k] are the
+ * highest (or, with group_by_max, whose best is highest); where groups_as_zero, the experts
+ * of other groups count as zero instead. ids[N, k] ascend by rank; weights[N, k] are the
  * scores, divided by their sum where normalise (plus norm_added or at least 1e-20; at least norm_least; with
  * norm_power p other than 0 the sum of their p-th powers to the 1/p), times scale. With cap > 0 a logit s
  * counts as cap tanh(s / cap). SPARSEMIXER (Liu et al. 2023; Phi-3.5-MoE): rank by rank the largest score m
  * of those left; its weight is its share of a softmax over those left whose s has (m - s) / max(|s|, m) at
- * most 2 jitter. */
+ * most 2 jitter. Where `given`, ids come filled and only their weights are computed. */
 typedef struct as_route_args {
     as_route_kind kind;
     const float *scores; /* [N, experts], raw logits */
     const float *bias;   /* [experts] or NULL */
     int64_t n, experts, top_k, groups, group_top;
-    bool group_by_max, normalise;
+    bool group_by_max, groups_as_zero, normalise, given;
     float norm_added, norm_least, norm_power, scale, cap, jitter;
     int32_t *ids;   /* [N, k] */
     float *weights; /* [N, k] */
@@ -377,6 +402,23 @@ typedef struct as_conv1d_args {
     const as_span *spans;
     int64_t span_count;
 } as_conv1d_args;
+
+/* One key of several (DeepSeek-AI 2026, "DeepSeek-V4", section 2.3). Every `every` tokens of a sequence are a
+ * window; the last row of each gets, channel by channel,
+ *   out[c] = sum over t of softmax over t of (gate[t,c] + bias[t mod every, c]) times x[t,c]
+ * over the tokens t of the window; other rows get zeros. With overlap, x, gate and bias are 2 width wide: the
+ * window before gives its first half to the same sum, the window itself the second. The sums run token by
+ * token. Tolerance 1e-5 of the largest |x|. */
+typedef struct as_pool_keys_args {
+    const float *x, *gate; /* [N, width or 2 width] */
+    const float *bias;     /* [every, the same] */
+    float *out;            /* [N, width] */
+    int64_t width, every, x_stride, gate_stride, out_stride;
+    bool overlap;
+    float *state; /* [slots, 1 or 2, 3, width], zero at a sequence's start: maximum, sum, weighted sum */
+    const as_span *spans;
+    int64_t span_count;
+} as_pool_keys_args;
 
 /* Mamba's scan (Gu and Dao 2023, algorithm 2), for each channel c and state s:
  *   h[c,s] = exp(dt[i,c] a[c,s]) h[c,s] + dt[i,c] b[i,s] x[i,c];  out[i,c] = sum_s h[c,s] c_[i,s] + d[c]

@@ -1,5 +1,5 @@
-/* The catalogue: base models with their dimensions, the serving classes they belong to, and which tensors an
- * architecture's checkpoint must hold. The data lies in catalog/ and is embedded in the program; its README
+/* The catalogue: base models with their dimensions, and the serving classes they belong to. The data lies in
+ * catalog/ and is embedded in the program; its README
  * says where it comes from. What an architecture is called stands in the data only.
  *
  * "Dimensions" here is a JSON object in the catalogue's words (layers, hidden, heads, kv_heads, head_dim,
@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "engine/repository.h" /* AS_MAX_DIMS */
 
 /* {"models": [...], "classes": [...], "architectures": {...}, "accelerators": [...]}; the caller's
  * reference. */
@@ -50,31 +49,5 @@ typedef struct as_class_match {
     const char *alike[AS_CLASS_ALIKE]; /* names of the other classes that fit as well by dimensions */
 } as_class_match;
 void as_catalog_match(const json_t *catalog, const json_t *dims, as_class_match *out);
-
-/* A tensor that a checkpoint of these dimensions holds. */
-typedef struct as_expected_tensor {
-    const char *name;
-    int dims;
-    int64_t shape[AS_MAX_DIMS];
-    bool optional;  /* may be left out: a tied head */
-    bool embedding; /* has a row per token of the vocabulary */
-} as_expected_tensor;
-
-typedef struct as_tensor_table as_tensor_table;
-
-/* AS_E_UNSUPPORTED when the architecture's tensors are not known, AS_E_LIMIT beyond 200,000 tensors. */
-AS_MUST_USE as_code as_tensor_table_new(const json_t *catalog, const json_t *dims, as_tensor_table **out,
-                                        as_error *err);
-void as_tensor_table_free(as_tensor_table *table); /* NULL is allowed */
-int64_t as_tensor_table_count(const as_tensor_table *table);
-const as_expected_tensor *as_tensor_table_at(const as_tensor_table *table, int64_t i); /* by name */
-/* The elements of all tensors that are not optional: the number of parameters. */
-int64_t as_tensor_table_parameters(const as_tensor_table *table);
-
-/* The entry for a name as checkpoints write it, which may have another prefix than the table's. NULL if there
- * is none. */
-const as_expected_tensor *as_tensor_table_find(const as_tensor_table *table, const char *name);
-/* True for names that checkpoints carry and the forward pass does not need: saved buffers, other towers. */
-bool as_tensor_table_ignores(const as_tensor_table *table, const char *name);
 
 #endif

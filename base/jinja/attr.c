@@ -18,172 +18,177 @@ static const char *const dunders[] = {
     "__setattr__", "__sizeof__",  "__str__",           "__subclasshook__", NULL};
 static const char *const container_dunders[] = {"__contains__", "__getitem__", "__iter__", "__len__", NULL};
 
-static bool in_names(const aj_str *name, const char *const *names)
+static bool in_names(const as_jinja_str *name, const char *const *names)
 {
     for (; *names; names++) {
-        if (aj_str_is(aj_string((aj_str *)name), *names)) return true;
+        if (as_jinja_str_is(as_jinja_string((as_jinja_str *)name), *names)) return true;
     }
     return false;
 }
 
 static const struct {
-    const aj_builtin *methods, *more;
+    const as_jinja_builtin *methods, *more;
     const char *const *mutators;
 } types[] = {
-    [AJ_STR] = {aj_str_methods, aj_str_case_methods, NULL},
-    [AJ_LIST] = {aj_list_methods, NULL, list_mutators},
-    [AJ_TUPLE] = {aj_tuple_methods, NULL, NULL},
-    [AJ_DICT] = {aj_dict_methods, NULL, dict_mutators},
-    [AJ_RANGE] = {aj_range_methods, NULL, NULL},
-    [AJ_INT] = {aj_int_methods, NULL, NULL},
-    [AJ_BIG] = {aj_int_methods, NULL, NULL},
-    [AJ_BOOL] = {aj_int_methods, NULL, NULL},
-    [AJ_FLOAT] = {aj_float_methods, NULL, NULL},
-    [AJ_VIEW] = {aj_view_methods, NULL, NULL},
-    [AJ_CYCLER] = {aj_cycler_methods, NULL, NULL},
-    [AJ_DICTTYPE] = {aj_dict_type_methods, NULL, NULL},
+    [AS_JINJA_STR] = {as_jinja_str_methods, as_jinja_str_case_methods, NULL},
+    [AS_JINJA_LIST] = {as_jinja_list_methods, NULL, list_mutators},
+    [AS_JINJA_TUPLE] = {as_jinja_tuple_methods, NULL, NULL},
+    [AS_JINJA_DICT] = {as_jinja_dict_methods, NULL, dict_mutators},
+    [AS_JINJA_RANGE] = {as_jinja_range_methods, NULL, NULL},
+    [AS_JINJA_INT] = {as_jinja_int_methods, NULL, NULL},
+    [AS_JINJA_BIG] = {as_jinja_int_methods, NULL, NULL},
+    [AS_JINJA_BOOL] = {as_jinja_int_methods, NULL, NULL},
+    [AS_JINJA_FLOAT] = {as_jinja_float_methods, NULL, NULL},
+    [AS_JINJA_VIEW] = {as_jinja_view_methods, NULL, NULL},
+    [AS_JINJA_CYCLER] = {as_jinja_cycler_methods, NULL, NULL},
+    [AS_JINJA_DICTTYPE] = {as_jinja_dict_type_methods, NULL, NULL},
 };
 
 /* Attributes that are values, not methods. */
-static bool plain_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *found, aj_value *out)
+static bool plain_attribute(as_jinja_vm *vm, as_jinja_value v, const as_jinja_str *name, bool *found,
+                            as_jinja_value *out)
 {
-    aj_value text = aj_string((aj_str *)name);
+    as_jinja_value text = as_jinja_string((as_jinja_str *)name);
     *found = true;
-    if (v.kind == AJ_TUPLE && v.list->group && aj_str_is(text, "grouper")) {
+    if (v.kind == AS_JINJA_TUPLE && v.list->group && as_jinja_str_is(text, "grouper")) {
         *out = v.list->items[0];
-    } else if (v.kind == AJ_TUPLE && v.list->group && aj_str_is(text, "list")) {
+    } else if (v.kind == AS_JINJA_TUPLE && v.list->group && as_jinja_str_is(text, "list")) {
         *out = v.list->items[1];
-    } else if (v.kind == AJ_RANGE && aj_str_is(text, "start")) {
-        *out = aj_int(v.range->start);
-    } else if (v.kind == AJ_RANGE && aj_str_is(text, "stop")) {
-        *out = aj_int(v.range->stop);
-    } else if (v.kind == AJ_RANGE && aj_str_is(text, "step")) {
-        *out = aj_int(v.range->step);
-    } else if (aj_is_number(v) &&
-               (aj_str_is(text, "real") || (aj_is_int(v) && aj_str_is(text, "numerator")))) {
-        return aj_positive(vm, v, out);
-    } else if (aj_is_number(v) && aj_str_is(text, "imag")) {
-        *out = v.kind == AJ_FLOAT ? aj_float(0) : aj_int(0);
-    } else if (aj_is_int(v) && aj_str_is(text, "denominator")) {
-        *out = aj_int(1);
-    } else if (v.kind == AJ_JOINER || v.kind == AJ_CYCLER) {
-        return aj_helper_attribute(vm, v, name, found, out);
+    } else if (v.kind == AS_JINJA_RANGE && as_jinja_str_is(text, "start")) {
+        *out = as_jinja_int(v.range->start);
+    } else if (v.kind == AS_JINJA_RANGE && as_jinja_str_is(text, "stop")) {
+        *out = as_jinja_int(v.range->stop);
+    } else if (v.kind == AS_JINJA_RANGE && as_jinja_str_is(text, "step")) {
+        *out = as_jinja_int(v.range->step);
+    } else if (as_jinja_is_number(v) && (as_jinja_str_is(text, "real") ||
+                                         (as_jinja_is_int(v) && as_jinja_str_is(text, "numerator")))) {
+        return as_jinja_positive(vm, v, out);
+    } else if (as_jinja_is_number(v) && as_jinja_str_is(text, "imag")) {
+        *out = v.kind == AS_JINJA_FLOAT ? as_jinja_float(0) : as_jinja_int(0);
+    } else if (as_jinja_is_int(v) && as_jinja_str_is(text, "denominator")) {
+        *out = as_jinja_int(1);
+    } else if (v.kind == AS_JINJA_JOINER || v.kind == AS_JINJA_CYCLER) {
+        return as_jinja_helper_attribute(vm, v, name, found, out);
     } else {
         *found = false;
     }
     return true;
 }
 
-static bool object_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *found, aj_value *out)
+static bool object_attribute(as_jinja_vm *vm, as_jinja_value v, const as_jinja_str *name, bool *found,
+                             as_jinja_value *out)
 {
-    const aj_value *value;
+    const as_jinja_value *value;
     switch (v.kind) {
-    case AJ_NAMESPACE:
-        value = aj_dict_find_str(v.dict, name);
+    case AS_JINJA_NAMESPACE:
+        value = as_jinja_dict_find_str(v.dict, name);
         *found = value != NULL;
         if (value) *out = *value;
         return true;
-    case AJ_MACRO: return aj_macro_attribute(vm, v.macro, name, found, out);
-    case AJ_LOOP: return aj_loop_attribute(vm, v.loop, name, found, out);
-    case AJ_MODULE: return aj_module_attribute(vm, v.module, name, found, out);
-    case AJ_BLOCKREF: return aj_blockref_attribute(vm, v.blockref, name, found, out);
+    case AS_JINJA_MACRO: return as_jinja_macro_attribute(vm, v.macro, name, found, out);
+    case AS_JINJA_LOOP: return as_jinja_loop_attribute(vm, v.loop, name, found, out);
+    case AS_JINJA_MODULE: return as_jinja_module_attribute(vm, v.module, name, found, out);
+    case AS_JINJA_BLOCKREF: return as_jinja_blockref_attribute(vm, v.blockref, name, found, out);
     default: return plain_attribute(vm, v, name, found, out);
     }
 }
 
-bool aj_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *found, bool *safe, aj_value *out)
+bool as_jinja_attribute(as_jinja_vm *vm, as_jinja_value v, const as_jinja_str *name, bool *found, bool *safe,
+                        as_jinja_value *out)
 {
     *found = *safe = true;
-    if (name->size > 4 && name->data[0] == '_' && v.kind != AJ_NAMESPACE) {
+    if (name->size > 4 && name->data[0] == '_' && v.kind != AS_JINJA_NAMESPACE) {
         *safe = false;
-        *out = aj_none();
-        *found = in_names(name, dunders) || (aj_has_length(v) && in_names(name, container_dunders));
+        *out = as_jinja_none();
+        *found = in_names(name, dunders) || (as_jinja_has_length(v) && in_names(name, container_dunders));
         if (*found) return true;
-        if (v.kind == AJ_UNDEFINED && memcmp(name->data, "__", 2) != 0) return aj_fail_undefined(vm, v);
-        if (v.kind != AJ_MODULE) return true;
+        if (v.kind == AS_JINJA_UNDEFINED && memcmp(name->data, "__", 2) != 0)
+            return as_jinja_fail_undefined(vm, v);
+        if (v.kind != AS_JINJA_MODULE) return true;
     }
-    if (v.kind == AJ_UNDEFINED) return aj_fail_undefined(vm, v);
+    if (v.kind == AS_JINJA_UNDEFINED) return as_jinja_fail_undefined(vm, v);
     if (v.kind < sizeof types / sizeof types[0] && types[v.kind].methods) {
-        const aj_builtin *method = aj_builtin_find(types[v.kind].methods, name->data, name->size);
+        const as_jinja_builtin *method = as_jinja_builtin_find(types[v.kind].methods, name->data, name->size);
         if (!method && types[v.kind].more)
-            method = aj_builtin_find(types[v.kind].more, name->data, name->size);
-        if (method) return aj_bind_method(vm, method, v, out);
+            method = as_jinja_builtin_find(types[v.kind].more, name->data, name->size);
+        if (method) return as_jinja_bind_method(vm, method, v, out);
         if (types[v.kind].mutators && in_names(name, types[v.kind].mutators)) {
             *safe = false;
             return true;
         }
     }
-    AJ_TRY(object_attribute(vm, v, name, found, out));
+    AS_JINJA_TRY(object_attribute(vm, v, name, found, out));
     *safe = !(name->size && name->data[0] == '_');
     return true;
 }
 
 /* v[name] for a name that is no attribute; found false where Python raises TypeError or LookupError. */
-static bool item_by_name(aj_vm *vm, aj_value v, aj_str *name, bool *found, aj_value *out)
+static bool item_by_name(as_jinja_vm *vm, as_jinja_value v, as_jinja_str *name, bool *found,
+                         as_jinja_value *out)
 {
     *found = false;
-    if (v.kind == AJ_UNDEFINED) return aj_fail_undefined(vm, v);
-    if (v.kind == AJ_DICT) {
-        const aj_value *value = aj_dict_find_str(v.dict, name);
+    if (v.kind == AS_JINJA_UNDEFINED) return as_jinja_fail_undefined(vm, v);
+    if (v.kind == AS_JINJA_DICT) {
+        const as_jinja_value *value = as_jinja_dict_find_str(v.dict, name);
         *found = value != NULL;
         if (value) *out = *value;
-    } else if (v.kind == AJ_SELF) {
-        size_t mark = aj_mark(vm);
-        *found = aj_self_item(vm, v.context, aj_string(name), out);
-        return *found || aj_catch(vm, AJ_X_LOOKUP, mark);
+    } else if (v.kind == AS_JINJA_SELF) {
+        size_t mark = as_jinja_mark(vm);
+        *found = as_jinja_self_item(vm, v.context, as_jinja_string(name), out);
+        return *found || as_jinja_catch(vm, AS_JINJA_X_LOOKUP, mark);
     }
     return true;
 }
 
-bool aj_getattr(aj_vm *vm, aj_value v, aj_str *name, aj_value *out)
+bool as_jinja_getattr(as_jinja_vm *vm, as_jinja_value v, as_jinja_str *name, as_jinja_value *out)
 {
     bool found, safe;
-    AJ_TRY(aj_attribute(vm, v, name, &found, &safe, out));
-    if (found) return safe || aj_undefined_unsafe(vm, v, name, out);
-    AJ_TRY(item_by_name(vm, v, name, &found, out));
-    return found || aj_undefined_item(vm, v, aj_string(name), out);
+    AS_JINJA_TRY(as_jinja_attribute(vm, v, name, &found, &safe, out));
+    if (found) return safe || as_jinja_undefined_unsafe(vm, v, name, out);
+    AS_JINJA_TRY(item_by_name(vm, v, name, &found, out));
+    return found || as_jinja_undefined_item(vm, v, as_jinja_string(name), out);
 }
 
-bool aj_getitem(aj_vm *vm, aj_value v, aj_value key, aj_value *out)
+bool as_jinja_getitem(as_jinja_vm *vm, as_jinja_value v, as_jinja_value key, as_jinja_value *out)
 {
-    size_t mark = aj_mark(vm);
+    size_t mark = as_jinja_mark(vm);
     bool found = false, safe = false;
-    if (v.kind == AJ_DICT && aj_is_str(key)) {
-        AJ_TRY(item_by_name(vm, v, key.str, &found, out));
+    if (v.kind == AS_JINJA_DICT && as_jinja_is_str(key)) {
+        AS_JINJA_TRY(item_by_name(vm, v, key.str, &found, out));
         if (found) return true;
     } else {
-        if (aj_subscript(vm, v, key, out)) return true;
-        if (!aj_catch(vm, AJ_X_TYPE | AJ_X_LOOKUP, mark)) return false;
+        if (as_jinja_subscript(vm, v, key, out)) return true;
+        if (!as_jinja_catch(vm, AS_JINJA_X_TYPE | AS_JINJA_X_LOOKUP, mark)) return false;
     }
-    if (!aj_is_str(key)) return aj_undefined_item(vm, v, key, out);
-    AJ_TRY(aj_attribute(vm, v, key.str, &found, &safe, out));
-    if (!found) return aj_undefined_item(vm, v, key, out);
-    return safe || aj_undefined_unsafe(vm, v, key.str, out);
+    if (!as_jinja_is_str(key)) return as_jinja_undefined_item(vm, v, key, out);
+    AS_JINJA_TRY(as_jinja_attribute(vm, v, key.str, &found, &safe, out));
+    if (!found) return as_jinja_undefined_item(vm, v, key, out);
+    return safe || as_jinja_undefined_unsafe(vm, v, key.str, out);
 }
 
 /* --- subscripts --- */
 
 /* Python's slice.indices: start, stop and step for a sequence of this length, and how many items. */
-static bool slice_indices(aj_vm *vm, const aj_slice *slice, int64_t length, int64_t *start, int64_t *step,
-                          int64_t *count)
+static bool slice_indices(as_jinja_vm *vm, const as_jinja_slice *slice, int64_t length, int64_t *start,
+                          int64_t *step, int64_t *count)
 {
-    const aj_value parts[3] = {slice->start, slice->stop, slice->step};
+    const as_jinja_value parts[3] = {slice->start, slice->stop, slice->step};
     int64_t values[3] = {0, 0, 1};
     for (int i = 0; i < 3; i++) {
-        if (parts[i].kind == AJ_NONE) continue;
-        if (!aj_is_int(parts[i])) {
-            return aj_fail(vm, AJ_X_TYPE,
-                           "slice indices must be integers or None or have an __index__ method");
+        if (parts[i].kind == AS_JINJA_NONE) continue;
+        if (!as_jinja_is_int(parts[i])) {
+            return as_jinja_fail(vm, AS_JINJA_X_TYPE,
+                                 "slice indices must be integers or None or have an __index__ method");
         }
-        AJ_TRY(aj_to_index(vm, parts[i], &values[i]));
+        AS_JINJA_TRY(as_jinja_to_index(vm, parts[i], &values[i]));
     }
     *step = values[2];
-    if (*step == 0) return aj_fail(vm, AJ_X_VALUE, "slice step cannot be zero");
+    if (*step == 0) return as_jinja_fail(vm, AS_JINJA_X_VALUE, "slice step cannot be zero");
     if (*step < -INT64_MAX) *step = -INT64_MAX;
     int64_t low = *step < 0 ? -1 : 0, high = *step < 0 ? length - 1 : length;
     int64_t ends[2] = {*step < 0 ? high : low, *step < 0 ? low : high};
     for (int i = 0; i < 2; i++) {
-        if (parts[i].kind == AJ_NONE) continue;
+        if (parts[i].kind == AS_JINJA_NONE) continue;
         int64_t at = values[i];
         if (at < 0) at = at < -length ? low : at + length;
         ends[i] = at < low ? low : at > high ? high : at;
@@ -195,125 +200,131 @@ static bool slice_indices(aj_vm *vm, const aj_slice *slice, int64_t length, int6
     return true;
 }
 
-static bool slice_list(aj_vm *vm, aj_value v, const aj_slice *slice, aj_value *out)
+static bool slice_list(as_jinja_vm *vm, as_jinja_value v, const as_jinja_slice *slice, as_jinja_value *out)
 {
     int64_t start, step, count;
-    aj_list *part;
-    AJ_TRY(slice_indices(vm, slice, v.list->count, &start, &step, &count));
-    AJ_TRY(aj_list_new(vm, count, &part));
+    as_jinja_list *part;
+    AS_JINJA_TRY(slice_indices(vm, slice, v.list->count, &start, &step, &count));
+    AS_JINJA_TRY(as_jinja_list_new(vm, count, &part));
     for (int64_t i = 0; i < count; i++) part->items[part->count++] = v.list->items[start + i * step];
-    *out = v.kind == AJ_LIST ? aj_list_value(part) : aj_tuple_value(part);
+    *out = v.kind == AS_JINJA_LIST ? as_jinja_list_value(part) : as_jinja_tuple_value(part);
     return true;
 }
 
-static bool slice_str(aj_vm *vm, const aj_str *s, const aj_slice *slice, aj_value *out)
+static bool slice_str(as_jinja_vm *vm, const as_jinja_str *s, const as_jinja_slice *slice,
+                      as_jinja_value *out)
 {
     int64_t start, step, count;
-    AJ_TRY(slice_indices(vm, slice, aj_str_length(s), &start, &step, &count));
-    AJ_TRY(aj_step(vm, 1 + s->size / 64));
-    if (count == 0) return aj_substring(vm, s, 0, 0, out);
+    AS_JINJA_TRY(slice_indices(vm, slice, as_jinja_str_length(s), &start, &step, &count));
+    AS_JINJA_TRY(as_jinja_step(vm, 1 + s->size / 64));
+    if (count == 0) return as_jinja_substring(vm, s, 0, 0, out);
     if (step == 1) {
-        size_t from = aj_str_offset(s, start);
-        aj_str rest = {.data = s->data + from, .size = s->size - from, .length = aj_str_length(s) - start};
-        return aj_substring(vm, s, from, from + aj_str_offset(&rest, count), out);
+        size_t from = as_jinja_str_offset(s, start);
+        as_jinja_str rest = {
+            .data = s->data + from, .size = s->size - from, .length = as_jinja_str_length(s) - start};
+        return as_jinja_substring(vm, s, from, from + as_jinja_str_offset(&rest, count), out);
     }
-    size_t mark = aj_mark(vm), at = aj_str_offset(s, start);
-    AJ_TRY(aj_step(vm, (uint64_t)count / 8));
+    size_t mark = as_jinja_mark(vm), at = as_jinja_str_offset(s, start);
+    AS_JINJA_TRY(as_jinja_step(vm, (uint64_t)count / 8));
     for (int64_t i = 0; i < count; i++) {
         size_t next = at;
-        aj_next_codepoint(s->data, s->size, &next);
-        AJ_TRY(aj_put(vm, s->data + at, next - at));
+        as_jinja_next_codepoint(s->data, s->size, &next);
+        AS_JINJA_TRY(as_jinja_put(vm, s->data + at, next - at));
         if (i + 1 == count) break;
         for (int64_t k = 0; k < (step < 0 ? -step : step); k++) {
             if (step > 0) {
-                aj_next_codepoint(s->data, s->size, &at);
+                as_jinja_next_codepoint(s->data, s->size, &at);
             } else {
-                aj_previous_codepoint(s->data, &at);
+                as_jinja_previous_codepoint(s->data, &at);
             }
         }
     }
-    AJ_TRY(aj_str_cut(vm, mark, out));
+    AS_JINJA_TRY(as_jinja_str_cut(vm, mark, out));
     out->str->markup = s->markup;
     return true;
 }
 
-static bool slice_range(aj_vm *vm, const aj_range *r, const aj_slice *slice, aj_value *out)
+static bool slice_range(as_jinja_vm *vm, const as_jinja_range *r, const as_jinja_slice *slice,
+                        as_jinja_value *out)
 {
     int64_t start, step, count;
-    AJ_TRY(slice_indices(vm, slice, r->length, &start, &step, &count));
-    aj_range *part = AJ_NEW(vm, aj_range);
+    AS_JINJA_TRY(slice_indices(vm, slice, r->length, &start, &step, &count));
+    as_jinja_range *part = AS_JINJA_NEW(vm, as_jinja_range);
     if (!part) return false;
     int64_t stop = start;
-    if (step < 0 && slice->stop.kind == AJ_NONE) stop = -1;
+    if (step < 0 && slice->stop.kind == AS_JINJA_NONE) stop = -1;
     part->start = r->start + start * r->step;
     if (__builtin_mul_overflow(r->step, step, &part->step)) part->step = step < 0 ? -INT64_MAX : INT64_MAX;
     part->length = count;
     /* the stop that Python would show: that of the slice, not of the last item */
     int64_t low = step < 0 ? -1 : 0, high = step < 0 ? r->length - 1 : r->length;
-    if (slice->stop.kind == AJ_NONE) {
+    if (slice->stop.kind == AS_JINJA_NONE) {
         stop = step < 0 ? low : high;
     } else {
-        AJ_TRY(aj_to_index(vm, slice->stop, &stop));
+        AS_JINJA_TRY(as_jinja_to_index(vm, slice->stop, &stop));
         if (stop < 0) stop = stop < -r->length ? low : stop + r->length;
         stop = stop < low ? low : stop > high ? high : stop;
     }
     part->stop = r->start + stop * r->step;
-    *out = (aj_value){.kind = AJ_RANGE, .range = part};
+    *out = (as_jinja_value){.kind = AS_JINJA_RANGE, .range = part};
     return true;
 }
 
-static bool subscript_slice(aj_vm *vm, aj_value v, const aj_slice *slice, aj_value *out)
+static bool subscript_slice(as_jinja_vm *vm, as_jinja_value v, const as_jinja_slice *slice,
+                            as_jinja_value *out)
 {
     switch (v.kind) {
-    case AJ_STR: return slice_str(vm, v.str, slice, out);
-    case AJ_LIST:
-    case AJ_TUPLE: return slice_list(vm, v, slice, out);
-    case AJ_RANGE: return slice_range(vm, v.range, slice, out);
-    case AJ_DICT: return aj_fail(vm, AJ_X_TYPE, "unhashable type: 'slice'");
-    default: return aj_fail(vm, AJ_X_TYPE, "'%s' object is not subscriptable", aj_type_name(v));
+    case AS_JINJA_STR: return slice_str(vm, v.str, slice, out);
+    case AS_JINJA_LIST:
+    case AS_JINJA_TUPLE: return slice_list(vm, v, slice, out);
+    case AS_JINJA_RANGE: return slice_range(vm, v.range, slice, out);
+    case AS_JINJA_DICT: return as_jinja_fail(vm, AS_JINJA_X_TYPE, "unhashable type: 'slice'");
+    default:
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "'%s' object is not subscriptable", as_jinja_type_name(v));
     }
 }
 
-static bool subscript_index(aj_vm *vm, aj_value v, int64_t index, aj_value *out)
+static bool subscript_index(as_jinja_vm *vm, as_jinja_value v, int64_t index, as_jinja_value *out)
 {
     int64_t length;
-    AJ_TRY(aj_length(vm, v, &length));
+    AS_JINJA_TRY(as_jinja_length(vm, v, &length));
     if (index < 0) index += length;
     if (index < 0 || index >= length)
-        return aj_fail(vm, AJ_X_LOOKUP, "%s index out of range", aj_type_name(v));
-    if (v.kind == AJ_RANGE) {
-        *out = aj_int(v.range->start + index * v.range->step);
-    } else if (v.kind == AJ_STR) {
-        size_t from = aj_str_offset(v.str, index), to = from;
-        AJ_TRY(aj_step(vm, 1 + (aj_str_ascii(v.str) ? 0 : v.str->size / 64)));
-        aj_next_codepoint(v.str->data, v.str->size, &to);
-        return aj_substring(vm, v.str, from, to, out);
+        return as_jinja_fail(vm, AS_JINJA_X_LOOKUP, "%s index out of range", as_jinja_type_name(v));
+    if (v.kind == AS_JINJA_RANGE) {
+        *out = as_jinja_int(v.range->start + index * v.range->step);
+    } else if (v.kind == AS_JINJA_STR) {
+        size_t from = as_jinja_str_offset(v.str, index), to = from;
+        AS_JINJA_TRY(as_jinja_step(vm, 1 + (as_jinja_str_ascii(v.str) ? 0 : v.str->size / 64)));
+        as_jinja_next_codepoint(v.str->data, v.str->size, &to);
+        return as_jinja_substring(vm, v.str, from, to, out);
     } else {
         *out = v.list->items[index];
     }
     return true;
 }
 
-bool aj_subscript(aj_vm *vm, aj_value v, aj_value key, aj_value *out)
+bool as_jinja_subscript(as_jinja_vm *vm, as_jinja_value v, as_jinja_value key, as_jinja_value *out)
 {
     int64_t index;
-    aj_value *found;
-    if (v.kind == AJ_UNDEFINED) return aj_fail_undefined(vm, v);
-    if (v.kind == AJ_SELF) return aj_self_item(vm, v.context, key, out);
-    if (key.kind == AJ_SLICE) return subscript_slice(vm, v, key.slice, out);
-    if (v.kind == AJ_DICT) {
-        AJ_TRY(aj_dict_find(vm, v.dict, key, &found));
-        if (!found) return aj_fail(vm, AJ_X_LOOKUP, "the key is not in the dict");
+    as_jinja_value *found;
+    if (v.kind == AS_JINJA_UNDEFINED) return as_jinja_fail_undefined(vm, v);
+    if (v.kind == AS_JINJA_SELF) return as_jinja_self_item(vm, v.context, key, out);
+    if (key.kind == AS_JINJA_SLICE) return subscript_slice(vm, v, key.slice, out);
+    if (v.kind == AS_JINJA_DICT) {
+        AS_JINJA_TRY(as_jinja_dict_find(vm, v.dict, key, &found));
+        if (!found) return as_jinja_fail(vm, AS_JINJA_X_LOOKUP, "the key is not in the dict");
         *out = *found;
         return true;
     }
-    if (v.kind != AJ_STR && v.kind != AJ_LIST && v.kind != AJ_TUPLE && v.kind != AJ_RANGE) {
-        return aj_fail(vm, AJ_X_TYPE, "'%s' object is not subscriptable", aj_type_name(v));
+    if (v.kind != AS_JINJA_STR && v.kind != AS_JINJA_LIST && v.kind != AS_JINJA_TUPLE &&
+        v.kind != AS_JINJA_RANGE) {
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "'%s' object is not subscriptable", as_jinja_type_name(v));
     }
-    if (!aj_is_int(key)) {
-        return aj_fail(vm, AJ_X_TYPE, "%s indices must be integers or slices, not %s", aj_type_name(v),
-                       aj_type_name(key));
+    if (!as_jinja_is_int(key)) {
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "%s indices must be integers or slices, not %s",
+                             as_jinja_type_name(v), as_jinja_type_name(key));
     }
-    AJ_TRY(aj_to_index(vm, key, &index));
+    AS_JINJA_TRY(as_jinja_to_index(vm, key, &index));
     return subscript_index(vm, v, index, out);
 }

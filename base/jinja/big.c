@@ -15,13 +15,13 @@ typedef struct magnitude {
     uint32_t small[2];
 } magnitude;
 
-static void read_int(aj_value v, magnitude *m)
+static void read_int(as_jinja_value v, magnitude *m)
 {
-    if (v.kind == AJ_BIG) {
+    if (v.kind == AS_JINJA_BIG) {
         *m = (magnitude){.negative = v.big->negative, .count = v.big->count, .limbs = v.big->limbs};
         return;
     }
-    int64_t i = v.kind == AJ_BOOL ? v.truth : v.i;
+    int64_t i = v.kind == AS_JINJA_BOOL ? v.truth : v.i;
     uint64_t u = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
     m->negative = i < 0;
     m->small[0] = (uint32_t)u;
@@ -30,19 +30,19 @@ static void read_int(aj_value v, magnitude *m)
     m->count = m->small[1] ? 2 : m->small[0] ? 1 : 0;
 }
 
-static aj_big *new_big(aj_vm *vm, int count)
+static as_jinja_big *new_big(as_jinja_vm *vm, int count)
 {
     if (count > MAX_LIMBS) {
-        aj_fail(vm, AJ_X_LIMIT, "an integer is too large");
+        as_jinja_fail(vm, AS_JINJA_X_LIMIT, "an integer is too large");
         return NULL;
     }
-    aj_big *big = aj_alloc_zero(vm, 1, sizeof *big + (size_t)count * sizeof big->limbs[0]);
+    as_jinja_big *big = as_jinja_alloc_zero(vm, 1, sizeof *big + (size_t)count * sizeof big->limbs[0]);
     if (big) big->count = count;
     return big;
 }
 
-/* Drops leading zeros; an int that fits 64 bits becomes AJ_INT. */
-static bool settle(aj_big *big, bool negative, aj_value *out)
+/* Drops leading zeros; an int that fits 64 bits becomes AS_JINJA_INT. */
+static bool settle(as_jinja_big *big, bool negative, as_jinja_value *out)
 {
     while (big->count && big->limbs[big->count - 1] == 0) big->count--;
     big->negative = negative && big->count;
@@ -50,15 +50,15 @@ static bool settle(aj_big *big, bool negative, aj_value *out)
         uint64_t u = (big->count > 0 ? big->limbs[0] : 0) | (uint64_t)(big->count > 1 ? big->limbs[1] : 0)
                                                                 << 32;
         if (u <= (uint64_t)INT64_MAX) {
-            *out = aj_int(big->negative ? -(int64_t)u : (int64_t)u);
+            *out = as_jinja_int(big->negative ? -(int64_t)u : (int64_t)u);
             return true;
         }
         if (big->negative && u == (uint64_t)INT64_MAX + 1) {
-            *out = aj_int(INT64_MIN);
+            *out = as_jinja_int(INT64_MIN);
             return true;
         }
     }
-    *out = (aj_value){.kind = AJ_BIG, .big = big};
+    *out = (as_jinja_value){.kind = AS_JINJA_BIG, .big = big};
     return true;
 }
 
@@ -71,7 +71,7 @@ static int order_magnitudes(const magnitude *a, const magnitude *b)
     return 0;
 }
 
-int aj_big_order(aj_value a, aj_value b)
+int as_jinja_big_order(as_jinja_value a, as_jinja_value b)
 {
     magnitude x, y;
     read_int(a, &x);
@@ -81,10 +81,11 @@ int aj_big_order(aj_value a, aj_value b)
     return x.negative ? -order : order;
 }
 
-static bool add_magnitudes(aj_vm *vm, const magnitude *a, const magnitude *b, bool negative, aj_value *out)
+static bool add_magnitudes(as_jinja_vm *vm, const magnitude *a, const magnitude *b, bool negative,
+                           as_jinja_value *out)
 {
     int count = (a->count > b->count ? a->count : b->count) + 1;
-    aj_big *sum = new_big(vm, count);
+    as_jinja_big *sum = new_big(vm, count);
     if (!sum) return false;
     uint64_t carry = 0;
     for (int i = 0; i < count; i++) {
@@ -96,9 +97,10 @@ static bool add_magnitudes(aj_vm *vm, const magnitude *a, const magnitude *b, bo
 }
 
 /* a - b for a >= b. */
-static bool sub_magnitudes(aj_vm *vm, const magnitude *a, const magnitude *b, bool negative, aj_value *out)
+static bool sub_magnitudes(as_jinja_vm *vm, const magnitude *a, const magnitude *b, bool negative,
+                           as_jinja_value *out)
 {
-    aj_big *rest = new_big(vm, a->count);
+    as_jinja_big *rest = new_big(vm, a->count);
     if (!rest) return false;
     int64_t borrow = 0;
     for (int i = 0; i < a->count; i++) {
@@ -109,25 +111,25 @@ static bool sub_magnitudes(aj_vm *vm, const magnitude *a, const magnitude *b, bo
     return settle(rest, negative, out);
 }
 
-bool aj_big_add(aj_vm *vm, aj_value a, aj_value b, bool subtract, aj_value *out)
+bool as_jinja_big_add(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, bool subtract, as_jinja_value *out)
 {
     magnitude x, y;
     read_int(a, &x);
     read_int(b, &y);
     if (subtract) y.negative = !y.negative;
-    AJ_TRY(aj_step(vm, 1 + (uint64_t)(x.count + y.count) / 16));
+    AS_JINJA_TRY(as_jinja_step(vm, 1 + (uint64_t)(x.count + y.count) / 16));
     if (x.negative == y.negative) return add_magnitudes(vm, &x, &y, x.negative, out);
     if (order_magnitudes(&x, &y) >= 0) return sub_magnitudes(vm, &x, &y, x.negative, out);
     return sub_magnitudes(vm, &y, &x, y.negative, out);
 }
 
-bool aj_big_mul(aj_vm *vm, aj_value a, aj_value b, aj_value *out)
+bool as_jinja_big_mul(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, as_jinja_value *out)
 {
     magnitude x, y;
     read_int(a, &x);
     read_int(b, &y);
-    AJ_TRY(aj_step(vm, 1 + (uint64_t)x.count * (uint64_t)y.count / 32));
-    aj_big *product = new_big(vm, x.count + y.count);
+    AS_JINJA_TRY(as_jinja_step(vm, 1 + (uint64_t)x.count * (uint64_t)y.count / 32));
+    as_jinja_big *product = new_big(vm, x.count + y.count);
     if (!product) return false;
     for (int i = 0; i < x.count; i++) {
         uint64_t carry = 0;
@@ -203,11 +205,11 @@ static void divide_long(uint32_t *u, const uint32_t *v, int n, int m, uint32_t *
 }
 
 /* Quotient and remainder of the magnitudes, truncated. */
-static bool divide_magnitudes(aj_vm *vm, const magnitude *a, const magnitude *b, aj_big **quotient,
-                              aj_big **remainder)
+static bool divide_magnitudes(as_jinja_vm *vm, const magnitude *a, const magnitude *b,
+                              as_jinja_big **quotient, as_jinja_big **remainder)
 {
-    aj_big *q = new_big(vm, a->count >= b->count ? a->count - b->count + 1 : 1);
-    aj_big *u = q ? new_big(vm, a->count + 1) : NULL;
+    as_jinja_big *q = new_big(vm, a->count >= b->count ? a->count - b->count + 1 : 1);
+    as_jinja_big *u = q ? new_big(vm, a->count + 1) : NULL;
     if (!u) return false;
     *quotient = q;
     *remainder = u;
@@ -223,7 +225,7 @@ static bool divide_magnitudes(aj_vm *vm, const magnitude *a, const magnitude *b,
         memcpy(u->limbs, a->limbs, (size_t)a->count * sizeof u->limbs[0]);
         return true;
     }
-    aj_big *v = new_big(vm, b->count + 1);
+    as_jinja_big *v = new_big(vm, b->count + 1);
     if (!v) return false;
     shift_left(u->limbs, a->limbs, a->count, bits);
     shift_left(v->limbs, b->limbs, b->count, bits);
@@ -235,35 +237,36 @@ static bool divide_magnitudes(aj_vm *vm, const magnitude *a, const magnitude *b,
     return true;
 }
 
-bool aj_big_divmod(aj_vm *vm, aj_value a, aj_value b, aj_value *quotient, aj_value *remainder)
+bool as_jinja_big_divmod(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, as_jinja_value *quotient,
+                         as_jinja_value *remainder)
 {
     magnitude x, y;
     read_int(a, &x);
     read_int(b, &y);
-    aj_big *q, *r;
-    AJ_TRY(aj_step(vm, 1 + (uint64_t)x.count * (uint64_t)y.count / 32));
-    AJ_TRY(divide_magnitudes(vm, &x, &y, &q, &r));
+    as_jinja_big *q, *r;
+    AS_JINJA_TRY(as_jinja_step(vm, 1 + (uint64_t)x.count * (uint64_t)y.count / 32));
+    AS_JINJA_TRY(divide_magnitudes(vm, &x, &y, &q, &r));
     settle(q, x.negative != y.negative, quotient);
     settle(r, x.negative, remainder);
-    bool exact = remainder->kind == AJ_INT && remainder->i == 0;
+    bool exact = remainder->kind == AS_JINJA_INT && remainder->i == 0;
     if (exact || x.negative == y.negative) return true;
-    return aj_big_add(vm, *quotient, aj_int(1), true, quotient) &&
-           aj_big_add(vm, *remainder, b, false, remainder);
+    return as_jinja_big_add(vm, *quotient, as_jinja_int(1), true, quotient) &&
+           as_jinja_big_add(vm, *remainder, b, false, remainder);
 }
 
-bool aj_big_pow(aj_vm *vm, aj_value a, int64_t exponent, aj_value *out)
+bool as_jinja_big_pow(as_jinja_vm *vm, as_jinja_value a, int64_t exponent, as_jinja_value *out)
 {
-    aj_value result = aj_int(1), base = a;
+    as_jinja_value result = as_jinja_int(1), base = a;
     while (exponent > 0) {
-        if (exponent & 1) AJ_TRY(aj_big_mul(vm, result, base, &result));
+        if (exponent & 1) AS_JINJA_TRY(as_jinja_big_mul(vm, result, base, &result));
         exponent >>= 1;
-        if (exponent) AJ_TRY(aj_big_mul(vm, base, base, &base));
+        if (exponent) AS_JINJA_TRY(as_jinja_big_mul(vm, base, base, &base));
     }
     *out = result;
     return true;
 }
 
-double aj_big_to_double(aj_value v)
+double as_jinja_big_to_double(as_jinja_value v)
 {
     magnitude m;
     read_int(v, &m);
@@ -285,17 +288,17 @@ double aj_big_to_double(aj_value v)
     return m.negative ? -f : f;
 }
 
-bool aj_big_from_double(aj_vm *vm, double f, aj_value *out)
+bool as_jinja_big_from_double(as_jinja_vm *vm, double f, as_jinja_value *out)
 {
     int exponent;
     double fraction = frexp(fabs(f), &exponent);
     if (exponent <= 63) {
-        *out = aj_int((int64_t)f);
+        *out = as_jinja_int((int64_t)f);
         return true;
     }
     uint64_t bits = (uint64_t)ldexp(fraction, 53);
     int shift = exponent - 53;
-    aj_big *big = new_big(vm, shift / 32 + 3);
+    as_jinja_big *big = new_big(vm, shift / 32 + 3);
     if (!big) return false;
     unsigned __int128 wide = (unsigned __int128)bits << (shift % 32);
     for (int i = 0; i < 3; i++) big->limbs[shift / 32 + i] = (uint32_t)(wide >> (32 * i));
@@ -309,16 +312,17 @@ static int digit_value(char c)
     return c >= 'a' && c <= 'z' ? c - 'a' + 10 : 99;
 }
 
-bool aj_big_from_digits(aj_vm *vm, const char *digits, size_t size, int base, bool negative, aj_value *out)
+bool as_jinja_big_from_digits(as_jinja_vm *vm, const char *digits, size_t size, int base, bool negative,
+                              as_jinja_value *out)
 {
     bool power_of_two = (base & (base - 1)) == 0;
     if (!power_of_two && size > MAX_DIGITS) {
-        return aj_fail(vm, AJ_X_VALUE, "Exceeds the limit (%d digits) for integer string conversion",
-                       MAX_DIGITS);
+        return as_jinja_fail(vm, AS_JINJA_X_VALUE,
+                             "Exceeds the limit (%d digits) for integer string conversion", MAX_DIGITS);
     }
-    if (size > (size_t)MAX_LIMBS * 5) return aj_fail(vm, AJ_X_LIMIT, "an integer is too large");
-    AJ_TRY(aj_step(vm, 1 + size * size / 256));
-    aj_big *big = new_big(vm, (int)(size / 5 + 2)); /* base 36: 5.17 bits a digit */
+    if (size > (size_t)MAX_LIMBS * 5) return as_jinja_fail(vm, AS_JINJA_X_LIMIT, "an integer is too large");
+    AS_JINJA_TRY(as_jinja_step(vm, 1 + size * size / 256));
+    as_jinja_big *big = new_big(vm, (int)(size / 5 + 2)); /* base 36: 5.17 bits a digit */
     if (!big) return false;
     int count = 0;
     for (size_t i = 0; i < size; i++) {
@@ -333,14 +337,15 @@ bool aj_big_from_digits(aj_vm *vm, const char *digits, size_t size, int base, bo
     return settle(big, negative, out);
 }
 
-bool aj_big_text(aj_vm *vm, aj_value v, int base)
+bool as_jinja_big_text(as_jinja_vm *vm, as_jinja_value v, int base)
 {
     magnitude m;
     read_int(v, &m);
-    if (m.count > MAX_LIMBS / 8) return aj_fail(vm, AJ_X_VALUE, "an integer is too large for its text");
-    AJ_TRY(aj_step(vm, 1 + (uint64_t)m.count * (uint64_t)m.count / 4));
-    uint32_t *limbs = AJ_NEW_ARRAY(vm, uint32_t, m.count + 1);
-    char *text = aj_alloc(vm, (size_t)m.count * 32 + 2);
+    if (m.count > MAX_LIMBS / 8)
+        return as_jinja_fail(vm, AS_JINJA_X_VALUE, "an integer is too large for its text");
+    AS_JINJA_TRY(as_jinja_step(vm, 1 + (uint64_t)m.count * (uint64_t)m.count / 4));
+    uint32_t *limbs = AS_JINJA_NEW_ARRAY(vm, uint32_t, m.count + 1);
+    char *text = as_jinja_alloc(vm, (size_t)m.count * 32 + 2);
     if (!limbs || !text) return false;
     if (m.count) memcpy(limbs, m.limbs, (size_t)m.count * sizeof *limbs);
     size_t at = (size_t)m.count * 32 + 2, end = at;
@@ -350,8 +355,8 @@ bool aj_big_text(aj_vm *vm, aj_value v, int base)
         while (count && limbs[count - 1] == 0) count--;
     } while (count);
     if (base == 10 && end - at > MAX_DIGITS) {
-        return aj_fail(vm, AJ_X_VALUE, "Exceeds the limit (%d digits) for integer string conversion",
-                       MAX_DIGITS);
+        return as_jinja_fail(vm, AS_JINJA_X_VALUE,
+                             "Exceeds the limit (%d digits) for integer string conversion", MAX_DIGITS);
     }
-    return aj_put(vm, text + at, end - at);
+    return as_jinja_put(vm, text + at, end - at);
 }

@@ -4,22 +4,25 @@
 
 #include "base/jinja/value.h"
 
-struct aj_big {
+struct as_jinja_big {
     bool negative;
     int count;        /* limbs; the highest is not 0, and the value does not fit int64_t */
     uint32_t limbs[]; /* lowest first */
 };
 
-/* The operands are AJ_BOOL, AJ_INT or AJ_BIG; results are AJ_INT where they fit. */
-bool aj_big_add(aj_vm *vm, aj_value a, aj_value b, bool subtract, aj_value *out);
-bool aj_big_mul(aj_vm *vm, aj_value a, aj_value b, aj_value *out);
+/* The operands are AS_JINJA_BOOL, AS_JINJA_INT or AS_JINJA_BIG; results are AS_JINJA_INT where they fit. */
+bool as_jinja_big_add(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, bool subtract,
+                      as_jinja_value *out);
+bool as_jinja_big_mul(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, as_jinja_value *out);
 /* Python's // and %: rounds down. b is not 0. */
-bool aj_big_divmod(aj_vm *vm, aj_value a, aj_value b, aj_value *quotient, aj_value *remainder);
-bool aj_big_pow(aj_vm *vm, aj_value a, int64_t exponent, aj_value *out);
-int aj_big_order(aj_value a, aj_value b);
-double aj_big_to_double(aj_value v); /* rounded to nearest, infinite when too large */
-bool aj_big_from_double(aj_vm *vm, double f, aj_value *out);
-bool aj_big_from_digits(aj_vm *vm, const char *digits, size_t size, int base, bool negative, aj_value *out);
-bool aj_big_text(aj_vm *vm, aj_value v, int base); /* appends the digits of the magnitude */
+bool as_jinja_big_divmod(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, as_jinja_value *quotient,
+                         as_jinja_value *remainder);
+bool as_jinja_big_pow(as_jinja_vm *vm, as_jinja_value a, int64_t exponent, as_jinja_value *out);
+int as_jinja_big_order(as_jinja_value a, as_jinja_value b);
+double as_jinja_big_to_double(as_jinja_value v); /* rounded to nearest, infinite when too large */
+bool as_jinja_big_from_double(as_jinja_vm *vm, double f, as_jinja_value *out);
+bool as_jinja_big_from_digits(as_jinja_vm *vm, const char *digits, size_t size, int base, bool negative,
+                              as_jinja_value *out);
+bool as_jinja_big_text(as_jinja_vm *vm, as_jinja_value v, int base); /* appends the digits of the magnitude */
 
 #endif

@@ -5,7 +5,7 @@
 
 enum { MAX_PARAMETERS = 10 };
 
-const aj_builtin *aj_builtin_find(const aj_builtin *table, const char *name, size_t size)
+const as_jinja_builtin *as_jinja_builtin_find(const as_jinja_builtin *table, const char *name, size_t size)
 {
     for (; table->name; table++) {
         if (strlen(table->name) == size && memcmp(table->name, name, size) == 0) return table;
@@ -13,43 +13,45 @@ const aj_builtin *aj_builtin_find(const aj_builtin *table, const char *name, siz
     return NULL;
 }
 
-const aj_builtin *aj_filter_find(as_jinja_dialect dialect, const char *name, size_t size)
+const as_jinja_builtin *as_jinja_filter_find(as_jinja_dialect dialect, const char *name, size_t size)
 {
-    static const aj_builtin *const tables[] = {aj_filters_text,   aj_filters_markup, aj_filters_seq,
-                                               aj_filters_select, aj_filters_number, NULL};
+    static const as_jinja_builtin *const tables[] = {as_jinja_filters_text,   as_jinja_filters_markup,
+                                                     as_jinja_filters_seq,    as_jinja_filters_select,
+                                                     as_jinja_filters_number, NULL};
     if (size == 6 && memcmp(name, "tojson", 6) == 0) {
-        return dialect == AS_JINJA_HTML ? &aj_filter_tojson_html : &aj_filter_tojson_chat;
+        return dialect == AS_JINJA_HTML ? &as_jinja_filter_tojson_html : &as_jinja_filter_tojson_chat;
     }
     for (int i = 0; tables[i]; i++) {
-        const aj_builtin *found = aj_builtin_find(tables[i], name, size);
+        const as_jinja_builtin *found = as_jinja_builtin_find(tables[i], name, size);
         if (found) return found;
     }
     return NULL;
 }
 
-const aj_builtin *aj_test_find(const char *name, size_t size)
+const as_jinja_builtin *as_jinja_test_find(const char *name, size_t size)
 {
-    return aj_builtin_find(aj_tests, name, size);
+    return as_jinja_builtin_find(as_jinja_tests, name, size);
 }
 
-bool aj_apply_named(aj_vm *vm, bool filter, aj_value name, aj_value v, const aj_args *args, aj_value *out)
+bool as_jinja_apply_named(as_jinja_vm *vm, bool filter, as_jinja_value name, as_jinja_value v,
+                          const as_jinja_args *args, as_jinja_value *out)
 {
     const char *what = filter ? "filter" : "test";
-    const aj_builtin *builtin = NULL;
+    const as_jinja_builtin *builtin = NULL;
     uint64_t hash;
-    AJ_TRY(aj_hash(vm, name, &hash)); /* names are looked up in a dict */
-    if (aj_is_str(name)) {
-        builtin = filter ? aj_filter_find(vm->template->syntax.dialect, name.str->data, name.str->size)
-                         : aj_test_find(name.str->data, name.str->size);
+    AS_JINJA_TRY(as_jinja_hash(vm, name, &hash)); /* names are looked up in a dict */
+    if (as_jinja_is_str(name)) {
+        builtin = filter ? as_jinja_filter_find(vm->template->syntax.dialect, name.str->data, name.str->size)
+                         : as_jinja_test_find(name.str->data, name.str->size);
     }
-    if (builtin) return aj_call_builtin(vm, builtin, v, args, out);
-    if (!aj_is_str(name)) return aj_fail(vm, AJ_X_OTHER, "No %s of this name", what);
-    return aj_fail(vm, AJ_X_OTHER, "No %s named '%.*s'", what,
-                   (int)(name.str->size < 100 ? name.str->size : 100), name.str->data);
+    if (builtin) return as_jinja_call_builtin(vm, builtin, v, args, out);
+    if (!as_jinja_is_str(name)) return as_jinja_fail(vm, AS_JINJA_X_OTHER, "No %s of this name", what);
+    return as_jinja_fail(vm, AS_JINJA_X_OTHER, "No %s named '%.*s'", what,
+                         (int)(name.str->size < 100 ? name.str->size : 100), name.str->data);
 }
 
 /* Number of the parameter with this name, -1 if there is none. */
-static int find_parameter(const char *params, const aj_str *name)
+static int find_parameter(const char *params, const as_jinja_str *name)
 {
     for (int i = 0; *params; i++) {
         size_t size = strcspn(params, " ");
@@ -67,85 +69,89 @@ static int count_parameters(const char *params)
     return count;
 }
 
-static bool bind_keywords(aj_vm *vm, const aj_builtin *builtin, const char *params, const aj_dict *kw,
-                          aj_value *bound)
+static bool bind_keywords(as_jinja_vm *vm, const as_jinja_builtin *builtin, const char *params,
+                          const as_jinja_dict *kw, as_jinja_value *bound)
 {
     for (int64_t i = 0; i < kw->count; i++) {
-        const aj_str *name = kw->entries[i].key.str;
+        const as_jinja_str *name = kw->entries[i].key.str;
         int at = find_parameter(params, name);
         int size = (int)(name->size < 100 ? name->size : 100);
         if (at < 0) {
-            return aj_fail(vm, AJ_X_TYPE, "%s() got an unexpected keyword argument '%.*s'", builtin->name,
-                           size, name->data);
+            return as_jinja_fail(vm, AS_JINJA_X_TYPE, "%s() got an unexpected keyword argument '%.*s'",
+                                 builtin->name, size, name->data);
         }
-        if (aj_given(bound[at])) {
-            return aj_fail(vm, AJ_X_TYPE, "%s() got multiple values for argument '%.*s'", builtin->name, size,
-                           name->data);
+        if (as_jinja_given(bound[at])) {
+            return as_jinja_fail(vm, AS_JINJA_X_TYPE, "%s() got multiple values for argument '%.*s'",
+                                 builtin->name, size, name->data);
         }
         bound[at] = kw->entries[i].value;
     }
     return true;
 }
 
-bool aj_call_builtin(aj_vm *vm, const aj_builtin *builtin, aj_value self, const aj_args *args, aj_value *out)
+bool as_jinja_call_builtin(as_jinja_vm *vm, const as_jinja_builtin *builtin, as_jinja_value self,
+                           const as_jinja_args *args, as_jinja_value *out)
 {
     const char *params = builtin->params;
     if (*params == '*') return builtin->fn(vm, self, args, out);
     bool positional = *params == '/';
     if (positional) params++;
-    aj_value bound[MAX_PARAMETERS];
+    as_jinja_value bound[MAX_PARAMETERS];
     int count = count_parameters(params);
     AS_BUG(count > MAX_PARAMETERS);
-    for (int i = 0; i < count; i++) bound[i] = aj_missing();
+    for (int i = 0; i < count; i++) bound[i] = as_jinja_missing();
     if (args->count > count) {
-        return aj_fail(vm, AJ_X_TYPE, "%s() takes at most %d arguments (%lld given)", builtin->name, count,
-                       (long long)args->count);
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "%s() takes at most %d arguments (%lld given)",
+                             builtin->name, count, (long long)args->count);
     }
     for (int64_t i = 0; i < args->count; i++) bound[i] = args->pos[i];
     if (args->kw && args->kw->count) {
-        if (positional) return aj_fail(vm, AJ_X_TYPE, "%s() takes no keyword arguments", builtin->name);
-        AJ_TRY(bind_keywords(vm, builtin, params, args->kw, bound));
+        if (positional)
+            return as_jinja_fail(vm, AS_JINJA_X_TYPE, "%s() takes no keyword arguments", builtin->name);
+        AS_JINJA_TRY(bind_keywords(vm, builtin, params, args->kw, bound));
     }
     for (int i = 0; i < builtin->required; i++) {
-        if (!aj_given(bound[i])) {
-            return aj_fail(vm, AJ_X_TYPE, "%s() misses a required argument", builtin->name);
+        if (!as_jinja_given(bound[i])) {
+            return as_jinja_fail(vm, AS_JINJA_X_TYPE, "%s() misses a required argument", builtin->name);
         }
     }
-    aj_args ready = {.pos = bound, .count = count};
+    as_jinja_args ready = {.pos = bound, .count = count};
     return builtin->fn(vm, self, &ready, out);
 }
 
-bool aj_bind_method(aj_vm *vm, const aj_builtin *builtin, aj_value self, aj_value *out)
+bool as_jinja_bind_method(as_jinja_vm *vm, const as_jinja_builtin *builtin, as_jinja_value self,
+                          as_jinja_value *out)
 {
-    aj_func *func = AJ_NEW(vm, aj_func);
+    as_jinja_func *func = AS_JINJA_NEW(vm, as_jinja_func);
     if (!func) return false;
-    *func = (aj_func){.builtin = builtin, .self = self};
-    *out = (aj_value){.kind = AJ_FUNC, .func = func};
+    *func = (as_jinja_func){.builtin = builtin, .self = self};
+    *out = (as_jinja_value){.kind = AS_JINJA_FUNC, .func = func};
     return true;
 }
 
-static bool call_dict(aj_vm *vm, const aj_args *args, aj_value *out)
+static bool call_dict(as_jinja_vm *vm, const as_jinja_args *args, as_jinja_value *out)
 {
-    aj_dict *dict;
-    if (args->count > 1) return aj_fail(vm, AJ_X_TYPE, "dict expected at most 1 argument");
-    AJ_TRY(aj_dict_new(vm, &dict));
-    if (args->count) AJ_TRY(aj_dict_from(vm, args->pos[0], dict));
-    if (args->kw) AJ_TRY(aj_dict_from(vm, aj_dict_value(args->kw), dict));
-    *out = aj_dict_value(dict);
+    as_jinja_dict *dict;
+    if (args->count > 1) return as_jinja_fail(vm, AS_JINJA_X_TYPE, "dict expected at most 1 argument");
+    AS_JINJA_TRY(as_jinja_dict_new(vm, &dict));
+    if (args->count) AS_JINJA_TRY(as_jinja_dict_from(vm, args->pos[0], dict));
+    if (args->kw) AS_JINJA_TRY(as_jinja_dict_from(vm, as_jinja_dict_value(args->kw), dict));
+    *out = as_jinja_dict_value(dict);
     return true;
 }
 
-bool aj_call(aj_vm *vm, aj_value callee, const aj_args *args, aj_value *out)
+bool as_jinja_call(as_jinja_vm *vm, as_jinja_value callee, const as_jinja_args *args, as_jinja_value *out)
 {
-    AJ_TRY(aj_step(vm, 1));
+    AS_JINJA_TRY(as_jinja_step(vm, 1));
     switch (callee.kind) {
-    case AJ_FUNC: return aj_call_builtin(vm, callee.func->builtin, callee.func->self, args, out);
-    case AJ_MACRO: return aj_macro_call(vm, callee.macro, args, aj_autoescape(vm), out);
-    case AJ_LOOP: return aj_loop_call(vm, callee.loop, args, out);
-    case AJ_JOINER: return aj_joiner_call(vm, callee.joiner, args, out);
-    case AJ_BLOCKREF: return aj_blockref_call(vm, callee.blockref, args, out);
-    case AJ_DICTTYPE: return call_dict(vm, args, out);
-    case AJ_UNDEFINED: return aj_fail_undefined(vm, callee);
-    default: return aj_fail(vm, AJ_X_TYPE, "'%s' object is not callable", aj_type_name(callee));
+    case AS_JINJA_FUNC: return as_jinja_call_builtin(vm, callee.func->builtin, callee.func->self, args, out);
+    case AS_JINJA_MACRO: return as_jinja_macro_call(vm, callee.macro, args, as_jinja_autoescape(vm), out);
+    case AS_JINJA_LOOP: return as_jinja_loop_call(vm, callee.loop, args, out);
+    case AS_JINJA_JOINER: return as_jinja_joiner_call(vm, callee.joiner, args, out);
+    case AS_JINJA_BLOCKREF: return as_jinja_blockref_call(vm, callee.blockref, args, out);
+    case AS_JINJA_DICTTYPE: return call_dict(vm, args, out);
+    case AS_JINJA_UNDEFINED: return as_jinja_fail_undefined(vm, callee);
+    default:
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "'%s' object is not callable", as_jinja_type_name(callee));
     }
 }

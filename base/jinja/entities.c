@@ -2,7 +2,7 @@
 #include "base/jinja/entities.h"
 
 /* clang-format off */
-const aj_entity aj_entities[] = {
+const as_jinja_entity as_jinja_entities[] = {
     {"AElig", "\xc3\x86"}, {"AElig;", "\xc3\x86"}, {"AMP", "\x26"}, {"AMP;", "\x26"}, {"Aacute", "\xc3\x81"},
     {"Aacute;", "\xc3\x81"}, {"Abreve;", "\xc4\x82"}, {"Acirc", "\xc3\x82"}, {"Acirc;", "\xc3\x82"},
     {"Acy;", "\xd0\x90"}, {"Afr;", "\xf0\x9d\x94\x84"}, {"Agrave", "\xc3\x80"}, {"Agrave;", "\xc3\x80"},
@@ -712,4 +712,4 @@ const aj_entity aj_entities[] = {
     {"zwnj;", "\xe2\x80\x8c"},
 };
 /* clang-format on */
-const int aj_entity_count = sizeof aj_entities / sizeof aj_entities[0];
+const int as_jinja_entity_count = sizeof as_jinja_entities / sizeof as_jinja_entities[0];

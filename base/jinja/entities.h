@@ -2,12 +2,12 @@
 #ifndef AS_BASE_JINJA_ENTITIES_H
 #define AS_BASE_JINJA_ENTITIES_H
 
-typedef struct aj_entity {
+typedef struct as_jinja_entity {
     const char *name; /* with the ';' if it needs one */
     const char *text;
-} aj_entity;
+} as_jinja_entity;
 
-extern const aj_entity aj_entities[]; /* sorted by name */
-extern const int aj_entity_count;
+extern const as_jinja_entity as_jinja_entities[]; /* sorted by name */
+extern const int as_jinja_entity_count;
 
 #endif

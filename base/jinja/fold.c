@@ -8,81 +8,81 @@
 
 #include "base/jinja/run.h"
 
-static bool needs_context(const aj_node *node)
+static bool needs_context(const as_jinja_node *node)
 {
-    for (const aj_builtin *filter = aj_filters_select; filter->name; filter++) {
-        bool is_plain = filter->fn == aj_builtin_find(aj_filters_select, "unique", 6)->fn ||
-                        filter->fn == aj_builtin_find(aj_filters_select, "items", 5)->fn ||
-                        filter->fn == aj_builtin_find(aj_filters_select, "slice", 5)->fn ||
-                        filter->fn == aj_builtin_find(aj_filters_select, "batch", 5)->fn;
+    for (const as_jinja_builtin *filter = as_jinja_filters_select; filter->name; filter++) {
+        bool is_plain = filter->fn == as_jinja_builtin_find(as_jinja_filters_select, "unique", 6)->fn ||
+                        filter->fn == as_jinja_builtin_find(as_jinja_filters_select, "items", 5)->fn ||
+                        filter->fn == as_jinja_builtin_find(as_jinja_filters_select, "slice", 5)->fn ||
+                        filter->fn == as_jinja_builtin_find(as_jinja_filters_select, "batch", 5)->fn;
         if (node->builtin == filter) return !is_plain;
     }
-    return node->builtin == aj_builtin_find(aj_filters_seq, "random", 6);
+    return node->builtin == as_jinja_builtin_find(as_jinja_filters_seq, "random", 6);
 }
 
-static bool is_marked(void *context, aj_node *child)
+static bool is_marked(void *context, as_jinja_node *child)
 {
     (void)context;
     return child->foldable;
 }
 
 /* Nodes are marked that may turn out constant: of the parts that a test decides on, only the test must be. */
-bool aj_fold_marks(const aj_node *node)
+bool as_jinja_fold_marks(const as_jinja_node *node)
 {
     switch (node->kind) {
-    case AJ_N_AND:
-    case AJ_N_OR: return node->a->foldable;
-    case AJ_N_COND: return node->a->foldable && (node->b->foldable || (node->c && node->c->foldable));
-    case AJ_N_COMPARE: return node->a->foldable && node->x.at[0]->foldable;
-    case AJ_N_CONST:
-    case AJ_N_DATA: return true;
-    case AJ_N_FILTER:
-    case AJ_N_TEST:
+    case AS_JINJA_N_AND:
+    case AS_JINJA_N_OR: return node->a->foldable;
+    case AS_JINJA_N_COND: return node->a->foldable && (node->b->foldable || (node->c && node->c->foldable));
+    case AS_JINJA_N_COMPARE: return node->a->foldable && node->x.at[0]->foldable;
+    case AS_JINJA_N_CONST:
+    case AS_JINJA_N_DATA: return true;
+    case AS_JINJA_N_FILTER:
+    case AS_JINJA_N_TEST:
         if (!node->builtin || !node->a || needs_context(node)) return false;
         break;
-    case AJ_N_TUPLE:
-    case AJ_N_LIST:
-    case AJ_N_DICT:
-    case AJ_N_PAIR:
-    case AJ_N_KEYWORD:
-    case AJ_N_GETATTR:
-    case AJ_N_GETITEM:
-    case AJ_N_SLICE:
-    case AJ_N_CONCAT:
-    case AJ_N_OPERAND:
-    case AJ_N_BINARY:
-    case AJ_N_NOT:
-    case AJ_N_NEG:
-    case AJ_N_POS: break;
+    case AS_JINJA_N_TUPLE:
+    case AS_JINJA_N_LIST:
+    case AS_JINJA_N_DICT:
+    case AS_JINJA_N_PAIR:
+    case AS_JINJA_N_KEYWORD:
+    case AS_JINJA_N_GETATTR:
+    case AS_JINJA_N_GETITEM:
+    case AS_JINJA_N_SLICE:
+    case AS_JINJA_N_CONCAT:
+    case AS_JINJA_N_OPERAND:
+    case AS_JINJA_N_BINARY:
+    case AS_JINJA_N_NOT:
+    case AS_JINJA_N_NEG:
+    case AS_JINJA_N_POS: break;
     default: return false;
     }
-    return aj_children((aj_node *)node, is_marked, NULL);
+    return as_jinja_children((as_jinja_node *)node, is_marked, NULL);
 }
 
 /* Can jinja2 write the value into its code? *bad: it can, but what it writes does not run. */
-static bool has_safe_repr(aj_vm *vm, aj_value v, bool *bad, bool *out)
+static bool has_safe_repr(as_jinja_vm *vm, as_jinja_value v, bool *bad, bool *out)
 {
-    AJ_TRY(aj_step(vm, 1));
+    AS_JINJA_TRY(as_jinja_step(vm, 1));
     *out = true;
     switch (v.kind) {
-    case AJ_NONE:
-    case AJ_BOOL:
-    case AJ_INT:
-    case AJ_BIG:
-    case AJ_STR:
-    case AJ_RANGE: return true;
-    case AJ_FLOAT: *bad = *bad || !isfinite(v.f); return true;
-    case AJ_TUPLE:
-    case AJ_LIST:
+    case AS_JINJA_NONE:
+    case AS_JINJA_BOOL:
+    case AS_JINJA_INT:
+    case AS_JINJA_BIG:
+    case AS_JINJA_STR:
+    case AS_JINJA_RANGE: return true;
+    case AS_JINJA_FLOAT: *bad = *bad || !isfinite(v.f); return true;
+    case AS_JINJA_TUPLE:
+    case AS_JINJA_LIST:
         *out = !v.list->group;
         for (int64_t i = 0; *out && i < v.list->count; i++) {
-            AJ_TRY(has_safe_repr(vm, v.list->items[i], bad, out));
+            AS_JINJA_TRY(has_safe_repr(vm, v.list->items[i], bad, out));
         }
         return true;
-    case AJ_DICT:
+    case AS_JINJA_DICT:
         for (int64_t i = 0; *out && i < v.dict->count; i++) {
-            AJ_TRY(has_safe_repr(vm, v.dict->entries[i].key, bad, out));
-            if (*out) AJ_TRY(has_safe_repr(vm, v.dict->entries[i].value, bad, out));
+            AS_JINJA_TRY(has_safe_repr(vm, v.dict->entries[i].key, bad, out));
+            if (*out) AS_JINJA_TRY(has_safe_repr(vm, v.dict->entries[i].value, bad, out));
         }
         return true;
     default: *out = false; return true;
@@ -90,16 +90,17 @@ static bool has_safe_repr(aj_vm *vm, aj_value v, bool *bad, bool *out)
 }
 
 /* any: the value is printed at once, so it may be of any kind. */
-bool aj_fold_finds(aj_vm *vm, aj_run *run, const aj_node *node, bool any, aj_value *out, bool *found)
+bool as_jinja_fold_finds(as_jinja_vm *vm, as_jinja_run *run, const as_jinja_node *node, bool any,
+                         as_jinja_value *out, bool *found)
 {
-    size_t mark = aj_mark(vm);
+    size_t mark = as_jinja_mark(vm);
     bool bad = false;
     vm->folding = true;
-    *found = aj_eval_plain(vm, run, node, out);
+    *found = as_jinja_eval_plain(vm, run, node, out);
     vm->folding = false;
-    if (!*found) return aj_catch(vm, AJ_X_EXCEPTION, mark);
+    if (!*found) return as_jinja_catch(vm, AS_JINJA_X_EXCEPTION, mark);
     if (any) return true;
-    AJ_TRY(has_safe_repr(vm, *out, &bad, found));
-    if (*found && bad) return aj_fail(vm, AJ_X_OTHER, "a constant is infinite or not a number");
+    AS_JINJA_TRY(has_safe_repr(vm, *out, &bad, found));
+    if (*found && bad) return as_jinja_fail(vm, AS_JINJA_X_OTHER, "a constant is infinite or not a number");
     return true;
 }

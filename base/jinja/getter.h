@@ -4,14 +4,16 @@
 
 #include "base/jinja/value.h"
 
-typedef struct aj_getter {
-    aj_list *parts;     /* subscripts, one after the other */
-    aj_value otherwise; /* for undefined; AJ_NONE: none */
+typedef struct as_jinja_getter {
+    as_jinja_list *parts;     /* subscripts, one after the other */
+    as_jinja_value otherwise; /* for undefined; AS_JINJA_NONE: none */
     bool fold_case;
-} aj_getter;
+} as_jinja_getter;
 
-/* attribute AJ_MISSING or AJ_NONE: the value itself. */
-bool aj_getter_make(aj_vm *vm, aj_value attribute, aj_value otherwise, bool fold_case, aj_getter *out);
-bool aj_getter_get(aj_vm *vm, const aj_getter *getter, aj_value item, aj_value *out);
+/* attribute AS_JINJA_MISSING or AS_JINJA_NONE: the value itself. */
+bool as_jinja_getter_make(as_jinja_vm *vm, as_jinja_value attribute, as_jinja_value otherwise, bool fold_case,
+                          as_jinja_getter *out);
+bool as_jinja_getter_get(as_jinja_vm *vm, const as_jinja_getter *getter, as_jinja_value item,
+                         as_jinja_value *out);
 
 #endif

@@ -9,19 +9,21 @@
 /* jinja2's sandbox: the longest range a template may make. */
 enum { MAX_RANGE = 100000 };
 
-static bool global_range(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool global_range(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)self;
     int64_t parts[3] = {0, 0, 1};
-    if (args->kw && args->kw->count) return aj_fail(vm, AJ_X_TYPE, "range() takes no keyword arguments");
-    if (args->count < 1 || args->count > 3) return aj_fail(vm, AJ_X_TYPE, "range expected 1 to 3 arguments");
+    if (args->kw && args->kw->count)
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "range() takes no keyword arguments");
+    if (args->count < 1 || args->count > 3)
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "range expected 1 to 3 arguments");
     for (int64_t i = 0; i < args->count; i++) {
-        AJ_TRY(aj_to_index(vm, args->pos[i], &parts[args->count == 1 ? 1 : i]));
+        AS_JINJA_TRY(as_jinja_to_index(vm, args->pos[i], &parts[args->count == 1 ? 1 : i]));
     }
-    aj_range *range = AJ_NEW(vm, aj_range);
+    as_jinja_range *range = AS_JINJA_NEW(vm, as_jinja_range);
     if (!range) return false;
     int64_t start = parts[0], stop = parts[1], step = parts[2];
-    if (step == 0) return aj_fail(vm, AJ_X_VALUE, "range() arg 3 must not be zero");
+    if (step == 0) return as_jinja_fail(vm, AS_JINJA_X_VALUE, "range() arg 3 must not be zero");
     unsigned __int128 length = 0;
     if (step > 0 && start < stop) {
         length = ((unsigned __int128)((__int128)stop - start) - 1) / (uint64_t)step + 1;
@@ -29,116 +31,124 @@ static bool global_range(aj_vm *vm, aj_value self, const aj_args *args, aj_value
         length = ((unsigned __int128)((__int128)start - stop) - 1) / (0 - (uint64_t)step) + 1;
     }
     if (length > MAX_RANGE) {
-        return aj_fail(vm, AJ_X_OVERFLOW, "Range too big. The sandbox blocks ranges larger than %d",
-                       MAX_RANGE);
+        return as_jinja_fail(vm, AS_JINJA_X_OVERFLOW,
+                             "Range too big. The sandbox blocks ranges larger than %d", MAX_RANGE);
     }
-    *range = (aj_range){.start = start, .stop = stop, .step = step, .length = (int64_t)length};
-    *out = (aj_value){.kind = AJ_RANGE, .range = range};
+    *range = (as_jinja_range){.start = start, .stop = stop, .step = step, .length = (int64_t)length};
+    *out = (as_jinja_value){.kind = AS_JINJA_RANGE, .range = range};
     return true;
 }
 
 /* --- namespace --- */
 
-static bool check_name(aj_vm *vm, aj_value name)
+static bool check_name(as_jinja_vm *vm, as_jinja_value name)
 {
     if (vm->template->syntax.dialect == AS_JINJA_HTML) return true;
-    if (!aj_is_str(name) || !name.str->size || name.str->data[0] != '_') return true;
-    return aj_fail(vm, AJ_X_OTHER, "a chat template cannot store the underscore-prefixed attribute '%.*s'",
-                   (int)(name.str->size < 100 ? name.str->size : 100), name.str->data);
+    if (!as_jinja_is_str(name) || !name.str->size || name.str->data[0] != '_') return true;
+    return as_jinja_fail(vm, AS_JINJA_X_OTHER,
+                         "a chat template cannot store the underscore-prefixed attribute '%.*s'",
+                         (int)(name.str->size < 100 ? name.str->size : 100), name.str->data);
 }
 
-bool aj_namespace_set(aj_vm *vm, aj_dict *space, aj_value name, aj_value value)
+bool as_jinja_namespace_set(as_jinja_vm *vm, as_jinja_dict *space, as_jinja_value name, as_jinja_value value)
 {
-    return check_name(vm, name) && aj_dict_set(vm, space, name, value);
+    return check_name(vm, name) && as_jinja_dict_set(vm, space, name, value);
 }
 
-static bool global_namespace(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool global_namespace(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,
+                             as_jinja_value *out)
 {
     (void)self;
-    aj_value made;
-    AJ_TRY(aj_call(vm, (aj_value){.kind = AJ_DICTTYPE}, args, &made));
-    for (int64_t i = 0; i < made.dict->count; i++) AJ_TRY(check_name(vm, made.dict->entries[i].key));
-    *out = (aj_value){.kind = AJ_NAMESPACE, .dict = made.dict};
+    as_jinja_value made;
+    AS_JINJA_TRY(as_jinja_call(vm, (as_jinja_value){.kind = AS_JINJA_DICTTYPE}, args, &made));
+    for (int64_t i = 0; i < made.dict->count; i++) AS_JINJA_TRY(check_name(vm, made.dict->entries[i].key));
+    *out = (as_jinja_value){.kind = AS_JINJA_NAMESPACE, .dict = made.dict};
     return true;
 }
 
 /* --- cycler and joiner --- */
 
-static bool global_cycler(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool global_cycler(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,
+                          as_jinja_value *out)
 {
     (void)self;
-    if (args->kw && args->kw->count) return aj_fail(vm, AJ_X_TYPE, "cycler() takes no keyword arguments");
-    if (args->count == 0) return aj_fail(vm, AJ_X_OTHER, "at least one item has to be provided");
-    aj_cycler *cycler = AJ_NEW(vm, aj_cycler);
+    if (args->kw && args->kw->count)
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "cycler() takes no keyword arguments");
+    if (args->count == 0) return as_jinja_fail(vm, AS_JINJA_X_OTHER, "at least one item has to be provided");
+    as_jinja_cycler *cycler = AS_JINJA_NEW(vm, as_jinja_cycler);
     if (!cycler) return false;
-    AJ_TRY(aj_list_new(vm, args->count, &cycler->items));
-    for (int64_t i = 0; i < args->count; i++) AJ_TRY(aj_list_add(vm, cycler->items, args->pos[i]));
-    *out = (aj_value){.kind = AJ_CYCLER, .cycler = cycler};
+    AS_JINJA_TRY(as_jinja_list_new(vm, args->count, &cycler->items));
+    for (int64_t i = 0; i < args->count; i++)
+        AS_JINJA_TRY(as_jinja_list_add(vm, cycler->items, args->pos[i]));
+    *out = (as_jinja_value){.kind = AS_JINJA_CYCLER, .cycler = cycler};
     return true;
 }
 
-static bool cycler_next(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool cycler_next(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)vm;
     (void)args;
-    aj_cycler *c = self.cycler;
+    as_jinja_cycler *c = self.cycler;
     *out = c->items->items[c->at];
     c->at = (c->at + 1) % c->items->count;
     return true;
 }
 
-static bool cycler_reset(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool cycler_reset(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)vm;
     (void)args;
     self.cycler->at = 0;
-    *out = aj_none();
+    *out = as_jinja_none();
     return true;
 }
 
-const aj_builtin aj_cycler_methods[] = {
+const as_jinja_builtin as_jinja_cycler_methods[] = {
     {"next", "", 0, cycler_next},
     {"reset", "", 0, cycler_reset},
     {NULL, NULL, 0, NULL},
 };
 
-static bool global_joiner(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool global_joiner(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,
+                          as_jinja_value *out)
 {
     (void)self;
-    aj_joiner *joiner = AJ_NEW(vm, aj_joiner);
+    as_jinja_joiner *joiner = AS_JINJA_NEW(vm, as_jinja_joiner);
     if (!joiner) return false;
     joiner->separator = args->pos[0];
-    if (!aj_given(joiner->separator)) AJ_TRY(aj_str_literal(vm, ", ", &joiner->separator));
-    *out = (aj_value){.kind = AJ_JOINER, .joiner = joiner};
+    if (!as_jinja_given(joiner->separator)) AS_JINJA_TRY(as_jinja_str_literal(vm, ", ", &joiner->separator));
+    *out = (as_jinja_value){.kind = AS_JINJA_JOINER, .joiner = joiner};
     return true;
 }
 
-bool aj_joiner_call(aj_vm *vm, aj_joiner *joiner, const aj_args *args, aj_value *out)
+bool as_jinja_joiner_call(as_jinja_vm *vm, as_jinja_joiner *joiner, const as_jinja_args *args,
+                          as_jinja_value *out)
 {
     if (args->count || (args->kw && args->kw->count))
-        return aj_fail(vm, AJ_X_TYPE, "a joiner takes no arguments");
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "a joiner takes no arguments");
     bool used = joiner->used;
     joiner->used = true;
-    if (!used) return aj_str_literal(vm, "", out);
+    if (!used) return as_jinja_str_literal(vm, "", out);
     *out = joiner->separator;
     return true;
 }
 
-bool aj_helper_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *found, aj_value *out)
+bool as_jinja_helper_attribute(as_jinja_vm *vm, as_jinja_value v, const as_jinja_str *name, bool *found,
+                               as_jinja_value *out)
 {
-    aj_value text = aj_string((aj_str *)name);
+    as_jinja_value text = as_jinja_string((as_jinja_str *)name);
     (void)vm;
     *found = true;
-    if (v.kind == AJ_CYCLER && aj_str_is(text, "current")) {
+    if (v.kind == AS_JINJA_CYCLER && as_jinja_str_is(text, "current")) {
         *out = v.cycler->items->items[v.cycler->at];
-    } else if (v.kind == AJ_CYCLER && aj_str_is(text, "items")) {
-        *out = aj_tuple_value(v.cycler->items);
-    } else if (v.kind == AJ_CYCLER && aj_str_is(text, "pos")) {
-        *out = aj_int(v.cycler->at);
-    } else if (v.kind == AJ_JOINER && aj_str_is(text, "sep")) {
+    } else if (v.kind == AS_JINJA_CYCLER && as_jinja_str_is(text, "items")) {
+        *out = as_jinja_tuple_value(v.cycler->items);
+    } else if (v.kind == AS_JINJA_CYCLER && as_jinja_str_is(text, "pos")) {
+        *out = as_jinja_int(v.cycler->at);
+    } else if (v.kind == AS_JINJA_JOINER && as_jinja_str_is(text, "sep")) {
         *out = v.joiner->separator;
-    } else if (v.kind == AJ_JOINER && aj_str_is(text, "used")) {
-        *out = aj_bool(v.joiner->used);
+    } else if (v.kind == AS_JINJA_JOINER && as_jinja_str_is(text, "used")) {
+        *out = as_jinja_bool(v.joiner->used);
     } else {
         *found = false;
     }
@@ -147,19 +157,19 @@ bool aj_helper_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *found,
 
 /* --- what transformers adds --- */
 
-static bool global_raise(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool global_raise(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)self;
     (void)out;
-    aj_value text;
-    AJ_TRY(aj_to_str(vm, args->pos[0], &text));
+    as_jinja_value text;
+    AS_JINJA_TRY(as_jinja_to_str(vm, args->pos[0], &text));
     vm->raised = text;
-    return aj_fail(vm, AJ_X_RAISED, "the template refuses: %.*s",
-                   (int)(text.str->size < 900 ? text.str->size : 900), text.str->data);
+    return as_jinja_fail(vm, AS_JINJA_X_RAISED, "the template refuses: %.*s",
+                         (int)(text.str->size < 900 ? text.str->size : 900), text.str->data);
 }
 
 /* The fixed time of the options, or the clock's. */
-static bool current_time(aj_vm *vm, struct tm *tm, int *micros)
+static bool current_time(as_jinja_vm *vm, struct tm *tm, int *micros)
 {
     const char *text = vm->options->now;
     *tm = (struct tm){.tm_isdst = -1};
@@ -176,7 +186,8 @@ static bool current_time(aj_vm *vm, struct tm *tm, int *micros)
     int n = sscanf(text, "%4d-%2d-%2d%*1[T ]%2d:%2d:%2d.%6[0-9]", &tm->tm_year, &tm->tm_mon, &tm->tm_mday,
                    &tm->tm_hour, &tm->tm_min, &tm->tm_sec, fraction);
     if (n < 6)
-        return aj_fail(vm, AJ_X_VALUE, "the time '%.40s' is not of the form 2026-01-02T03:04:05", text);
+        return as_jinja_fail(vm, AS_JINJA_X_VALUE, "the time '%.40s' is not of the form 2026-01-02T03:04:05",
+                             text);
     while (n == 7 && strlen(fraction) < 6) strcat(fraction, "0");
     if (n == 7) sscanf(fraction, "%d", micros);
     tm->tm_year -= 1900;
@@ -189,64 +200,68 @@ static bool current_time(aj_vm *vm, struct tm *tm, int *micros)
 }
 
 /* datetime.strftime of a time without zone: %f, %z and %Z are Python's, the rest is libc's. */
-static bool python_directives(aj_vm *vm, const aj_str *format, int micros, aj_value *out)
+static bool python_directives(as_jinja_vm *vm, const as_jinja_str *format, int micros, as_jinja_value *out)
 {
-    size_t mark = aj_mark(vm);
+    size_t mark = as_jinja_mark(vm);
     for (size_t i = 0; i < format->size; i++) {
         char c = format->data[i], next = i + 1 < format->size ? format->data[i + 1] : 0;
         if (c == '%' && next == 'f') {
             char room[16];
             snprintf(room, sizeof room, "%06d", micros);
-            AJ_TRY(aj_put_text(vm, room));
+            AS_JINJA_TRY(as_jinja_put_text(vm, room));
             i++;
         } else if (c == '%' && (next == 'z' || next == 'Z')) {
             i++;
         } else if (c == '%' && next) {
-            AJ_TRY(aj_put(vm, format->data + i, 2));
+            AS_JINJA_TRY(as_jinja_put(vm, format->data + i, 2));
             i++;
         } else {
-            AJ_TRY(aj_put(vm, &c, 1));
+            AS_JINJA_TRY(as_jinja_put(vm, &c, 1));
         }
     }
-    return aj_str_cut(vm, mark, out);
+    return as_jinja_str_cut(vm, mark, out);
 }
 
-static bool global_strftime(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool global_strftime(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,
+                            as_jinja_value *out)
 {
     (void)self;
     struct tm tm;
     int micros;
-    aj_value format;
-    if (!aj_is_str(args->pos[0])) {
-        return aj_fail(vm, AJ_X_TYPE, "strftime() argument 1 must be str, not %s",
-                       aj_type_name(args->pos[0]));
+    as_jinja_value format;
+    if (!as_jinja_is_str(args->pos[0])) {
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "strftime() argument 1 must be str, not %s",
+                             as_jinja_type_name(args->pos[0]));
     }
-    AJ_TRY(current_time(vm, &tm, &micros));
-    AJ_TRY(python_directives(vm, args->pos[0].str, micros, &format));
+    AS_JINJA_TRY(current_time(vm, &tm, &micros));
+    AS_JINJA_TRY(python_directives(vm, args->pos[0].str, micros, &format));
     if (memchr(format.str->data, 0, format.str->size))
-        return aj_fail(vm, AJ_X_VALUE, "embedded null character");
+        return as_jinja_fail(vm, AS_JINJA_X_VALUE, "embedded null character");
     if (format.str->size == 0 || format.str->size > 4096) {
         *out = format;
-        return format.str->size == 0 || aj_fail(vm, AJ_X_LIMIT, "the format of strftime_now is too long");
+        return format.str->size == 0 ||
+               as_jinja_fail(vm, AS_JINJA_X_LIMIT, "the format of strftime_now is too long");
     }
     /* a directive writes at most some dozens of bytes, save those with a width, which libc cuts short */
     size_t room = 1024 + format.str->size * 128;
-    char *text = aj_alloc(vm, room);
+    char *text = as_jinja_alloc(vm, room);
     if (!text) return false;
     size_t size = strftime(text, room, format.str->data, &tm);
-    if (!as_utf8_is_valid(text, size)) return aj_fail(vm, AJ_X_VALUE, "the time's text is not UTF-8");
-    return aj_str_copy(vm, text, size, out);
+    if (!as_utf8_is_valid(text, size))
+        return as_jinja_fail(vm, AS_JINJA_X_VALUE, "the time's text is not UTF-8");
+    return as_jinja_str_copy(vm, text, size, out);
 }
 
-static bool global_lipsum(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool global_lipsum(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,
+                          as_jinja_value *out)
 {
     (void)self;
     (void)args;
     (void)out;
-    return aj_fail(vm, AJ_X_OTHER, "lipsum() is not supported");
+    return as_jinja_fail(vm, AS_JINJA_X_OTHER, "lipsum() is not supported");
 }
 
-const aj_builtin aj_globals[] = {
+const as_jinja_builtin as_jinja_globals[] = {
     {"range", "*", 0, global_range},
     {"namespace", "*", 0, global_namespace},
     {"cycler", "*", 0, global_cycler},

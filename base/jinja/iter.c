@@ -3,36 +3,37 @@
 
 #include "base/jinja/value.h"
 
-bool aj_iter_make(aj_vm *vm, aj_next *next, const char *type, aj_value source, void *state, aj_value *out)
+bool as_jinja_iter_make(as_jinja_vm *vm, as_jinja_next *next, const char *type, as_jinja_value source,
+                        void *state, as_jinja_value *out)
 {
-    aj_iter *iter = AJ_NEW(vm, aj_iter);
+    as_jinja_iter *iter = AS_JINJA_NEW(vm, as_jinja_iter);
     if (!iter) return false;
     iter->next = next;
     iter->type = type;
     iter->source = source;
     iter->state = state;
-    *out = (aj_value){.kind = AJ_ITER, .iter = iter};
+    *out = (as_jinja_value){.kind = AS_JINJA_ITER, .iter = iter};
     return true;
 }
 
-int aj_iter_next(aj_vm *vm, aj_iter *iter, aj_value *out)
+int as_jinja_iter_next(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
     if (iter->done) return 0;
-    if (!aj_step(vm, 1)) return -1;
+    if (!as_jinja_step(vm, 1)) return -1;
     if (iter->running) {
-        aj_fail(vm, AJ_X_VALUE, "generator already executing");
+        as_jinja_fail(vm, AS_JINJA_X_VALUE, "generator already executing");
         return -1;
     }
-    if (!aj_enter(vm)) return -1;
+    if (!as_jinja_enter(vm)) return -1;
     iter->running = true;
     int more = iter->next(vm, iter, out);
     iter->running = false;
-    aj_leave(vm);
+    as_jinja_leave(vm);
     if (more <= 0) iter->done = true;
     return more;
 }
 
-static int next_item(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_item(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
     (void)vm;
     if (iter->at >= iter->source.list->count) return 0;
@@ -40,7 +41,7 @@ static int next_item(aj_vm *vm, aj_iter *iter, aj_value *out)
     return 1;
 }
 
-static int next_item_back(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_item_back(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
     (void)vm;
     if (iter->at >= iter->source.list->count) return 0;
@@ -48,75 +49,77 @@ static int next_item_back(aj_vm *vm, aj_iter *iter, aj_value *out)
     return 1;
 }
 
-static int next_character(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_character(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
-    const aj_str *s = iter->source.str;
+    const as_jinja_str *s = iter->source.str;
     size_t from = (size_t)iter->at, to = from;
     if (from >= s->size) return 0;
-    aj_next_codepoint(s->data, s->size, &to);
+    as_jinja_next_codepoint(s->data, s->size, &to);
     iter->at = (int64_t)to;
-    return aj_str_ref(vm, s->data + from, to - from, out) ? 1 : -1; /* never Markup */
+    return as_jinja_str_ref(vm, s->data + from, to - from, out) ? 1 : -1; /* never Markup */
 }
 
-static int next_character_back(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_character_back(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
-    const aj_str *s = iter->source.str;
+    const as_jinja_str *s = iter->source.str;
     size_t to = s->size - (size_t)iter->at, from = to;
     if (to == 0) return 0;
-    aj_previous_codepoint(s->data, &from);
+    as_jinja_previous_codepoint(s->data, &from);
     iter->at += (int64_t)(to - from);
-    return aj_substring(vm, s, from, to, out) ? 1 : -1;
+    return as_jinja_substring(vm, s, from, to, out) ? 1 : -1;
 }
 
-static int next_number(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_number(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
     (void)vm;
-    const aj_range *r = iter->source.range;
+    const as_jinja_range *r = iter->source.range;
     if (iter->at >= r->length) return 0;
-    *out = aj_int((int64_t)((uint64_t)r->start + (uint64_t)r->step * (uint64_t)iter->at++));
+    *out = as_jinja_int((int64_t)((uint64_t)r->start + (uint64_t)r->step * (uint64_t)iter->at++));
     return 1;
 }
 
-static int next_number_back(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_number_back(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
     (void)vm;
-    const aj_range *r = iter->source.range;
+    const as_jinja_range *r = iter->source.range;
     if (iter->at >= r->length) return 0;
-    *out = aj_int((int64_t)((uint64_t)r->start + (uint64_t)r->step * (uint64_t)(r->length - ++iter->at)));
+    *out =
+        as_jinja_int((int64_t)((uint64_t)r->start + (uint64_t)r->step * (uint64_t)(r->length - ++iter->at)));
     return 1;
 }
 
-static int entry_value(aj_vm *vm, const aj_entry *entry, aj_view_kind kind, aj_value *out)
+static int entry_value(as_jinja_vm *vm, const as_jinja_entry *entry, as_jinja_view_kind kind,
+                       as_jinja_value *out)
 {
-    if (kind == AJ_ITEMS) return aj_tuple2(vm, entry->key, entry->value, out) ? 1 : -1;
-    *out = kind == AJ_KEYS ? entry->key : entry->value;
+    if (kind == AS_JINJA_ITEMS) return as_jinja_tuple2(vm, entry->key, entry->value, out) ? 1 : -1;
+    *out = kind == AS_JINJA_KEYS ? entry->key : entry->value;
     return 1;
 }
 
-static int next_entry(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_entry(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
-    const aj_view *view = iter->source.view;
+    const as_jinja_view *view = iter->source.view;
     if (iter->at >= view->dict->count) return 0;
     return entry_value(vm, &view->dict->entries[iter->at++], view->kind, out);
 }
 
-static int next_entry_back(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_entry_back(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
-    const aj_view *view = iter->source.view;
+    const as_jinja_view *view = iter->source.view;
     if (iter->at >= view->dict->count) return 0;
     return entry_value(vm, &view->dict->entries[view->dict->count - ++iter->at], view->kind, out);
 }
 
 /* A loop variable iterates over the rest of its loop: pairs of item and itself. */
-static int next_of_loop(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_of_loop(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
-    aj_value item;
-    int more = aj_loop_step(vm, iter->source.loop, &item);
+    as_jinja_value item;
+    int more = as_jinja_loop_step(vm, iter->source.loop, &item);
     if (more <= 0) return more;
-    return aj_tuple2(vm, item, iter->source, out) ? 1 : -1;
+    return as_jinja_tuple2(vm, item, iter->source, out) ? 1 : -1;
 }
 
-static int next_of_none(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int next_of_none(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
     (void)vm;
     (void)iter;
@@ -125,88 +128,88 @@ static int next_of_none(aj_vm *vm, aj_iter *iter, aj_value *out)
 }
 
 static const struct {
-    aj_next *forward, *backward;
+    as_jinja_next *forward, *backward;
     const char *type, *backward_type;
 } iterators[] = {
-    [AJ_STR] = {next_character, next_character_back, "str_iterator", "reversed"},
-    [AJ_LIST] = {next_item, next_item_back, "list_iterator", "list_reverseiterator"},
-    [AJ_TUPLE] = {next_item, next_item_back, "tuple_iterator", "reversed"},
-    [AJ_DICT] = {next_entry, next_entry_back, "dict_keyiterator", "dict_reversekeyiterator"},
-    [AJ_VIEW] = {next_entry, next_entry_back, "dict_iterator", "dict_reverseiterator"},
-    [AJ_RANGE] = {next_number, next_number_back, "range_iterator", "range_iterator"},
-    [AJ_UNDEFINED] = {next_of_none, next_of_none, "generator", "reversed"},
-    [AJ_LOOP] = {next_of_loop, NULL, "LoopContext", NULL},
-    [AJ_DICTTYPE] = {NULL, NULL, NULL, NULL},
+    [AS_JINJA_STR] = {next_character, next_character_back, "str_iterator", "reversed"},
+    [AS_JINJA_LIST] = {next_item, next_item_back, "list_iterator", "list_reverseiterator"},
+    [AS_JINJA_TUPLE] = {next_item, next_item_back, "tuple_iterator", "reversed"},
+    [AS_JINJA_DICT] = {next_entry, next_entry_back, "dict_keyiterator", "dict_reversekeyiterator"},
+    [AS_JINJA_VIEW] = {next_entry, next_entry_back, "dict_iterator", "dict_reverseiterator"},
+    [AS_JINJA_RANGE] = {next_number, next_number_back, "range_iterator", "range_iterator"},
+    [AS_JINJA_UNDEFINED] = {next_of_none, next_of_none, "generator", "reversed"},
+    [AS_JINJA_LOOP] = {next_of_loop, NULL, "LoopContext", NULL},
+    [AS_JINJA_DICTTYPE] = {NULL, NULL, NULL, NULL},
 };
 
-bool aj_iterable(aj_value v)
+bool as_jinja_iterable(as_jinja_value v)
 {
-    return v.kind == AJ_ITER || iterators[v.kind].forward;
+    return v.kind == AS_JINJA_ITER || iterators[v.kind].forward;
 }
 
 /* A dict iterates as the view of its keys. */
-static bool as_view(aj_vm *vm, aj_value *v)
+static bool as_view(as_jinja_vm *vm, as_jinja_value *v)
 {
-    if (v->kind != AJ_DICT) return true;
-    aj_view *view = AJ_NEW(vm, aj_view);
+    if (v->kind != AS_JINJA_DICT) return true;
+    as_jinja_view *view = AS_JINJA_NEW(vm, as_jinja_view);
     if (!view) return false;
-    *view = (aj_view){.dict = v->dict, .kind = AJ_KEYS};
-    *v = (aj_value){.kind = AJ_VIEW, .view = view};
+    *view = (as_jinja_view){.dict = v->dict, .kind = AS_JINJA_KEYS};
+    *v = (as_jinja_value){.kind = AS_JINJA_VIEW, .view = view};
     return true;
 }
 
-bool aj_iter_of(aj_vm *vm, aj_value v, aj_iter **out)
+bool as_jinja_iter_of(as_jinja_vm *vm, as_jinja_value v, as_jinja_iter **out)
 {
-    if (v.kind == AJ_ITER) {
+    if (v.kind == AS_JINJA_ITER) {
         *out = v.iter;
         return true;
     }
     if (!iterators[v.kind].forward) {
-        return aj_fail(vm, AJ_X_TYPE, "'%s' object is not iterable", aj_type_name(v));
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "'%s' object is not iterable", as_jinja_type_name(v));
     }
-    aj_value made;
-    aj_kind kind = v.kind;
-    AJ_TRY(as_view(vm, &v));
-    AJ_TRY(aj_iter_make(vm, iterators[kind].forward, iterators[kind].type, v, NULL, &made));
+    as_jinja_value made;
+    as_jinja_kind kind = v.kind;
+    AS_JINJA_TRY(as_view(vm, &v));
+    AS_JINJA_TRY(as_jinja_iter_make(vm, iterators[kind].forward, iterators[kind].type, v, NULL, &made));
     *out = made.iter;
     return true;
 }
 
-bool aj_reversed(aj_vm *vm, aj_value v, aj_value *out)
+bool as_jinja_reversed(as_jinja_vm *vm, as_jinja_value v, as_jinja_value *out)
 {
     if (!iterators[v.kind].backward) {
-        return aj_fail(vm, AJ_X_TYPE, "'%s' object is not reversible", aj_type_name(v));
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "'%s' object is not reversible", as_jinja_type_name(v));
     }
-    aj_kind kind = v.kind;
-    AJ_TRY(as_view(vm, &v));
-    return aj_iter_make(vm, iterators[kind].backward, iterators[kind].backward_type, v, NULL, out);
+    as_jinja_kind kind = v.kind;
+    AS_JINJA_TRY(as_view(vm, &v));
+    return as_jinja_iter_make(vm, iterators[kind].backward, iterators[kind].backward_type, v, NULL, out);
 }
 
-bool aj_collect(aj_vm *vm, aj_value v, aj_list **out)
+bool as_jinja_collect(as_jinja_vm *vm, as_jinja_value v, as_jinja_list **out)
 {
-    if (v.kind == AJ_LIST || v.kind == AJ_TUPLE) {
-        AJ_TRY(aj_list_new(vm, v.list->count, out));
+    if (v.kind == AS_JINJA_LIST || v.kind == AS_JINJA_TUPLE) {
+        AS_JINJA_TRY(as_jinja_list_new(vm, v.list->count, out));
         if (v.list->count)
             memcpy((*out)->items, v.list->items, (size_t)v.list->count * sizeof *v.list->items);
         (*out)->count = v.list->count;
         return true;
     }
-    aj_iter *iter;
-    aj_value item;
+    as_jinja_iter *iter;
+    as_jinja_value item;
     int more;
-    AJ_TRY(aj_iter_of(vm, v, &iter));
-    AJ_TRY(aj_list_new(vm, 0, out));
-    while ((more = aj_iter_next(vm, iter, &item)) > 0) AJ_TRY(aj_list_add(vm, *out, item));
+    AS_JINJA_TRY(as_jinja_iter_of(vm, v, &iter));
+    AS_JINJA_TRY(as_jinja_list_new(vm, 0, out));
+    while ((more = as_jinja_iter_next(vm, iter, &item)) > 0) AS_JINJA_TRY(as_jinja_list_add(vm, *out, item));
     return more == 0;
 }
 
-bool aj_unpack_pair(aj_vm *vm, aj_value pair, aj_value *a, aj_value *b)
+bool as_jinja_unpack_pair(as_jinja_vm *vm, as_jinja_value pair, as_jinja_value *a, as_jinja_value *b)
 {
-    aj_list *items;
-    AJ_TRY(aj_collect(vm, pair, &items));
+    as_jinja_list *items;
+    AS_JINJA_TRY(as_jinja_collect(vm, pair, &items));
     if (items->count != 2) {
-        return aj_fail(vm, AJ_X_VALUE, "%s values to unpack (expected 2)",
-                       items->count > 2 ? "too many" : "not enough");
+        return as_jinja_fail(vm, AS_JINJA_X_VALUE, "%s values to unpack (expected 2)",
+                             items->count > 2 ? "too many" : "not enough");
     }
     *a = items->items[0];
     *b = items->items[1];
@@ -214,22 +217,23 @@ bool aj_unpack_pair(aj_vm *vm, aj_value pair, aj_value *a, aj_value *b)
 }
 
 /* Two's worth of an element of dict(): any iterable of length 2. */
-bool aj_dict_from(aj_vm *vm, aj_value source, aj_dict *into)
+bool as_jinja_dict_from(as_jinja_vm *vm, as_jinja_value source, as_jinja_dict *into)
 {
-    if (source.kind == AJ_DICT) {
+    if (source.kind == AS_JINJA_DICT) {
         for (int64_t i = 0; i < source.dict->count; i++) {
-            AJ_TRY(aj_dict_set(vm, into, source.dict->entries[i].key, source.dict->entries[i].value));
+            AS_JINJA_TRY(
+                as_jinja_dict_set(vm, into, source.dict->entries[i].key, source.dict->entries[i].value));
         }
         return true;
     }
-    aj_iter *iter;
-    aj_value pair;
+    as_jinja_iter *iter;
+    as_jinja_value pair;
     int more;
-    AJ_TRY(aj_iter_of(vm, source, &iter));
-    while ((more = aj_iter_next(vm, iter, &pair)) > 0) {
-        aj_value key, value;
-        AJ_TRY(aj_unpack_pair(vm, pair, &key, &value));
-        AJ_TRY(aj_dict_set(vm, into, key, value));
+    AS_JINJA_TRY(as_jinja_iter_of(vm, source, &iter));
+    while ((more = as_jinja_iter_next(vm, iter, &pair)) > 0) {
+        as_jinja_value key, value;
+        AS_JINJA_TRY(as_jinja_unpack_pair(vm, pair, &key, &value));
+        AS_JINJA_TRY(as_jinja_dict_set(vm, into, key, value));
     }
     return more == 0;
 }

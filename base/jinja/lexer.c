@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 
 typedef struct lexer {
-    aj_vm *vm;
+    as_jinja_vm *vm;
     const char *text; /* newlines already normalised */
     size_t size, at;
     int line;
@@ -13,21 +13,21 @@ typedef struct lexer {
     bool trim, lstrip;
     char open[256]; /* closing brackets that are awaited */
     int open_count;
-    aj_tokens *out;
+    as_jinja_tokens *out;
 } lexer;
 
-static bool add_token(lexer *lx, aj_token_kind kind, aj_value value)
+static bool add_token(lexer *lx, as_jinja_token_kind kind, as_jinja_value value)
 {
-    aj_tokens *out = lx->out;
+    as_jinja_tokens *out = lx->out;
     if (out->count == out->room) {
         int64_t room = out->room ? out->room * 2 : 64;
-        aj_token *at = aj_alloc(lx->vm, (size_t)room * sizeof *at);
+        as_jinja_token *at = as_jinja_alloc(lx->vm, (size_t)room * sizeof *at);
         if (!at) return false;
         if (out->count) memcpy(at, out->at, (size_t)out->count * sizeof *at);
         out->at = at;
         out->room = room;
     }
-    out->at[out->count++] = (aj_token){.kind = kind, .line = lx->line, .value = value};
+    out->at[out->count++] = (as_jinja_token){.kind = kind, .line = lx->line, .value = value};
     return true;
 }
 
@@ -47,7 +47,7 @@ static size_t skip_space(const lexer *lx, size_t at)
 {
     while (at < lx->size) {
         size_t next = at;
-        if (!aj_space(aj_next_codepoint(lx->text, lx->size, &next))) break;
+        if (!as_jinja_space(as_jinja_next_codepoint(lx->text, lx->size, &next))) break;
         at = next;
     }
     return at;
@@ -58,7 +58,7 @@ static size_t back_space(const lexer *lx, size_t from, size_t end)
 {
     while (end > from) {
         size_t before = end;
-        if (!aj_space(aj_previous_codepoint(lx->text, &before))) break;
+        if (!as_jinja_space(as_jinja_previous_codepoint(lx->text, &before))) break;
         end = before;
     }
     return end;
@@ -78,10 +78,10 @@ static size_t strip_data(const lexer *lx, size_t from, size_t to, char sign, boo
 static bool add_data(lexer *lx, size_t from, size_t to)
 {
     if (to <= from) return true;
-    aj_value data;
-    AJ_TRY(aj_str_copy(lx->vm, lx->text + from, to - from, &data));
-    aj_str_settle(data.str);
-    return add_token(lx, AJ_T_DATA, data);
+    as_jinja_value data;
+    AS_JINJA_TRY(as_jinja_str_copy(lx->vm, lx->text + from, to - from, &data));
+    as_jinja_str_settle(data.str);
+    return add_token(lx, AS_JINJA_T_DATA, data);
 }
 
 /* Length of the end of a tag at `at` ("%}" with its sign and what it swallows), 0 if there is none. */
@@ -129,13 +129,13 @@ static bool lex_raw(lexer *lx)
         char sign;
         size_t next = raw_tag(lx, i, "endraw", false, &sign);
         if (!next) continue;
-        AJ_TRY(add_data(lx, from, strip_data(lx, from, i, sign, false)));
+        AS_JINJA_TRY(add_data(lx, from, strip_data(lx, from, i, sign, false)));
         move_to(lx, next);
         return true;
     }
     if (from == lx->size) return true;
     lx->vm->line = lx->line;
-    return aj_fail(lx->vm, AJ_X_SYNTAX, "Missing end of raw directive");
+    return as_jinja_fail(lx->vm, AS_JINJA_X_SYNTAX, "Missing end of raw directive");
 }
 
 static bool lex_comment(lexer *lx)
@@ -148,7 +148,7 @@ static bool lex_comment(lexer *lx)
     }
     if (lx->at == lx->size) return true;
     lx->vm->line = lx->line;
-    return aj_fail(lx->vm, AJ_X_SYNTAX, "Missing end of comment tag");
+    return as_jinja_fail(lx->vm, AS_JINJA_X_SYNTAX, "Missing end of comment tag");
 }
 
 static bool is_digit(char c)
@@ -237,25 +237,25 @@ static size_t integer_end(const lexer *lx, size_t at, int *base)
 /* The text of a number without underscores, in the scratch buffer. */
 static bool lex_number(lexer *lx)
 {
-    aj_vm *vm = lx->vm;
+    as_jinja_vm *vm = lx->vm;
     int base = 10;
     size_t end = float_end(lx, lx->at);
     bool real = end != 0;
     if (!real) end = integer_end(lx, lx->at, &base);
-    size_t mark = aj_mark(vm), from = lx->at + (base == 10 ? 0 : 2);
+    size_t mark = as_jinja_mark(vm), from = lx->at + (base == 10 ? 0 : 2);
     for (size_t i = from; i < end; i++) {
-        if (lx->text[i] != '_') AJ_TRY(aj_put(vm, lx->text + i, 1));
+        if (lx->text[i] != '_') AS_JINJA_TRY(as_jinja_put(vm, lx->text + i, 1));
     }
-    aj_value text, value;
-    AJ_TRY(aj_str_cut(vm, mark, &text));
+    as_jinja_value text, value;
+    AS_JINJA_TRY(as_jinja_str_cut(vm, mark, &text));
     if (real) {
         double f;
-        AJ_TRY(aj_parse_float(vm, text.str->data, text.str->size, &f));
-        value = aj_float(f);
+        AS_JINJA_TRY(as_jinja_parse_float(vm, text.str->data, text.str->size, &f));
+        value = as_jinja_float(f);
     } else {
-        AJ_TRY(aj_parse_int(vm, text.str->data, text.str->size, base, &value));
+        AS_JINJA_TRY(as_jinja_parse_int(vm, text.str->data, text.str->size, base, &value));
     }
-    AJ_TRY(add_token(lx, real ? AJ_T_FLOAT : AJ_T_INTEGER, value));
+    AS_JINJA_TRY(add_token(lx, real ? AS_JINJA_T_FLOAT : AS_JINJA_T_INTEGER, value));
     move_to(lx, end);
     return true;
 }
@@ -267,10 +267,10 @@ static bool lex_quoted(lexer *lx, bool *matched)
     while (end < lx->size && lx->text[end] != quote) end += lx->text[end] == '\\' ? 2 : 1;
     *matched = end < lx->size;
     if (!*matched) return true;
-    aj_value value;
-    AJ_TRY(aj_lex_string(lx->vm, lx->text + lx->at + 1, end - lx->at - 1, &value));
-    aj_str_settle(value.str);
-    AJ_TRY(add_token(lx, AJ_T_STRING, value));
+    as_jinja_value value;
+    AS_JINJA_TRY(as_jinja_lex_string(lx->vm, lx->text + lx->at + 1, end - lx->at - 1, &value));
+    as_jinja_str_settle(value.str);
+    AS_JINJA_TRY(add_token(lx, AS_JINJA_T_STRING, value));
     move_to(lx, end + 1);
     return true;
 }
@@ -281,32 +281,35 @@ static bool lex_name(lexer *lx, bool *matched)
     bool valid = true;
     while (end < lx->size) {
         size_t next = end;
-        uint32_t c = aj_next_codepoint(lx->text, lx->size, &next);
-        if (!aj_word(c) && !aj_identifier_part(c)) break;
-        if (end == lx->at ? !aj_identifier_start(c) : !aj_identifier_part(c)) valid = false;
+        uint32_t c = as_jinja_next_codepoint(lx->text, lx->size, &next);
+        if (!as_jinja_word(c) && !as_jinja_identifier_part(c)) break;
+        if (end == lx->at ? !as_jinja_identifier_start(c) : !as_jinja_identifier_part(c)) valid = false;
         end = next;
     }
     *matched = end > lx->at;
     if (!*matched) return true;
-    if (!valid) return aj_fail(lx->vm, AJ_X_SYNTAX, "Invalid character in identifier");
-    aj_value name;
-    AJ_TRY(aj_str_copy(lx->vm, lx->text + lx->at, end - lx->at, &name));
-    aj_str_settle(name.str);
-    AJ_TRY(add_token(lx, AJ_T_NAME, name));
+    if (!valid) return as_jinja_fail(lx->vm, AS_JINJA_X_SYNTAX, "Invalid character in identifier");
+    as_jinja_value name;
+    AS_JINJA_TRY(as_jinja_str_copy(lx->vm, lx->text + lx->at, end - lx->at, &name));
+    as_jinja_str_settle(name.str);
+    AS_JINJA_TRY(add_token(lx, AS_JINJA_T_NAME, name));
     move_to(lx, end);
     return true;
 }
 
 static const struct {
     const char *text;
-    aj_token_kind kind;
+    as_jinja_token_kind kind;
 } operators[] = {
-    {"//", AJ_T_FLOORDIV}, {"**", AJ_T_POW},   {"==", AJ_T_EQ},      {"!=", AJ_T_NE},      {">=", AJ_T_GTEQ},
-    {"<=", AJ_T_LTEQ},     {"+", AJ_T_ADD},    {"-", AJ_T_SUB},      {"/", AJ_T_DIV},      {"*", AJ_T_MUL},
-    {"%", AJ_T_MOD},       {"~", AJ_T_TILDE},  {"[", AJ_T_LBRACKET}, {"]", AJ_T_RBRACKET}, {"(", AJ_T_LPAREN},
-    {")", AJ_T_RPAREN},    {"{", AJ_T_LBRACE}, {"}", AJ_T_RBRACE},   {">", AJ_T_GT},       {"<", AJ_T_LT},
-    {"=", AJ_T_ASSIGN},    {".", AJ_T_DOT},    {":", AJ_T_COLON},    {"|", AJ_T_PIPE},     {",", AJ_T_COMMA},
-    {";", AJ_T_SEMICOLON},
+    {"//", AS_JINJA_T_FLOORDIV}, {"**", AS_JINJA_T_POW},      {"==", AS_JINJA_T_EQ},
+    {"!=", AS_JINJA_T_NE},       {">=", AS_JINJA_T_GTEQ},     {"<=", AS_JINJA_T_LTEQ},
+    {"+", AS_JINJA_T_ADD},       {"-", AS_JINJA_T_SUB},       {"/", AS_JINJA_T_DIV},
+    {"*", AS_JINJA_T_MUL},       {"%", AS_JINJA_T_MOD},       {"~", AS_JINJA_T_TILDE},
+    {"[", AS_JINJA_T_LBRACKET},  {"]", AS_JINJA_T_RBRACKET},  {"(", AS_JINJA_T_LPAREN},
+    {")", AS_JINJA_T_RPAREN},    {"{", AS_JINJA_T_LBRACE},    {"}", AS_JINJA_T_RBRACE},
+    {">", AS_JINJA_T_GT},        {"<", AS_JINJA_T_LT},        {"=", AS_JINJA_T_ASSIGN},
+    {".", AS_JINJA_T_DOT},       {":", AS_JINJA_T_COLON},     {"|", AS_JINJA_T_PIPE},
+    {",", AS_JINJA_T_COMMA},     {";", AS_JINJA_T_SEMICOLON},
 };
 
 static bool balance(lexer *lx, char c)
@@ -314,14 +317,15 @@ static bool balance(lexer *lx, char c)
     char close = c == '{' ? '}' : c == '(' ? ')' : c == '[' ? ']' : 0;
     if (close) {
         if (lx->open_count == (int)sizeof lx->open) {
-            return aj_fail(lx->vm, AJ_X_LIMIT, "brackets nested more than %zu levels deep", sizeof lx->open);
+            return as_jinja_fail(lx->vm, AS_JINJA_X_LIMIT, "brackets nested more than %zu levels deep",
+                                 sizeof lx->open);
         }
         lx->open[lx->open_count++] = close;
     } else if (c == '}' || c == ')' || c == ']') {
-        if (lx->open_count == 0) return aj_fail(lx->vm, AJ_X_SYNTAX, "unexpected '%c'", c);
+        if (lx->open_count == 0) return as_jinja_fail(lx->vm, AS_JINJA_X_SYNTAX, "unexpected '%c'", c);
         char expected = lx->open[--lx->open_count];
         if (expected != c) {
-            return aj_fail(lx->vm, AJ_X_SYNTAX, "unexpected '%c', expected '%c'", c, expected);
+            return as_jinja_fail(lx->vm, AS_JINJA_X_SYNTAX, "unexpected '%c', expected '%c'", c, expected);
         }
     }
     return true;
@@ -332,31 +336,32 @@ static bool lex_operator(lexer *lx)
     for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
         if (!starts(lx, lx->at, operators[i].text)) continue;
         size_t n = strlen(operators[i].text);
-        if (n == 1) AJ_TRY(balance(lx, operators[i].text[0]));
-        AJ_TRY(add_token(lx, operators[i].kind, aj_none()));
+        if (n == 1) AS_JINJA_TRY(balance(lx, operators[i].text[0]));
+        AS_JINJA_TRY(add_token(lx, operators[i].kind, as_jinja_none()));
         move_to(lx, lx->at + n);
         return true;
     }
     size_t next = lx->at;
-    aj_next_codepoint(lx->text, lx->size, &next);
-    return aj_fail(lx->vm, AJ_X_SYNTAX, "unexpected char '%.*s'", (int)(next - lx->at), lx->text + lx->at);
+    as_jinja_next_codepoint(lx->text, lx->size, &next);
+    return as_jinja_fail(lx->vm, AS_JINJA_X_SYNTAX, "unexpected char '%.*s'", (int)(next - lx->at),
+                         lx->text + lx->at);
 }
 
-const char *aj_token_text(aj_token_kind kind)
+const char *as_jinja_token_text(as_jinja_token_kind kind)
 {
     static const char *const named[] = {
-        [AJ_T_EOF] = "end of template",
-        [AJ_T_DATA] = "template data / text",
-        [AJ_T_BLOCK_BEGIN] = "begin of statement block",
-        [AJ_T_BLOCK_END] = "end of statement block",
-        [AJ_T_VARIABLE_BEGIN] = "begin of print statement",
-        [AJ_T_VARIABLE_END] = "end of print statement",
-        [AJ_T_NAME] = "name",
-        [AJ_T_STRING] = "string",
-        [AJ_T_INTEGER] = "integer",
-        [AJ_T_FLOAT] = "float",
+        [AS_JINJA_T_EOF] = "end of template",
+        [AS_JINJA_T_DATA] = "template data / text",
+        [AS_JINJA_T_BLOCK_BEGIN] = "begin of statement block",
+        [AS_JINJA_T_BLOCK_END] = "end of statement block",
+        [AS_JINJA_T_VARIABLE_BEGIN] = "begin of print statement",
+        [AS_JINJA_T_VARIABLE_END] = "end of print statement",
+        [AS_JINJA_T_NAME] = "name",
+        [AS_JINJA_T_STRING] = "string",
+        [AS_JINJA_T_INTEGER] = "integer",
+        [AS_JINJA_T_FLOAT] = "float",
     };
-    if (kind <= AJ_T_FLOAT) return named[kind];
+    if (kind <= AS_JINJA_T_FLOAT) return named[kind];
     for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
         if (operators[i].kind == kind) return operators[i].text;
     }
@@ -376,25 +381,26 @@ static bool lex_token(lexer *lx)
     bool matched = false;
     if (is_digit(c)) return lex_number(lx);
     if (c == '\'' || c == '"') {
-        AJ_TRY(lex_quoted(lx, &matched));
+        AS_JINJA_TRY(lex_quoted(lx, &matched));
     } else {
-        AJ_TRY(lex_name(lx, &matched));
+        AS_JINJA_TRY(lex_name(lx, &matched));
     }
     return matched || lex_operator(lx);
 }
 
 static bool lex_tag(lexer *lx, bool block)
 {
-    AJ_TRY(add_token(lx, block ? AJ_T_BLOCK_BEGIN : AJ_T_VARIABLE_BEGIN, aj_none()));
+    AS_JINJA_TRY(add_token(lx, block ? AS_JINJA_T_BLOCK_BEGIN : AS_JINJA_T_VARIABLE_BEGIN, as_jinja_none()));
     lx->open_count = 0;
     while (lx->at < lx->size) {
         size_t end = lx->open_count ? 0 : tag_end(lx, lx->at, block ? "%}" : "}}", block);
         if (end) {
-            AJ_TRY(add_token(lx, block ? AJ_T_BLOCK_END : AJ_T_VARIABLE_END, aj_none()));
+            AS_JINJA_TRY(
+                add_token(lx, block ? AS_JINJA_T_BLOCK_END : AS_JINJA_T_VARIABLE_END, as_jinja_none()));
             move_to(lx, lx->at + end);
             return true;
         }
-        AJ_TRY(lex_token(lx));
+        AS_JINJA_TRY(lex_token(lx));
     }
     return true;
 }
@@ -417,7 +423,7 @@ static bool lex_all(lexer *lx)
     while (lx->at < lx->size) {
         size_t from = lx->at, tag = find_tag(lx, from);
         if (tag == lx->size) {
-            AJ_TRY(add_data(lx, from, tag));
+            AS_JINJA_TRY(add_data(lx, from, tag));
             move_to(lx, tag);
             return true;
         }
@@ -425,7 +431,7 @@ static bool lex_all(lexer *lx)
         size_t raw = kind == '%' ? raw_tag(lx, tag, "raw", true, &sign) : 0;
         size_t next = tag + 2;
         if (next < lx->size && (lx->text[next] == '-' || lx->text[next] == '+')) sign = lx->text[next++];
-        AJ_TRY(add_data(lx, from, strip_data(lx, from, tag, sign, kind == '{')));
+        AS_JINJA_TRY(add_data(lx, from, strip_data(lx, from, tag, sign, kind == '{')));
         move_to(lx, raw ? raw : next);
         bool ok = raw ? lex_raw(lx) : kind == '#' ? lex_comment(lx) : lex_tag(lx, kind == '%');
         if (!ok) return false;
@@ -433,19 +439,20 @@ static bool lex_all(lexer *lx)
     return true;
 }
 
-bool aj_lex(aj_vm *vm, const char *text, size_t size, const as_jinja_syntax *syntax, aj_tokens *out)
+bool as_jinja_lex(as_jinja_vm *vm, const char *text, size_t size, const as_jinja_syntax *syntax,
+                  as_jinja_tokens *out)
 {
-    size_t mark = aj_mark(vm);
+    size_t mark = as_jinja_mark(vm);
     for (size_t i = 0; i < size; i++) {
         if (text[i] == '\r') {
             if (i + 1 < size && text[i + 1] == '\n') continue;
-            AJ_TRY(aj_put(vm, "\n", 1));
+            AS_JINJA_TRY(as_jinja_put(vm, "\n", 1));
         } else {
-            AJ_TRY(aj_put(vm, text + i, 1));
+            AS_JINJA_TRY(as_jinja_put(vm, text + i, 1));
         }
     }
-    aj_value source;
-    AJ_TRY(aj_str_cut(vm, mark, &source));
+    as_jinja_value source;
+    AS_JINJA_TRY(as_jinja_str_cut(vm, mark, &source));
     lexer lx = {.vm = vm,
                 .text = source.str->data,
                 .size = source.str->size,
@@ -455,6 +462,6 @@ bool aj_lex(aj_vm *vm, const char *text, size_t size, const as_jinja_syntax *syn
                 .lstrip = !syntax->keep_indent,
                 .out = out};
     if (lx.size && lx.text[lx.size - 1] == '\n') lx.size--; /* one trailing newline does not count */
-    AJ_TRY(lex_all(&lx));
-    return add_token(&lx, AJ_T_EOF, aj_none());
+    AS_JINJA_TRY(lex_all(&lx));
+    return add_token(&lx, AS_JINJA_T_EOF, as_jinja_none());
 }

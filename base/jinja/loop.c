@@ -6,25 +6,25 @@
 
 /* --- the loop variable --- */
 
-static bool loop_new(aj_vm *vm, aj_value iterable, int64_t depth0, aj_loop **out)
+static bool loop_new(as_jinja_vm *vm, as_jinja_value iterable, int64_t depth0, as_jinja_loop **out)
 {
-    aj_loop *loop = AJ_NEW(vm, aj_loop);
+    as_jinja_loop *loop = AS_JINJA_NEW(vm, as_jinja_loop);
     if (!loop) return false;
     loop->iterable = iterable;
     loop->index0 = -1;
     loop->length = -1;
     loop->depth0 = depth0;
     *out = loop;
-    return aj_iter_of(vm, iterable, &loop->iter);
+    return as_jinja_iter_of(vm, iterable, &loop->iter);
 }
 
-int aj_loop_step(aj_vm *vm, aj_loop *loop, aj_value *item)
+int as_jinja_loop_step(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *item)
 {
-    if (aj_given(loop->after)) {
+    if (as_jinja_given(loop->after)) {
         *item = loop->after;
-        loop->after = aj_missing();
+        loop->after = as_jinja_missing();
     } else {
-        int more = aj_iter_next(vm, loop->iter, item);
+        int more = as_jinja_iter_next(vm, loop->iter, item);
         if (more <= 0) return more;
     }
     loop->index0++;
@@ -33,114 +33,114 @@ int aj_loop_step(aj_vm *vm, aj_loop *loop, aj_value *item)
     return 1;
 }
 
-bool aj_loop_length(aj_vm *vm, aj_loop *loop, int64_t *out)
+bool as_jinja_loop_length(as_jinja_vm *vm, as_jinja_loop *loop, int64_t *out)
 {
     if (loop->length < 0) {
-        if (aj_has_length(loop->iterable)) {
-            AJ_TRY(aj_length(vm, loop->iterable, &loop->length));
+        if (as_jinja_has_length(loop->iterable)) {
+            AS_JINJA_TRY(as_jinja_length(vm, loop->iterable, &loop->length));
         } else {
-            aj_list *rest;
-            aj_value v = {.kind = AJ_ITER, .iter = loop->iter};
-            AJ_TRY(aj_collect(vm, v, &rest));
-            AJ_TRY(aj_iter_of(vm, aj_list_value(rest), &loop->iter));
-            loop->length = rest->count + loop->index0 + 1 + aj_given(loop->after);
+            as_jinja_list *rest;
+            as_jinja_value v = {.kind = AS_JINJA_ITER, .iter = loop->iter};
+            AS_JINJA_TRY(as_jinja_collect(vm, v, &rest));
+            AS_JINJA_TRY(as_jinja_iter_of(vm, as_jinja_list_value(rest), &loop->iter));
+            loop->length = rest->count + loop->index0 + 1 + as_jinja_given(loop->after);
         }
     }
     *out = loop->length;
     return true;
 }
 
-/* The item after this one, AJ_MISSING at the end. */
-static bool peek(aj_vm *vm, aj_loop *loop, aj_value *out)
+/* The item after this one, AS_JINJA_MISSING at the end. */
+static bool peek(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
-    if (!aj_given(loop->after)) {
-        int more = aj_iter_next(vm, loop->iter, &loop->after);
+    if (!as_jinja_given(loop->after)) {
+        int more = as_jinja_iter_next(vm, loop->iter, &loop->after);
         if (more < 0) return false;
-        if (!more) loop->after = aj_missing();
+        if (!more) loop->after = as_jinja_missing();
     }
     *out = loop->after;
     return true;
 }
 
-static bool loop_index(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_index(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
     (void)vm;
-    *out = aj_int(loop->index0 + 1);
+    *out = as_jinja_int(loop->index0 + 1);
     return true;
 }
 
-static bool loop_index0(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_index0(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
     (void)vm;
-    *out = aj_int(loop->index0);
+    *out = as_jinja_int(loop->index0);
     return true;
 }
 
-static bool loop_length(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_length(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
-    *out = aj_int(0);
-    return aj_loop_length(vm, loop, &out->i);
+    *out = as_jinja_int(0);
+    return as_jinja_loop_length(vm, loop, &out->i);
 }
 
-static bool loop_revindex(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_revindex(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
-    AJ_TRY(loop_length(vm, loop, out));
+    AS_JINJA_TRY(loop_length(vm, loop, out));
     out->i -= loop->index0;
     return true;
 }
 
-static bool loop_revindex0(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_revindex0(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
-    AJ_TRY(loop_length(vm, loop, out));
+    AS_JINJA_TRY(loop_length(vm, loop, out));
     out->i -= loop->index0 + 1;
     return true;
 }
 
-static bool loop_first(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_first(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
     (void)vm;
-    *out = aj_bool(loop->index0 == 0);
+    *out = as_jinja_bool(loop->index0 == 0);
     return true;
 }
 
-static bool loop_last(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_last(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
-    aj_value next;
-    AJ_TRY(peek(vm, loop, &next));
-    *out = aj_bool(!aj_given(next));
+    as_jinja_value next;
+    AS_JINJA_TRY(peek(vm, loop, &next));
+    *out = as_jinja_bool(!as_jinja_given(next));
     return true;
 }
 
-static bool loop_depth(aj_vm *vm, aj_loop *loop, aj_value *out)
-{
-    (void)vm;
-    *out = aj_int(loop->depth0 + 1);
-    return true;
-}
-
-static bool loop_depth0(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_depth(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
     (void)vm;
-    *out = aj_int(loop->depth0);
+    *out = as_jinja_int(loop->depth0 + 1);
     return true;
 }
 
-static bool loop_previtem(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_depth0(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
-    if (loop->index0 == 0) return aj_undefined_hint(vm, "there is no previous item", out);
+    (void)vm;
+    *out = as_jinja_int(loop->depth0);
+    return true;
+}
+
+static bool loop_previtem(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
+{
+    if (loop->index0 == 0) return as_jinja_undefined_hint(vm, "there is no previous item", out);
     *out = loop->before;
     return true;
 }
 
-static bool loop_nextitem(aj_vm *vm, aj_loop *loop, aj_value *out)
+static bool loop_nextitem(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out)
 {
-    AJ_TRY(peek(vm, loop, out));
-    return aj_given(*out) || aj_undefined_hint(vm, "there is no next item", out);
+    AS_JINJA_TRY(peek(vm, loop, out));
+    return as_jinja_given(*out) || as_jinja_undefined_hint(vm, "there is no next item", out);
 }
 
 static const struct {
     const char *name;
-    bool (*get)(aj_vm *vm, aj_loop *loop, aj_value *out);
+    bool (*get)(as_jinja_vm *vm, as_jinja_loop *loop, as_jinja_value *out);
 } attributes[] = {
     {"index", loop_index},       {"index0", loop_index0},     {"first", loop_first},
     {"last", loop_last},         {"length", loop_length},     {"depth", loop_depth},
@@ -148,53 +148,56 @@ static const struct {
     {"previtem", loop_previtem}, {"nextitem", loop_nextitem},
 };
 
-bool aj_loop_attribute(aj_vm *vm, aj_loop *loop, const aj_str *name, bool *found, aj_value *out)
+bool as_jinja_loop_attribute(as_jinja_vm *vm, as_jinja_loop *loop, const as_jinja_str *name, bool *found,
+                             as_jinja_value *out)
 {
-    aj_value text = aj_string((aj_str *)name);
+    as_jinja_value text = as_jinja_string((as_jinja_str *)name);
     *found = true;
     for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++) {
-        if (aj_str_is(text, attributes[i].name)) return attributes[i].get(vm, loop, out);
+        if (as_jinja_str_is(text, attributes[i].name)) return attributes[i].get(vm, loop, out);
     }
-    const aj_builtin *method = aj_builtin_find(aj_loop_methods, name->data, name->size);
-    aj_value self = {.kind = AJ_LOOP, .loop = loop};
-    if (method) return aj_bind_method(vm, method, self, out);
+    const as_jinja_builtin *method = as_jinja_builtin_find(as_jinja_loop_methods, name->data, name->size);
+    as_jinja_value self = {.kind = AS_JINJA_LOOP, .loop = loop};
+    if (method) return as_jinja_bind_method(vm, method, self, out);
     *found = false;
     return true;
 }
 
-bool aj_loop_repr(aj_vm *vm, aj_loop *loop)
+bool as_jinja_loop_repr(as_jinja_vm *vm, as_jinja_loop *loop)
 {
     int64_t length;
-    AJ_TRY(aj_loop_length(vm, loop, &length));
+    AS_JINJA_TRY(as_jinja_loop_length(vm, loop, &length));
     char room[80];
     snprintf(room, sizeof room, "<LoopContext %lld/%lld>", (long long)loop->index0 + 1, (long long)length);
-    return aj_put_text(vm, room);
+    return as_jinja_put_text(vm, room);
 }
 
-static bool loop_cycle(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool loop_cycle(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
-    if (args->kw && args->kw->count) return aj_fail(vm, AJ_X_TYPE, "cycle() takes no keyword arguments");
-    if (args->count == 0) return aj_fail(vm, AJ_X_TYPE, "no items for cycling given");
+    if (args->kw && args->kw->count)
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "cycle() takes no keyword arguments");
+    if (args->count == 0) return as_jinja_fail(vm, AS_JINJA_X_TYPE, "no items for cycling given");
     int64_t i = self.loop->index0 % args->count;
     *out = args->pos[i < 0 ? i + args->count : i];
     return true;
 }
 
-static bool loop_changed(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool loop_changed(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
-    if (args->kw && args->kw->count) return aj_fail(vm, AJ_X_TYPE, "changed() takes no keyword arguments");
-    aj_list *values;
+    if (args->kw && args->kw->count)
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "changed() takes no keyword arguments");
+    as_jinja_list *values;
     bool same = false;
-    AJ_TRY(aj_list_new(vm, args->count, &values));
-    for (int64_t i = 0; i < args->count; i++) AJ_TRY(aj_list_add(vm, values, args->pos[i]));
-    aj_value now = aj_tuple_value(values);
-    if (aj_given(self.loop->changed)) AJ_TRY(aj_equal(vm, self.loop->changed, now, &same));
+    AS_JINJA_TRY(as_jinja_list_new(vm, args->count, &values));
+    for (int64_t i = 0; i < args->count; i++) AS_JINJA_TRY(as_jinja_list_add(vm, values, args->pos[i]));
+    as_jinja_value now = as_jinja_tuple_value(values);
+    if (as_jinja_given(self.loop->changed)) AS_JINJA_TRY(as_jinja_equal(vm, self.loop->changed, now, &same));
     if (!same) self.loop->changed = now;
-    *out = aj_bool(!same);
+    *out = as_jinja_bool(!same);
     return true;
 }
 
-const aj_builtin aj_loop_methods[] = {
+const as_jinja_builtin as_jinja_loop_methods[] = {
     {"cycle", "*", 0, loop_cycle},
     {"changed", "*", 0, loop_changed},
     {NULL, NULL, 0, NULL},
@@ -203,140 +206,143 @@ const aj_builtin aj_loop_methods[] = {
 /* --- running --- */
 
 typedef struct filter_state {
-    aj_run *run; /* of the filter's function */
-    const aj_node *node;
-    aj_iter *source;
+    as_jinja_run *run; /* of the filter's function */
+    const as_jinja_node *node;
+    as_jinja_iter *source;
     bool started;
 } filter_state;
 
 /* What the target holds, as a tuple when it is one: the generator hands that on, not the item. */
-static bool read_target(aj_vm *vm, aj_run *run, const aj_node *target, aj_value *out)
+static bool read_target(as_jinja_vm *vm, as_jinja_run *run, const as_jinja_node *target, as_jinja_value *out)
 {
-    if (target->kind != AJ_N_TUPLE) {
-        *out = *aj_slot(run, target->ref);
+    if (target->kind != AS_JINJA_N_TUPLE) {
+        *out = *as_jinja_slot(run, target->ref);
         return true;
     }
-    aj_list *items;
-    AJ_TRY(aj_list_new(vm, target->x.count, &items));
+    as_jinja_list *items;
+    AS_JINJA_TRY(as_jinja_list_new(vm, target->x.count, &items));
     for (int i = 0; i < target->x.count; i++) {
-        AJ_TRY(read_target(vm, run, target->x.at[i], &items->items[i]));
+        AS_JINJA_TRY(read_target(vm, run, target->x.at[i], &items->items[i]));
         items->count++;
     }
-    *out = aj_tuple_value(items);
+    *out = as_jinja_tuple_value(items);
     return true;
 }
 
 /* Draws from the loop's iterable what its condition lets through. */
-static int filter_next(aj_vm *vm, aj_iter *iter, aj_value *out)
+static int filter_next(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out)
 {
     filter_state *state = iter->state;
     if (!state->started) {
         state->started = true;
-        if (!aj_enter_frame(vm, state->run, &state->node->test_frame)) return -1;
-        if (!aj_iter_of(vm, iter->source, &state->source)) return -1;
+        if (!as_jinja_enter_frame(vm, state->run, &state->node->test_frame)) return -1;
+        if (!as_jinja_iter_of(vm, iter->source, &state->source)) return -1;
     }
     for (;;) {
-        aj_value item, holds;
-        int more = aj_iter_next(vm, state->source, &item);
+        as_jinja_value item, holds;
+        int more = as_jinja_iter_next(vm, state->source, &item);
         if (more <= 0) return more;
-        if (!aj_assign(vm, state->run, state->node->test_target, item)) return -1;
-        if (!aj_eval(vm, state->run, state->node->c, &holds)) return -1;
-        if (!aj_truth(holds)) continue;
+        if (!as_jinja_assign(vm, state->run, state->node->test_target, item)) return -1;
+        if (!as_jinja_eval(vm, state->run, state->node->c, &holds)) return -1;
+        if (!as_jinja_truth(holds)) continue;
         return read_target(vm, state->run, state->node->test_target, out) ? 1 : -1;
     }
 }
 
-static bool make_filter(aj_vm *vm, aj_run *outer, const aj_node *node, aj_value iterable, aj_value *out)
+static bool make_filter(as_jinja_vm *vm, as_jinja_run *outer, const as_jinja_node *node,
+                        as_jinja_value iterable, as_jinja_value *out)
 {
-    filter_state *state = AJ_NEW(vm, filter_state);
+    filter_state *state = AS_JINJA_NEW(vm, filter_state);
     if (!state) return false;
     state->node = node;
-    AJ_TRY(aj_run_new(vm, node->test_unit, outer, outer->context, &state->run));
-    return aj_iter_make(vm, filter_next, "generator", iterable, state, out);
+    AS_JINJA_TRY(as_jinja_run_new(vm, node->test_unit, outer, outer->context, &state->run));
+    return as_jinja_iter_make(vm, filter_next, "generator", iterable, state, out);
 }
 
 /* One pass through the body; *complete tells that it reached its end. */
-static aj_flow run_body(aj_vm *vm, aj_run *run, const aj_node *node, aj_value item, aj_loop *loop,
-                        bool *complete)
+static as_jinja_flow run_body(as_jinja_vm *vm, as_jinja_run *run, const as_jinja_node *node,
+                              as_jinja_value item, as_jinja_loop *loop, bool *complete)
 {
-    aj_value v = {.kind = AJ_LOOP, .loop = loop};
-    if (!aj_assign(vm, run, node->a, item)) return AJ_FLOW_ERROR;
-    if (loop) *aj_slot(run, node->ref) = v;
-    if (!aj_enter_frame(vm, run, &node->frame)) return AJ_FLOW_ERROR;
-    aj_flow flow = aj_exec(vm, run, &node->x);
-    if (flow == AJ_FLOW_NEXT) *complete = true;
+    as_jinja_value v = {.kind = AS_JINJA_LOOP, .loop = loop};
+    if (!as_jinja_assign(vm, run, node->a, item)) return AS_JINJA_FLOW_ERROR;
+    if (loop) *as_jinja_slot(run, node->ref) = v;
+    if (!as_jinja_enter_frame(vm, run, &node->frame)) return AS_JINJA_FLOW_ERROR;
+    as_jinja_flow flow = as_jinja_exec(vm, run, &node->x);
+    if (flow == AS_JINJA_FLOW_NEXT) *complete = true;
     return flow;
 }
 
-static aj_flow run_loop(aj_vm *vm, aj_run *run, const aj_node *node, aj_value iterable, aj_loop *loop)
+static as_jinja_flow run_loop(as_jinja_vm *vm, as_jinja_run *run, const as_jinja_node *node,
+                              as_jinja_value iterable, as_jinja_loop *loop)
 {
-    aj_iter *iter = NULL;
+    as_jinja_iter *iter = NULL;
     bool complete = false;
-    if (!loop && !aj_iter_of(vm, iterable, &iter)) return AJ_FLOW_ERROR;
+    if (!loop && !as_jinja_iter_of(vm, iterable, &iter)) return AS_JINJA_FLOW_ERROR;
     for (;;) {
-        aj_value item;
-        if (!aj_step(vm, 1)) return AJ_FLOW_ERROR;
-        int more = loop ? aj_loop_step(vm, loop, &item) : aj_iter_next(vm, iter, &item);
-        if (more < 0) return AJ_FLOW_ERROR;
+        as_jinja_value item;
+        if (!as_jinja_step(vm, 1)) return AS_JINJA_FLOW_ERROR;
+        int more = loop ? as_jinja_loop_step(vm, loop, &item) : as_jinja_iter_next(vm, iter, &item);
+        if (more < 0) return AS_JINJA_FLOW_ERROR;
         if (!more) break;
-        aj_flow flow = run_body(vm, run, node, item, loop, &complete);
-        if (flow == AJ_FLOW_ERROR) return flow;
-        if (flow == AJ_FLOW_BREAK) break;
+        as_jinja_flow flow = run_body(vm, run, node, item, loop, &complete);
+        if (flow == AS_JINJA_FLOW_ERROR) return flow;
+        if (flow == AS_JINJA_FLOW_BREAK) break;
     }
-    if (!node->python_scope) aj_leave_frame(run, &node->frame);
+    if (!node->python_scope) as_jinja_leave_frame(run, &node->frame);
     /* as in jinja2, a loop none of whose rounds reached the end of its body counts as empty */
-    if (!node->has_else || complete) return AJ_FLOW_NEXT;
-    if (!aj_enter_frame(vm, run, &node->else_frame)) return AJ_FLOW_ERROR;
-    aj_flow flow = aj_exec(vm, run, &node->y);
-    if (flow == AJ_FLOW_NEXT) aj_leave_frame(run, &node->else_frame);
+    if (!node->has_else || complete) return AS_JINJA_FLOW_NEXT;
+    if (!as_jinja_enter_frame(vm, run, &node->else_frame)) return AS_JINJA_FLOW_ERROR;
+    as_jinja_flow flow = as_jinja_exec(vm, run, &node->y);
+    if (flow == AS_JINJA_FLOW_NEXT) as_jinja_leave_frame(run, &node->else_frame);
     return flow;
 }
 
 /* A recursive loop is a function of its own, which loop(...) calls again. */
-static bool run_recursive(aj_vm *vm, aj_run *outer, const aj_node *node, aj_value iterable, int64_t depth,
-                          aj_value *out)
+static bool run_recursive(as_jinja_vm *vm, as_jinja_run *outer, const as_jinja_node *node,
+                          as_jinja_value iterable, int64_t depth, as_jinja_value *out)
 {
-    aj_run *run;
-    aj_loop *loop;
-    AJ_TRY(aj_enter(vm));
-    AJ_TRY(aj_run_new(vm, node->unit, outer, outer->context, &run));
-    *aj_slot(run, node->ref) = aj_missing();
-    size_t mark = aj_capture_begin(vm);
-    if (node->c) AJ_TRY(make_filter(vm, outer, node, iterable, &iterable));
-    AJ_TRY(loop_new(vm, iterable, depth, &loop));
+    as_jinja_run *run;
+    as_jinja_loop *loop;
+    AS_JINJA_TRY(as_jinja_enter(vm));
+    AS_JINJA_TRY(as_jinja_run_new(vm, node->unit, outer, outer->context, &run));
+    *as_jinja_slot(run, node->ref) = as_jinja_missing();
+    size_t mark = as_jinja_capture_begin(vm);
+    if (node->c) AS_JINJA_TRY(make_filter(vm, outer, node, iterable, &iterable));
+    AS_JINJA_TRY(loop_new(vm, iterable, depth, &loop));
     loop->node = node;
     loop->outer = outer;
-    if (run_loop(vm, run, node, iterable, loop) == AJ_FLOW_ERROR) return false;
-    aj_leave(vm);
-    return aj_capture_end(vm, mark, aj_escapes(run, node->escaping), out);
+    if (run_loop(vm, run, node, iterable, loop) == AS_JINJA_FLOW_ERROR) return false;
+    as_jinja_leave(vm);
+    return as_jinja_capture_end(vm, mark, as_jinja_escapes(run, node->escaping), out);
 }
 
-bool aj_loop_call(aj_vm *vm, aj_loop *loop, const aj_args *args, aj_value *out)
+bool as_jinja_loop_call(as_jinja_vm *vm, as_jinja_loop *loop, const as_jinja_args *args, as_jinja_value *out)
 {
     if (args->count != 1 || (args->kw && args->kw->count)) {
-        return aj_fail(vm, AJ_X_TYPE, "loop() takes one argument");
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE, "loop() takes one argument");
     }
     if (!loop->node) {
-        return aj_fail(vm, AJ_X_TYPE, "The loop must have the 'recursive' marker to be called recursively.");
+        return as_jinja_fail(vm, AS_JINJA_X_TYPE,
+                             "The loop must have the 'recursive' marker to be called recursively.");
     }
     int line = vm->line;
-    AJ_TRY(run_recursive(vm, loop->outer, loop->node, args->pos[0], loop->depth0 + 1, out));
+    AS_JINJA_TRY(run_recursive(vm, loop->outer, loop->node, args->pos[0], loop->depth0 + 1, out));
     vm->line = line;
     return true;
 }
 
-aj_flow aj_exec_for(aj_vm *vm, aj_run *run, const aj_node *node)
+as_jinja_flow as_jinja_exec_for(as_jinja_vm *vm, as_jinja_run *run, const as_jinja_node *node)
 {
-    aj_value iterable, text;
-    aj_loop *loop = NULL;
-    if (!aj_eval(vm, run, node->b, &iterable)) return AJ_FLOW_ERROR;
+    as_jinja_value iterable, text;
+    as_jinja_loop *loop = NULL;
+    if (!as_jinja_eval(vm, run, node->b, &iterable)) return AS_JINJA_FLOW_ERROR;
     vm->line = node->line;
     if (node->recursive) {
-        if (!run_recursive(vm, run, node, iterable, 0, &text)) return AJ_FLOW_ERROR;
-        return aj_put(vm, text.str->data, text.str->size) ? AJ_FLOW_NEXT : AJ_FLOW_ERROR;
+        if (!run_recursive(vm, run, node, iterable, 0, &text)) return AS_JINJA_FLOW_ERROR;
+        return as_jinja_put(vm, text.str->data, text.str->size) ? AS_JINJA_FLOW_NEXT : AS_JINJA_FLOW_ERROR;
     }
-    if (node->extended) *aj_slot(run, node->ref) = aj_missing();
-    if (node->c && !make_filter(vm, run, node, iterable, &iterable)) return AJ_FLOW_ERROR;
-    if (node->extended && !loop_new(vm, iterable, 0, &loop)) return AJ_FLOW_ERROR;
+    if (node->extended) *as_jinja_slot(run, node->ref) = as_jinja_missing();
+    if (node->c && !make_filter(vm, run, node, iterable, &iterable)) return AS_JINJA_FLOW_ERROR;
+    if (node->extended && !loop_new(vm, iterable, 0, &loop)) return AS_JINJA_FLOW_ERROR;
     return run_loop(vm, run, node, iterable, loop);
 }

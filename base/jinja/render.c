@@ -11,7 +11,7 @@ static const as_jinja_options no_options;
 
 /* --- compiling --- */
 
-static as_code finish(as_error *err, const aj_vm *vm)
+static as_code finish(as_error *err, const as_jinja_vm *vm)
 {
     if (err) *err = vm->error;
     return vm->error.code;
@@ -35,17 +35,17 @@ as_code as_jinja_compile(const char *text, size_t size, const char *name, const 
     if (!template) return as_fail_memory(err, name);
     as_arena_init(&template->arena, COMPILE_MEMORY);
     if (syntax) template->syntax = *syntax;
-    aj_vm vm = {.arena = &template->arena,
-                .max_depth = 1000,
-                .max_steps = COMPILE_STEPS,
-                .line = 1,
-                .template = template,
-                .options = &no_options};
+    as_jinja_vm vm = {.arena = &template->arena,
+                      .max_depth = 1000,
+                      .max_steps = COMPILE_STEPS,
+                      .line = 1,
+                      .template = template,
+                      .options = &no_options};
     as_buf_init(&vm.out, (size_t)MAX_TEMPLATE * 2);
-    aj_tokens tokens = {0};
+    as_jinja_tokens tokens = {0};
     template->name = as_arena_strdup(&template->arena, name);
-    bool ok = template->name && aj_lex(&vm, text, size, &template->syntax, &tokens) &&
-              aj_parse(&vm, &tokens, &template->body) && aj_resolve(&vm, template);
+    bool ok = template->name && as_jinja_lex(&vm, text, size, &template->syntax, &tokens) &&
+              as_jinja_parse(&vm, &tokens, &template->body) && as_jinja_resolve(&vm, template);
     as_buf_free(&vm.out);
     if (ok) {
         *out = template;
@@ -65,38 +65,39 @@ void as_jinja_free(as_jinja_template *template)
 
 /* --- rendering --- */
 
-static bool make_globals(aj_vm *vm, aj_dict **out)
+static bool make_globals(as_jinja_vm *vm, as_jinja_dict **out)
 {
-    AJ_TRY(aj_dict_new(vm, out));
-    for (const aj_builtin *g = aj_globals; g->name; g++) {
-        aj_value v;
-        AJ_TRY(aj_bind_method(vm, g, aj_none(), &v) && aj_dict_set_text(vm, *out, g->name, v));
+    AS_JINJA_TRY(as_jinja_dict_new(vm, out));
+    for (const as_jinja_builtin *g = as_jinja_globals; g->name; g++) {
+        as_jinja_value v;
+        AS_JINJA_TRY(as_jinja_bind_method(vm, g, as_jinja_none(), &v) &&
+                     as_jinja_dict_set_text(vm, *out, g->name, v));
     }
-    return aj_dict_set_text(vm, *out, "dict", (aj_value){.kind = AJ_DICTTYPE});
+    return as_jinja_dict_set_text(vm, *out, "dict", (as_jinja_value){.kind = AS_JINJA_DICTTYPE});
 }
 
-static bool run(aj_vm *vm, const as_jinja_template *template, const json_t *variables)
+static bool run(as_jinja_vm *vm, const as_jinja_template *template, const json_t *variables)
 {
-    aj_context *context;
-    aj_dict *globals, *all;
-    aj_value given;
-    AJ_TRY(make_globals(vm, &globals));
-    vm->globals = aj_dict_value(globals);
-    AJ_TRY(aj_dict_new(vm, &all) && aj_dict_from(vm, vm->globals, all));
+    as_jinja_context *context;
+    as_jinja_dict *globals, *all;
+    as_jinja_value given;
+    AS_JINJA_TRY(make_globals(vm, &globals));
+    vm->globals = as_jinja_dict_value(globals);
+    AS_JINJA_TRY(as_jinja_dict_new(vm, &all) && as_jinja_dict_from(vm, vm->globals, all));
     if (json_is_object(variables)) {
-        AJ_TRY(aj_from_json(vm, variables, &given));
-        AJ_TRY(aj_dict_from(vm, given, all));
+        AS_JINJA_TRY(as_jinja_from_json(vm, variables, &given));
+        AS_JINJA_TRY(as_jinja_dict_from(vm, given, all));
     }
-    AJ_TRY(aj_context_new(vm, template, all, &context));
+    AS_JINJA_TRY(as_jinja_context_new(vm, template, all, &context));
     vm->context = context;
-    return aj_run_root(vm, template, context);
+    return as_jinja_run_root(vm, template, context);
 }
 
 /* The text of raise_exception and the spans, as far as memory allows. */
-static as_code fill_report(aj_vm *vm, as_jinja_report *report, as_error *err)
+static as_code fill_report(as_jinja_vm *vm, as_jinja_report *report, as_error *err)
 {
     if (!report) return AS_OK;
-    if (vm->raised.kind == AJ_STR) {
+    if (vm->raised.kind == AS_JINJA_STR) {
         report->raised = as_strndup(vm->raised.str->data, vm->raised.str->size);
         if (!report->raised) return as_fail_memory(err, "the report of a template");
     }
@@ -113,7 +114,7 @@ static as_code fill_report(aj_vm *vm, as_jinja_report *report, as_error *err)
 }
 
 /* Moves the text into the caller's buffer, or nothing. */
-static as_code deliver(aj_vm *vm, as_buf *out, as_error *err)
+static as_code deliver(as_jinja_vm *vm, as_buf *out, as_error *err)
 {
     size_t before = out->size;
     as_buf_add(out, as_buf_text(&vm->out), vm->out.size);
@@ -129,12 +130,12 @@ as_code as_jinja_render(const as_jinja_template *template, const json_t *variabl
     if (report) *report = (as_jinja_report){0};
     as_arena arena;
     as_arena_init(&arena, options->max_memory ? options->max_memory : (size_t)256 << 20);
-    aj_vm vm = {.arena = &arena,
-                .template = template,
-                .options = options,
-                .line = 1,
-                .max_depth = options->max_depth ? options->max_depth : 1000,
-                .max_steps = options->max_steps ? options->max_steps : 20000000};
+    as_jinja_vm vm = {.arena = &arena,
+                      .template = template,
+                      .options = options,
+                      .line = 1,
+                      .max_depth = options->max_depth ? options->max_depth : 1000,
+                      .max_steps = options->max_steps ? options->max_steps : 20000000};
     as_buf_init(&vm.out, options->max_output ? options->max_output : (size_t)64 << 20);
     as_buf_init(&vm.spans, 0);
     bool ok = run(&vm, template, variables);

@@ -7,20 +7,20 @@
 enum { SHORT_RUN = 64 };
 
 typedef struct sorter {
-    aj_vm *vm;
-    aj_value *keys, *items;
-    aj_value *spare_keys, *spare_items;
+    as_jinja_vm *vm;
+    as_jinja_value *keys, *items;
+    as_jinja_value *spare_keys, *spare_items;
 } sorter;
 
-static bool less(const sorter *s, aj_value a, aj_value b, bool *out)
+static bool less(const sorter *s, as_jinja_value a, as_jinja_value b, bool *out)
 {
-    AJ_TRY(aj_step(s->vm, 1));
-    return aj_compare(s->vm, AJ_LT, a, b, out);
+    AS_JINJA_TRY(as_jinja_step(s->vm, 1));
+    return as_jinja_compare(s->vm, AS_JINJA_LT, a, b, out);
 }
 
-static void swap_values(aj_value *values, int64_t i, int64_t k)
+static void swap_values(as_jinja_value *values, int64_t i, int64_t k)
 {
-    aj_value v = values[i];
+    as_jinja_value v = values[i];
     values[i] = values[k];
     values[k] = v;
 }
@@ -42,9 +42,9 @@ static bool count_run(sorter *s, int64_t from, int64_t to, int64_t *out)
         return true;
     }
     bool falling, now;
-    AJ_TRY(less(s, s->keys[at], s->keys[at - 1], &falling));
+    AS_JINJA_TRY(less(s, s->keys[at], s->keys[at - 1], &falling));
     for (at++; at < to; at++) {
-        AJ_TRY(less(s, s->keys[at], s->keys[at - 1], &now));
+        AS_JINJA_TRY(less(s, s->keys[at], s->keys[at - 1], &now));
         if (now != falling) break;
     }
     if (falling) reverse(s, from, at);
@@ -56,11 +56,11 @@ static bool binary_insert(sorter *s, int64_t from, int64_t to, int64_t start)
 {
     for (; start < to; start++) {
         int64_t left = from, right = start;
-        aj_value key = s->keys[start], item = s->items[start];
+        as_jinja_value key = s->keys[start], item = s->items[start];
         while (left < right) {
             int64_t middle = left + (right - left) / 2;
             bool before;
-            AJ_TRY(less(s, key, s->keys[middle], &before));
+            AS_JINJA_TRY(less(s, key, s->keys[middle], &before));
             if (before) {
                 right = middle;
             } else {
@@ -81,7 +81,7 @@ static bool merge(sorter *s, int64_t from, int64_t middle, int64_t to)
     int64_t a = from, b = middle;
     for (int64_t at = from; at < to; at++) {
         bool second = a == middle;
-        if (!second && b < to) AJ_TRY(less(s, s->keys[b], s->keys[a], &second));
+        if (!second && b < to) AS_JINJA_TRY(less(s, s->keys[b], s->keys[a], &second));
         int64_t take = second ? b++ : a++;
         s->spare_keys[at] = s->keys[take];
         s->spare_items[at] = s->items[take];
@@ -96,24 +96,24 @@ static bool sort_range(sorter *s, int64_t from, int64_t to)
 {
     if (to - from < SHORT_RUN) {
         int64_t run;
-        AJ_TRY(count_run(s, from, to, &run));
+        AS_JINJA_TRY(count_run(s, from, to, &run));
         return binary_insert(s, from, to, from + run);
     }
     int64_t middle = from + (to - from) / 2;
     return sort_range(s, from, middle) && sort_range(s, middle, to) && merge(s, from, middle, to);
 }
 
-bool aj_sort(aj_vm *vm, aj_value *keys, aj_value *items, int64_t count, bool reversed)
+bool as_jinja_sort(as_jinja_vm *vm, as_jinja_value *keys, as_jinja_value *items, int64_t count, bool reversed)
 {
     sorter s = {.vm = vm, .keys = keys, .items = items};
     if (count < 2) return true;
     if (count >= SHORT_RUN) {
-        s.spare_keys = aj_alloc(vm, (size_t)count * sizeof *keys);
-        s.spare_items = aj_alloc(vm, (size_t)count * sizeof *items);
+        s.spare_keys = as_jinja_alloc(vm, (size_t)count * sizeof *keys);
+        s.spare_items = as_jinja_alloc(vm, (size_t)count * sizeof *items);
         if (!s.spare_keys || !s.spare_items) return false;
     }
     if (reversed) reverse(&s, 0, count);
-    AJ_TRY(sort_range(&s, 0, count));
+    AS_JINJA_TRY(sort_range(&s, 0, count));
     if (reversed) reverse(&s, 0, count);
     return true;
 }

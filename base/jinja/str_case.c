@@ -1,94 +1,97 @@
 /* Methods of str about letters: cases and classes. */
 #include "base/jinja/value.h"
 
-static bool result(aj_vm *vm, aj_value self, size_t mark, aj_value *out)
+static bool result(as_jinja_vm *vm, as_jinja_value self, size_t mark, as_jinja_value *out)
 {
-    AJ_TRY(aj_str_cut(vm, mark, out));
+    AS_JINJA_TRY(as_jinja_str_cut(vm, mark, out));
     out->str->markup = self.str->markup;
     return true;
 }
 
-static bool str_lower(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_lower(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)args;
-    return aj_lowered(vm, self, out);
+    return as_jinja_lowered(vm, self, out);
 }
 
-static bool str_upper(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_upper(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)args;
-    size_t mark = aj_mark(vm);
-    AJ_TRY(aj_put_upper(vm, self.str->data, self.str->size));
+    size_t mark = as_jinja_mark(vm);
+    AS_JINJA_TRY(as_jinja_put_upper(vm, self.str->data, self.str->size));
     return result(vm, self, mark, out);
 }
 
-static bool str_casefold(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_casefold(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)args;
-    size_t mark = aj_mark(vm);
+    size_t mark = as_jinja_mark(vm);
     for (size_t at = 0; at < self.str->size;) {
-        AJ_TRY(aj_put_folded(vm, aj_next_codepoint(self.str->data, self.str->size, &at)));
+        AS_JINJA_TRY(as_jinja_put_folded(vm, as_jinja_next_codepoint(self.str->data, self.str->size, &at)));
     }
     return result(vm, self, mark, out);
 }
 
-static bool str_capitalize(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_capitalize(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,
+                           as_jinja_value *out)
 {
     (void)args;
-    size_t mark = aj_mark(vm), at = 0;
+    size_t mark = as_jinja_mark(vm), at = 0;
     if (self.str->size) {
-        AJ_TRY(aj_put_title_char(vm, aj_next_codepoint(self.str->data, self.str->size, &at)));
-        AJ_TRY(aj_put_lower(vm, self.str, at, self.str->size));
+        AS_JINJA_TRY(
+            as_jinja_put_title_char(vm, as_jinja_next_codepoint(self.str->data, self.str->size, &at)));
+        AS_JINJA_TRY(as_jinja_put_lower(vm, self.str, at, self.str->size));
     }
     return result(vm, self, mark, out);
 }
 
-static bool str_title(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_title(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)args;
-    const aj_str *s = self.str;
-    size_t mark = aj_mark(vm);
+    const as_jinja_str *s = self.str;
+    size_t mark = as_jinja_mark(vm);
     bool inside = false;
     for (size_t at = 0; at < s->size;) {
         size_t from = at;
-        uint32_t c = aj_next_codepoint(s->data, s->size, &at);
-        AJ_TRY(inside ? aj_put_lower(vm, s, from, at) : aj_put_title_char(vm, c));
-        inside = aj_lower(c) || aj_upper(c) || aj_title(c);
+        uint32_t c = as_jinja_next_codepoint(s->data, s->size, &at);
+        AS_JINJA_TRY(inside ? as_jinja_put_lower(vm, s, from, at) : as_jinja_put_title_char(vm, c));
+        inside = as_jinja_lower(c) || as_jinja_upper(c) || as_jinja_title(c);
     }
     return result(vm, self, mark, out);
 }
 
-static bool str_swapcase(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_swapcase(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)args;
-    const aj_str *s = self.str;
-    size_t mark = aj_mark(vm);
+    const as_jinja_str *s = self.str;
+    size_t mark = as_jinja_mark(vm);
     for (size_t at = 0; at < s->size;) {
         size_t from = at;
-        uint32_t c = aj_next_codepoint(s->data, s->size, &at);
-        if (aj_upper(c)) {
-            AJ_TRY(aj_put_lower(vm, s, from, at));
-        } else if (aj_lower(c)) {
-            AJ_TRY(aj_put_upper(vm, s->data + from, at - from));
+        uint32_t c = as_jinja_next_codepoint(s->data, s->size, &at);
+        if (as_jinja_upper(c)) {
+            AS_JINJA_TRY(as_jinja_put_lower(vm, s, from, at));
+        } else if (as_jinja_lower(c)) {
+            AS_JINJA_TRY(as_jinja_put_upper(vm, s->data + from, at - from));
         } else {
-            AJ_TRY(aj_put(vm, s->data + from, at - from));
+            AS_JINJA_TRY(as_jinja_put(vm, s->data + from, at - from));
         }
     }
     return result(vm, self, mark, out);
 }
 
 /* True when every character is of the class and there is one at least. */
-static bool all_of(aj_value self, bool (*is)(uint32_t c), bool empty, aj_value *out)
+static bool all_of(as_jinja_value self, bool (*is)(uint32_t c), bool empty, as_jinja_value *out)
 {
-    const aj_str *s = self.str;
+    const as_jinja_str *s = self.str;
     bool all = s->size > 0 || empty;
-    for (size_t at = 0; all && at < s->size;) all = is(aj_next_codepoint(s->data, s->size, &at));
-    *out = aj_bool(all);
+    for (size_t at = 0; all && at < s->size;) all = is(as_jinja_next_codepoint(s->data, s->size, &at));
+    *out = as_jinja_bool(all);
     return true;
 }
 
 #define CLASS_METHOD(name, is, empty)                                                                        \
-    static bool str_##name(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)                     \
+    static bool str_##name(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,                  \
+                           as_jinja_value *out)                                                              \
     {                                                                                                        \
         (void)vm;                                                                                            \
         (void)args;                                                                                          \
@@ -97,7 +100,7 @@ static bool all_of(aj_value self, bool (*is)(uint32_t c), bool empty, aj_value *
 
 static bool is_alnum(uint32_t c)
 {
-    return aj_alpha(c) || aj_numeric(c);
+    return as_jinja_alpha(c) || as_jinja_numeric(c);
 }
 
 static bool is_ascii(uint32_t c)
@@ -105,77 +108,78 @@ static bool is_ascii(uint32_t c)
     return c < 0x80;
 }
 
-CLASS_METHOD(isalpha, aj_alpha, false)
+CLASS_METHOD(isalpha, as_jinja_alpha, false)
 CLASS_METHOD(isalnum, is_alnum, false)
-CLASS_METHOD(isdecimal, aj_decimal, false)
-CLASS_METHOD(isdigit, aj_digit, false)
-CLASS_METHOD(isnumeric, aj_numeric, false)
-CLASS_METHOD(isspace, aj_space, false)
-CLASS_METHOD(isprintable, aj_printable, true)
+CLASS_METHOD(isdecimal, as_jinja_decimal, false)
+CLASS_METHOD(isdigit, as_jinja_digit, false)
+CLASS_METHOD(isnumeric, as_jinja_numeric, false)
+CLASS_METHOD(isspace, as_jinja_space, false)
+CLASS_METHOD(isprintable, as_jinja_printable, true)
 CLASS_METHOD(isascii, is_ascii, true)
 
 /* Cased letters of one kind only, and one at least. */
-static bool one_case(const aj_str *s, bool (*wanted)(uint32_t c), bool (*other)(uint32_t c))
+static bool one_case(const as_jinja_str *s, bool (*wanted)(uint32_t c), bool (*other)(uint32_t c))
 {
     bool found = false;
     for (size_t at = 0; at < s->size;) {
-        uint32_t c = aj_next_codepoint(s->data, s->size, &at);
-        if (other(c) || aj_title(c)) return false;
+        uint32_t c = as_jinja_next_codepoint(s->data, s->size, &at);
+        if (other(c) || as_jinja_title(c)) return false;
         found = found || wanted(c);
     }
     return found;
 }
 
-static bool str_islower(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_islower(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)vm;
     (void)args;
-    *out = aj_bool(one_case(self.str, aj_lower, aj_upper));
+    *out = as_jinja_bool(one_case(self.str, as_jinja_lower, as_jinja_upper));
     return true;
 }
 
-static bool str_isupper(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_isupper(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)vm;
     (void)args;
-    *out = aj_bool(one_case(self.str, aj_upper, aj_lower));
+    *out = as_jinja_bool(one_case(self.str, as_jinja_upper, as_jinja_lower));
     return true;
 }
 
-static bool str_istitle(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_istitle(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args, as_jinja_value *out)
 {
     (void)vm;
     (void)args;
-    const aj_str *s = self.str;
+    const as_jinja_str *s = self.str;
     bool cased = false, inside = false;
-    *out = aj_bool(false);
+    *out = as_jinja_bool(false);
     for (size_t at = 0; at < s->size;) {
-        uint32_t c = aj_next_codepoint(s->data, s->size, &at);
-        bool upper = aj_upper(c) || aj_title(c), lower = aj_lower(c);
+        uint32_t c = as_jinja_next_codepoint(s->data, s->size, &at);
+        bool upper = as_jinja_upper(c) || as_jinja_title(c), lower = as_jinja_lower(c);
         if ((upper && inside) || (lower && !inside)) return true;
         inside = upper || lower;
         cased = cased || inside;
     }
-    *out = aj_bool(cased);
+    *out = as_jinja_bool(cased);
     return true;
 }
 
-static bool str_isidentifier(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+static bool str_isidentifier(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,
+                             as_jinja_value *out)
 {
     (void)vm;
     (void)args;
-    const aj_str *s = self.str;
+    const as_jinja_str *s = self.str;
     bool valid = s->size > 0;
     for (size_t at = 0; valid && at < s->size;) {
         bool first = at == 0;
-        uint32_t c = aj_next_codepoint(s->data, s->size, &at);
-        valid = first ? aj_identifier_start(c) : aj_identifier_part(c);
+        uint32_t c = as_jinja_next_codepoint(s->data, s->size, &at);
+        valid = first ? as_jinja_identifier_start(c) : as_jinja_identifier_part(c);
     }
-    *out = aj_bool(valid);
+    *out = as_jinja_bool(valid);
     return true;
 }
 
-const aj_builtin aj_str_case_methods[] = {
+const as_jinja_builtin as_jinja_str_case_methods[] = {
     {"lower", "", 0, str_lower},
     {"upper", "", 0, str_upper},
     {"casefold", "", 0, str_casefold},

@@ -8,13 +8,13 @@ enum { LONGEST_NAME = 33 };
 
 /* --- character references --- */
 
-static const aj_entity *find_entity(const char *name, size_t size)
+static const as_jinja_entity *find_entity(const char *name, size_t size)
 {
-    int low = 0, high = aj_entity_count;
+    int low = 0, high = as_jinja_entity_count;
     while (low < high) {
         int middle = (low + high) / 2;
-        int order = strncmp(aj_entities[middle].name, name, size);
-        if (order == 0 && strlen(aj_entities[middle].name) == size) return &aj_entities[middle];
+        int order = strncmp(as_jinja_entities[middle].name, name, size);
+        if (order == 0 && strlen(as_jinja_entities[middle].name) == size) return &as_jinja_entities[middle];
         if (order < 0) {
             low = middle + 1;
         } else {
@@ -48,7 +48,7 @@ static int digit_value(char c, int base)
 }
 
 /* "&#..." at s: how many bytes it takes, 0 if it is none. */
-static bool put_number(aj_vm *vm, const char *s, size_t size, size_t *taken)
+static bool put_number(as_jinja_vm *vm, const char *s, size_t size, size_t *taken)
 {
     bool hex = size > 2 && (s[2] | 32) == 'x';
     size_t at = hex ? 3 : 2, from = at;
@@ -62,40 +62,40 @@ static bool put_number(aj_vm *vm, const char *s, size_t size, size_t *taken)
     if (at < size && s[at] == ';') at++;
     *taken = at;
     uint32_t c = number_to_codepoint(number);
-    return !c || aj_put_codepoint(vm, c);
+    return !c || as_jinja_put_codepoint(vm, c);
 }
 
 /* "&name" at s; the longest known beginning of the name counts. */
-static bool put_named(aj_vm *vm, const char *s, size_t size, size_t *taken)
+static bool put_named(as_jinja_vm *vm, const char *s, size_t size, size_t *taken)
 {
     size_t end = 1, letters = 0;
     while (end < size && letters < 32 && !strchr("\t\n\f <&#;", s[end])) {
-        aj_next_codepoint(s, size, &end);
+        as_jinja_next_codepoint(s, size, &end);
         letters++;
     }
     if (letters && end < size && s[end] == ';') end++;
     *taken = 0;
     for (size_t n = end - 1 > LONGEST_NAME ? LONGEST_NAME : end - 1; n > 1; n--) {
-        const aj_entity *entity = find_entity(s + 1, n);
+        const as_jinja_entity *entity = find_entity(s + 1, n);
         if (!entity) continue;
         *taken = n + 1;
-        return aj_put_text(vm, entity->text);
+        return as_jinja_put_text(vm, entity->text);
     }
     return true;
 }
 
-bool aj_put_unescaped(aj_vm *vm, const aj_str *s)
+bool as_jinja_put_unescaped(as_jinja_vm *vm, const as_jinja_str *s)
 {
     for (size_t at = 0; at < s->size;) {
         const char *from = s->data + at, *amp = memchr(from, '&', s->size - at);
         size_t plain = amp ? (size_t)(amp - from) : s->size - at, taken;
-        AJ_TRY(aj_step(vm, 1) && aj_put(vm, from, plain));
+        AS_JINJA_TRY(as_jinja_step(vm, 1) && as_jinja_put(vm, from, plain));
         at += plain;
         if (at >= s->size) break;
         size_t left = s->size - at;
         bool number = left > 1 && amp[1] == '#';
-        AJ_TRY(number ? put_number(vm, amp, left, &taken) : put_named(vm, amp, left, &taken));
-        if (!taken) AJ_TRY(aj_put_text(vm, "&"));
+        AS_JINJA_TRY(number ? put_number(vm, amp, left, &taken) : put_named(vm, amp, left, &taken));
+        if (!taken) AS_JINJA_TRY(as_jinja_put_text(vm, "&"));
         at += taken ? taken : 1;
     }
     return true;
@@ -104,32 +104,32 @@ bool aj_put_unescaped(aj_vm *vm, const aj_str *s)
 /* --- tags --- */
 
 /* Where the tag or comment that begins at `at` ends, 0 if it does not. */
-static size_t tag_end(const aj_str *s, size_t at)
+static size_t tag_end(const as_jinja_str *s, size_t at)
 {
     bool comment = s->size - at >= 4 && memcmp(s->data + at, "<!--", 4) == 0;
     size_t from = comment ? at + 4 : at;
-    int64_t end = aj_find_bytes(s->data + from, s->size - from, comment ? "-->" : ">", comment ? 3 : 1);
+    int64_t end = as_jinja_find_bytes(s->data + from, s->size - from, comment ? "-->" : ">", comment ? 3 : 1);
     return end < 0 ? 0 : from + (size_t)end + (comment ? 3 : 1);
 }
 
-bool aj_strip_tags(aj_vm *vm, const aj_str *s, aj_value *out)
+bool as_jinja_strip_tags(as_jinja_vm *vm, const as_jinja_str *s, as_jinja_value *out)
 {
-    size_t mark = aj_mark(vm), at = 0;
+    size_t mark = as_jinja_mark(vm), at = 0;
     while (at < s->size) {
         const char *from = s->data + at, *open = memchr(from, '<', s->size - at);
         size_t end = open ? tag_end(s, (size_t)(open - s->data)) : 0;
         if (!end) break;
-        AJ_TRY(aj_step(vm, 1 + (end - at) / 64) && aj_put(vm, from, (size_t)(open - from)));
+        AS_JINJA_TRY(as_jinja_step(vm, 1 + (end - at) / 64) && as_jinja_put(vm, from, (size_t)(open - from)));
         at = end;
     }
-    AJ_TRY(aj_put(vm, s->data + at, s->size - at));
-    aj_value text;
-    aj_list *words;
-    AJ_TRY(aj_str_cut(vm, mark, &text) && aj_split(vm, text.str, NULL, -1, &words));
+    AS_JINJA_TRY(as_jinja_put(vm, s->data + at, s->size - at));
+    as_jinja_value text;
+    as_jinja_list *words;
+    AS_JINJA_TRY(as_jinja_str_cut(vm, mark, &text) && as_jinja_split(vm, text.str, NULL, -1, &words));
     for (int64_t i = 0; i < words->count; i++) {
-        if (i) AJ_TRY(aj_put_text(vm, " "));
-        AJ_TRY(aj_put(vm, words->items[i].str->data, words->items[i].str->size));
+        if (i) AS_JINJA_TRY(as_jinja_put_text(vm, " "));
+        AS_JINJA_TRY(as_jinja_put(vm, words->items[i].str->data, words->items[i].str->size));
     }
-    AJ_TRY(aj_str_cut(vm, mark, &text));
-    return aj_put_unescaped(vm, text.str) && aj_str_cut(vm, mark, out);
+    AS_JINJA_TRY(as_jinja_str_cut(vm, mark, &text));
+    return as_jinja_put_unescaped(vm, text.str) && as_jinja_str_cut(vm, mark, out);
 }

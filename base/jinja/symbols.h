@@ -6,56 +6,60 @@
 #include "base/jinja/ast.h"
 
 /* A local variable of one generated function: jinja2 calls it l_<level>_<name>. */
-typedef struct aj_ident {
-    struct aj_ident *next; /* of the same function */
-    struct aj_function *function;
-    aj_str *name;
+typedef struct as_jinja_ident {
+    struct as_jinja_ident *next; /* of the same function */
+    struct as_jinja_function *function;
+    as_jinja_str *name;
     int level;
     uint32_t slot;
-} aj_ident;
+} as_jinja_ident;
 
 /* A generated function; those inside it see its variables. */
-typedef struct aj_function {
-    struct aj_function *outer; /* NULL: root and blocks */
-    aj_unit *unit;
-    aj_ident *idents;
-} aj_function;
+typedef struct as_jinja_function {
+    struct as_jinja_function *outer; /* NULL: root and blocks */
+    as_jinja_unit *unit;
+    as_jinja_ident *idents;
+} as_jinja_function;
 
-typedef struct aj_symbol {
-    aj_str *name;
-    aj_ident *ident;
-    aj_load_kind load;
-    aj_ident *alias;
+typedef struct as_jinja_symbol {
+    as_jinja_str *name;
+    as_jinja_ident *ident;
+    as_jinja_load_kind load;
+    as_jinja_ident *alias;
     bool has_load, stored;
-} aj_symbol;
+} as_jinja_symbol;
 
 /* The names that one frame knows. */
-typedef struct aj_symbols {
-    aj_vm *vm;
-    struct aj_symbols *parent;
-    aj_function *function;
+typedef struct as_jinja_symbols {
+    as_jinja_vm *vm;
+    struct as_jinja_symbols *parent;
+    as_jinja_function *function;
     int level;
-    aj_symbol *at;
+    as_jinja_symbol *at;
     int count, room;
-} aj_symbols;
+} as_jinja_symbols;
 
-bool aj_symbols_new(aj_vm *vm, aj_symbols *parent, aj_function *function, aj_symbols **out);
-bool aj_function_new(aj_vm *vm, aj_function *outer, as_jinja_template *template, aj_function **out);
-bool aj_same_name(const aj_str *a, const aj_str *b);
+bool as_jinja_symbols_new(as_jinja_vm *vm, as_jinja_symbols *parent, as_jinja_function *function,
+                          as_jinja_symbols **out);
+bool as_jinja_function_new(as_jinja_vm *vm, as_jinja_function *outer, as_jinja_template *template,
+                           as_jinja_function **out);
+bool as_jinja_same_name(const as_jinja_str *a, const as_jinja_str *b);
 
 /* analyze_node: what the statement that opened the frame makes known in it. */
-typedef enum { AJ_FOR_BODY, AJ_FOR_ELSE, AJ_FOR_TEST } aj_for_branch;
-bool aj_symbols_of_list(aj_symbols *symbols, aj_nodes *list);
-bool aj_symbols_of_for(aj_symbols *symbols, aj_node *node, aj_for_branch branch);
-bool aj_symbols_of_macro(aj_symbols *symbols, aj_node *node);
-bool aj_symbols_of_with(aj_symbols *symbols, aj_node *node);
-bool aj_symbols_of_node(aj_symbols *symbols, aj_node *node);
-bool aj_symbols_declare(aj_symbols *symbols, aj_str *name); /* as a parameter */
+typedef enum { AS_JINJA_FOR_BODY, AS_JINJA_FOR_ELSE, AS_JINJA_FOR_TEST } as_jinja_for_branch;
+bool as_jinja_symbols_of_list(as_jinja_symbols *symbols, as_jinja_nodes *list);
+bool as_jinja_symbols_of_for(as_jinja_symbols *symbols, as_jinja_node *node, as_jinja_for_branch branch);
+bool as_jinja_symbols_of_macro(as_jinja_symbols *symbols, as_jinja_node *node);
+bool as_jinja_symbols_of_with(as_jinja_symbols *symbols, as_jinja_node *node);
+bool as_jinja_symbols_of_node(as_jinja_symbols *symbols, as_jinja_node *node);
+bool as_jinja_symbols_declare(as_jinja_symbols *symbols, as_jinja_str *name); /* as a parameter */
 
 /* The variable, NULL when the frame does not know it. */
-aj_ident *aj_symbols_find(const aj_symbols *symbols, const aj_str *name);
-bool aj_symbols_frame(const aj_symbols *symbols, aj_frame *out); /* the loads, for entering */
-bool aj_symbols_stores(const aj_symbols *symbols, aj_function *from, aj_node *node); /* into node->locals */
-aj_ref aj_ident_ref(const aj_ident *ident, const aj_function *from);
+as_jinja_ident *as_jinja_symbols_find(const as_jinja_symbols *symbols, const as_jinja_str *name);
+bool as_jinja_symbols_frame(const as_jinja_symbols *symbols,
+                            as_jinja_frame *out); /* the loads, for entering */
+bool as_jinja_symbols_stores(const as_jinja_symbols *symbols, as_jinja_function *from,
+                             as_jinja_node *node); /* into node->locals */
+as_jinja_ref as_jinja_ident_ref(const as_jinja_ident *ident, const as_jinja_function *from);
 
 #endif

@@ -3,22 +3,25 @@
 
 #include "base/jinja/ast.h"
 
-static bool yes(aj_value *out, bool truth)
+static bool yes(as_jinja_value *out, bool truth)
 {
-    *out = aj_bool(truth);
+    *out = as_jinja_bool(truth);
     return true;
 }
 
 /* value % by == rest */
-static bool remainder_is(aj_vm *vm, aj_value v, aj_value by, int64_t rest, aj_value *out)
+static bool remainder_is(as_jinja_vm *vm, as_jinja_value v, as_jinja_value by, int64_t rest,
+                         as_jinja_value *out)
 {
-    aj_value left;
+    as_jinja_value left;
     bool same;
-    AJ_TRY(aj_binary(vm, AJ_MOD, v, by, &left) && aj_equal(vm, left, aj_int(rest), &same));
+    AS_JINJA_TRY(as_jinja_binary(vm, AS_JINJA_MOD, v, by, &left) &&
+                 as_jinja_equal(vm, left, as_jinja_int(rest), &same));
     return yes(out, same);
 }
 
-#define TEST(name) static bool test_##name(aj_vm *vm, aj_value v, const aj_args *args, aj_value *out)
+#define TEST(name)                                                                                           \
+    static bool test_##name(as_jinja_vm *vm, as_jinja_value v, const as_jinja_args *args, as_jinja_value *out)
 #define UNUSED                                                                                               \
     (void)vm;                                                                                                \
     (void)args
@@ -26,13 +29,13 @@ static bool remainder_is(aj_vm *vm, aj_value v, aj_value by, int64_t rest, aj_va
 TEST(odd)
 {
     UNUSED;
-    return remainder_is(vm, v, aj_int(2), 1, out);
+    return remainder_is(vm, v, as_jinja_int(2), 1, out);
 }
 
 TEST(even)
 {
     UNUSED;
-    return remainder_is(vm, v, aj_int(2), 0, out);
+    return remainder_is(vm, v, as_jinja_int(2), 0, out);
 }
 
 TEST(divisibleby)
@@ -43,91 +46,93 @@ TEST(divisibleby)
 TEST(defined)
 {
     UNUSED;
-    return yes(out, v.kind != AJ_UNDEFINED);
+    return yes(out, v.kind != AS_JINJA_UNDEFINED);
 }
 
 TEST(undefined)
 {
     UNUSED;
-    return yes(out, v.kind == AJ_UNDEFINED);
+    return yes(out, v.kind == AS_JINJA_UNDEFINED);
 }
 
 TEST(filter)
 {
     UNUSED;
     uint64_t hash;
-    AJ_TRY(aj_hash(vm, v, &hash));
+    AS_JINJA_TRY(as_jinja_hash(vm, v, &hash));
     as_jinja_dialect dialect = vm->template->syntax.dialect;
-    return yes(out, aj_is_str(v) && aj_filter_find(dialect, v.str->data, v.str->size));
+    return yes(out, as_jinja_is_str(v) && as_jinja_filter_find(dialect, v.str->data, v.str->size));
 }
 
 TEST(test)
 {
     UNUSED;
     uint64_t hash;
-    AJ_TRY(aj_hash(vm, v, &hash));
-    return yes(out, aj_is_str(v) && aj_test_find(v.str->data, v.str->size));
+    AS_JINJA_TRY(as_jinja_hash(vm, v, &hash));
+    return yes(out, as_jinja_is_str(v) && as_jinja_test_find(v.str->data, v.str->size));
 }
 
 TEST(none)
 {
     UNUSED;
-    return yes(out, v.kind == AJ_NONE);
+    return yes(out, v.kind == AS_JINJA_NONE);
 }
 
 TEST(boolean)
 {
     UNUSED;
-    return yes(out, v.kind == AJ_BOOL);
+    return yes(out, v.kind == AS_JINJA_BOOL);
 }
 
 TEST(true)
 {
     UNUSED;
-    return yes(out, v.kind == AJ_BOOL && v.truth);
+    return yes(out, v.kind == AS_JINJA_BOOL && v.truth);
 }
 
 TEST(false)
 {
     UNUSED;
-    return yes(out, v.kind == AJ_BOOL && !v.truth);
+    return yes(out, v.kind == AS_JINJA_BOOL && !v.truth);
 }
 
 TEST(integer)
 {
     UNUSED;
-    return yes(out, v.kind == AJ_INT || v.kind == AJ_BIG);
+    return yes(out, v.kind == AS_JINJA_INT || v.kind == AS_JINJA_BIG);
 }
 
 TEST(float)
 {
     UNUSED;
-    return yes(out, v.kind == AJ_FLOAT);
+    return yes(out, v.kind == AS_JINJA_FLOAT);
 }
 
 TEST(number)
 {
     UNUSED;
-    return yes(out, aj_is_number(v));
+    return yes(out, as_jinja_is_number(v));
 }
 
 TEST(string)
 {
     UNUSED;
-    return yes(out, aj_is_str(v));
+    return yes(out, as_jinja_is_str(v));
 }
 
 TEST(mapping)
 {
     UNUSED;
-    return yes(out, v.kind == AJ_DICT);
+    return yes(out, v.kind == AS_JINJA_DICT);
 }
 
 /* str(value).islower() and so on */
-static bool text_test(aj_vm *vm, const char *method, aj_value v, const aj_args *args, aj_value *out)
+static bool text_test(as_jinja_vm *vm, const char *method, as_jinja_value v, const as_jinja_args *args,
+                      as_jinja_value *out)
 {
-    AJ_TRY(aj_to_str(vm, v, &v));
-    return aj_call_builtin(vm, aj_builtin_find(aj_str_case_methods, method, strlen(method)), v, args, out);
+    AS_JINJA_TRY(as_jinja_to_str(vm, v, &v));
+    return as_jinja_call_builtin(vm, as_jinja_builtin_find(as_jinja_str_case_methods, method, strlen(method)),
+                                 v, args, out);
 }
 
 TEST(lower)
@@ -145,12 +150,12 @@ TEST(sequence)
 {
     UNUSED;
     switch (v.kind) {
-    case AJ_STR:
-    case AJ_LIST:
-    case AJ_TUPLE:
-    case AJ_DICT:
-    case AJ_RANGE:
-    case AJ_UNDEFINED: return yes(out, true);
+    case AS_JINJA_STR:
+    case AS_JINJA_LIST:
+    case AS_JINJA_TUPLE:
+    case AS_JINJA_DICT:
+    case AS_JINJA_RANGE:
+    case AS_JINJA_UNDEFINED: return yes(out, true);
     default: return yes(out, false);
     }
 }
@@ -158,35 +163,35 @@ TEST(sequence)
 TEST(iterable)
 {
     UNUSED;
-    return yes(out, aj_iterable(v) || v.kind == AJ_SELF);
+    return yes(out, as_jinja_iterable(v) || v.kind == AS_JINJA_SELF);
 }
 
 TEST(callable)
 {
     UNUSED;
     switch (v.kind) {
-    case AJ_FUNC:
-    case AJ_MACRO:
-    case AJ_LOOP:
-    case AJ_JOINER:
-    case AJ_BLOCKREF:
-    case AJ_DICTTYPE:
-    case AJ_UNDEFINED: return yes(out, true);
+    case AS_JINJA_FUNC:
+    case AS_JINJA_MACRO:
+    case AS_JINJA_LOOP:
+    case AS_JINJA_JOINER:
+    case AS_JINJA_BLOCKREF:
+    case AS_JINJA_DICTTYPE:
+    case AS_JINJA_UNDEFINED: return yes(out, true);
     default: return yes(out, false);
     }
 }
 
 TEST(sameas)
 {
-    aj_value other = args->pos[0];
+    as_jinja_value other = args->pos[0];
     bool same = v.kind == other.kind;
     switch (v.kind) {
-    case AJ_BOOL: same = same && v.truth == other.truth; break;
-    case AJ_NONE: break;
-    case AJ_INT: same = same && v.i == other.i; break;
-    case AJ_FLOAT: same = same && v.f == other.f; break;
-    case AJ_STR:
-        if (same) AJ_TRY(aj_equal(vm, v, other, &same));
+    case AS_JINJA_BOOL: same = same && v.truth == other.truth; break;
+    case AS_JINJA_NONE: break;
+    case AS_JINJA_INT: same = same && v.i == other.i; break;
+    case AS_JINJA_FLOAT: same = same && v.f == other.f; break;
+    case AS_JINJA_STR:
+        if (same) AS_JINJA_TRY(as_jinja_equal(vm, v, other, &same));
         break;
     default: same = same && v.identity == other.identity; break;
     }
@@ -196,52 +201,53 @@ TEST(sameas)
 TEST(escaped)
 {
     UNUSED;
-    return yes(out, aj_is_markup(v) || v.kind == AJ_MODULE);
+    return yes(out, as_jinja_is_markup(v) || v.kind == AS_JINJA_MODULE);
 }
 
-static bool comparison(aj_vm *vm, aj_cmp op, aj_value v, const aj_args *args, aj_value *out)
+static bool comparison(as_jinja_vm *vm, as_jinja_cmp op, as_jinja_value v, const as_jinja_args *args,
+                       as_jinja_value *out)
 {
     bool holds;
-    AJ_TRY(aj_compare(vm, op, v, args->pos[0], &holds));
+    AS_JINJA_TRY(as_jinja_compare(vm, op, v, args->pos[0], &holds));
     return yes(out, holds);
 }
 
 TEST(in)
 {
-    return comparison(vm, AJ_IN, v, args, out);
+    return comparison(vm, AS_JINJA_IN, v, args, out);
 }
 
 TEST(eq)
 {
-    return comparison(vm, AJ_EQ, v, args, out);
+    return comparison(vm, AS_JINJA_EQ, v, args, out);
 }
 
 TEST(ne)
 {
-    return comparison(vm, AJ_NE, v, args, out);
+    return comparison(vm, AS_JINJA_NE, v, args, out);
 }
 
 TEST(gt)
 {
-    return comparison(vm, AJ_GT, v, args, out);
+    return comparison(vm, AS_JINJA_GT, v, args, out);
 }
 
 TEST(ge)
 {
-    return comparison(vm, AJ_GE, v, args, out);
+    return comparison(vm, AS_JINJA_GE, v, args, out);
 }
 
 TEST(lt)
 {
-    return comparison(vm, AJ_LT, v, args, out);
+    return comparison(vm, AS_JINJA_LT, v, args, out);
 }
 
 TEST(le)
 {
-    return comparison(vm, AJ_LE, v, args, out);
+    return comparison(vm, AS_JINJA_LE, v, args, out);
 }
 
-const aj_builtin aj_tests[] = {
+const as_jinja_builtin as_jinja_tests[] = {
     {"odd", "", 0, test_odd},
     {"even", "", 0, test_even},
     {"divisibleby", "num", 1, test_divisibleby},

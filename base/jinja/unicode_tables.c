@@ -3,7 +3,7 @@
 #include "base/jinja/unicode_tables.h"
 
 /* Codepoints whose capital or title form is more than one codepoint. */
-const aj_special_case aj_special_cases[] = {
+const as_jinja_special_case as_jinja_special_cases[] = {
     {0xDF, {0x53, 0x53}, {0x53, 0x73}},
     {0x149, {0x2BC, 0x4E}, {0x2BC, 0x4E}},
     {0x1F0, {0x4A, 0x30C}, {0x4A, 0x30C}},
@@ -107,19 +107,19 @@ const aj_special_case aj_special_cases[] = {
     {0xFB16, {0x54E, 0x546}, {0x54E, 0x576}},
     {0xFB17, {0x544, 0x53D}, {0x544, 0x56D}},
 };
-const int aj_special_case_count = sizeof aj_special_cases / sizeof aj_special_cases[0];
+const int as_jinja_special_case_count = sizeof as_jinja_special_cases / sizeof as_jinja_special_cases[0];
 
 /* isdigit, but not decimal. */
-const aj_code_range aj_digit_ranges[] = {
+const as_jinja_code_range as_jinja_digit_ranges[] = {
     {0xB2, 0xB3},     {0xB9, 0xB9},       {0x1369, 0x1371},   {0x19DA, 0x19DA},   {0x2070, 0x2070},
     {0x2074, 0x2079}, {0x2080, 0x2089},   {0x2460, 0x2468},   {0x2474, 0x247C},   {0x2488, 0x2490},
     {0x24EA, 0x24EA}, {0x24F5, 0x24FD},   {0x24FF, 0x24FF},   {0x2776, 0x277E},   {0x2780, 0x2788},
     {0x278A, 0x2792}, {0x10A40, 0x10A43}, {0x10E60, 0x10E68}, {0x11052, 0x1105A}, {0x1F100, 0x1F10A},
 };
-const int aj_digit_range_count = sizeof aj_digit_ranges / sizeof aj_digit_ranges[0];
+const int as_jinja_digit_range_count = sizeof as_jinja_digit_ranges / sizeof as_jinja_digit_ranges[0];
 
 /* isnumeric, but neither digit nor of the categories Nl and No. */
-const aj_code_range aj_numeric_ranges[] = {
+const as_jinja_code_range as_jinja_numeric_ranges[] = {
     {0x3405, 0x3405},   {0x3483, 0x3483},   {0x382A, 0x382A},   {0x3B4D, 0x3B4D},   {0x4E00, 0x4E00},
     {0x4E03, 0x4E03},   {0x4E07, 0x4E07},   {0x4E09, 0x4E09},   {0x4E5D, 0x4E5D},   {0x4E8C, 0x4E8C},
     {0x4E94, 0x4E94},   {0x4E96, 0x4E96},   {0x4EBF, 0x4EC0},   {0x4EDF, 0x4EDF},   {0x4EE8, 0x4EE8},
@@ -136,4 +136,4 @@ const aj_code_range aj_numeric_ranges[] = {
     {0x20AFD, 0x20AFD}, {0x20B19, 0x20B19}, {0x22390, 0x22390}, {0x22998, 0x22998}, {0x23B1B, 0x23B1B},
     {0x2626D, 0x2626D}, {0x2F890, 0x2F890},
 };
-const int aj_numeric_range_count = sizeof aj_numeric_ranges / sizeof aj_numeric_ranges[0];
+const int as_jinja_numeric_range_count = sizeof as_jinja_numeric_ranges / sizeof as_jinja_numeric_ranges[0];

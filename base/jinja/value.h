@@ -1,10 +1,11 @@
 /* Values of the interpreter and the machine that holds them. Internal to base/jinja; its names begin with
- * aj_.
+ * as_jinja_.
  *
  * Values are Python's: each kind below behaves as the Python type named beside it. They live in the arena of
  * one rendering (constants: of the template) and are never freed one by one.
  *
- * A fallible function returns false after aj_fail recorded the error in the machine, and true otherwise. */
+ * A fallible function returns false after as_jinja_fail recorded the error in the machine, and true
+ * otherwise. */
 #ifndef AS_BASE_JINJA_VALUE_H
 #define AS_BASE_JINJA_VALUE_H
 
@@ -17,176 +18,177 @@
 #include "base/error.h"
 #include "base/jinja/jinja.h"
 
-typedef enum aj_kind {
-    AJ_MISSING,   /* no value: an argument not given, a variable not set */
-    AJ_UNBOUND,   /* a slot that was never written: reading it is an error, as in the code jinja2 generates */
-    AJ_UNDEFINED, /* jinja2.Undefined */
-    AJ_NONE,
-    AJ_BOOL,
-    AJ_INT, /* int that fits 64 bits */
-    AJ_BIG, /* int that does not */
-    AJ_FLOAT,
-    AJ_STR, /* str and markupsafe.Markup */
-    AJ_LIST,
-    AJ_TUPLE,
-    AJ_DICT,
-    AJ_RANGE,
-    AJ_VIEW, /* dict_keys, dict_values, dict_items */
-    AJ_ITER, /* generators and other iterators */
-    AJ_FUNC, /* builtin functions and methods bound to a value */
-    AJ_MACRO,
-    AJ_NAMESPACE,
-    AJ_LOOP,
-    AJ_CYCLER,
-    AJ_JOINER,
-    AJ_MODULE,   /* an imported template */
-    AJ_SELF,     /* `self`: the blocks of a template */
-    AJ_BLOCKREF, /* self.name and super */
-    AJ_SLICE,    /* a:b:c inside a subscript */
-    AJ_DICTTYPE, /* the global `dict` */
-} aj_kind;
+typedef enum as_jinja_kind {
+    AS_JINJA_MISSING,   /* no value: an argument not given, a variable not set */
+    AS_JINJA_UNBOUND,   /* a slot that was never written: reading it is an error, as in the code jinja2
+                           generates */
+    AS_JINJA_UNDEFINED, /* jinja2.Undefined */
+    AS_JINJA_NONE,
+    AS_JINJA_BOOL,
+    AS_JINJA_INT, /* int that fits 64 bits */
+    AS_JINJA_BIG, /* int that does not */
+    AS_JINJA_FLOAT,
+    AS_JINJA_STR, /* str and markupsafe.Markup */
+    AS_JINJA_LIST,
+    AS_JINJA_TUPLE,
+    AS_JINJA_DICT,
+    AS_JINJA_RANGE,
+    AS_JINJA_VIEW, /* dict_keys, dict_values, dict_items */
+    AS_JINJA_ITER, /* generators and other iterators */
+    AS_JINJA_FUNC, /* builtin functions and methods bound to a value */
+    AS_JINJA_MACRO,
+    AS_JINJA_NAMESPACE,
+    AS_JINJA_LOOP,
+    AS_JINJA_CYCLER,
+    AS_JINJA_JOINER,
+    AS_JINJA_MODULE,   /* an imported template */
+    AS_JINJA_SELF,     /* `self`: the blocks of a template */
+    AS_JINJA_BLOCKREF, /* self.name and super */
+    AS_JINJA_SLICE,    /* a:b:c inside a subscript */
+    AS_JINJA_DICTTYPE, /* the global `dict` */
+} as_jinja_kind;
 
-typedef struct aj_str {
+typedef struct as_jinja_str {
     const char *data; /* UTF-8, not terminated */
     size_t size;
     int64_t length; /* codepoints; -1 while unknown */
     uint64_t hash;  /* 0 while unknown */
     bool markup;
-} aj_str;
+} as_jinja_str;
 
-typedef struct aj_big aj_big;
-typedef struct aj_list aj_list;
-typedef struct aj_dict aj_dict;
-typedef struct aj_iter aj_iter;
-typedef struct aj_func aj_func;
-typedef struct aj_undef aj_undef;
-typedef struct aj_range aj_range;
-typedef struct aj_view aj_view;
-typedef struct aj_macro aj_macro;
-typedef struct aj_loop aj_loop;
-typedef struct aj_cycler aj_cycler;
-typedef struct aj_joiner aj_joiner;
-typedef struct aj_module aj_module;
-typedef struct aj_blockref aj_blockref;
-typedef struct aj_slice aj_slice;
-typedef struct aj_context aj_context;
-typedef struct aj_vm aj_vm;
+typedef struct as_jinja_big as_jinja_big;
+typedef struct as_jinja_list as_jinja_list;
+typedef struct as_jinja_dict as_jinja_dict;
+typedef struct as_jinja_iter as_jinja_iter;
+typedef struct as_jinja_func as_jinja_func;
+typedef struct as_jinja_undef as_jinja_undef;
+typedef struct as_jinja_range as_jinja_range;
+typedef struct as_jinja_view as_jinja_view;
+typedef struct as_jinja_macro as_jinja_macro;
+typedef struct as_jinja_loop as_jinja_loop;
+typedef struct as_jinja_cycler as_jinja_cycler;
+typedef struct as_jinja_joiner as_jinja_joiner;
+typedef struct as_jinja_module as_jinja_module;
+typedef struct as_jinja_blockref as_jinja_blockref;
+typedef struct as_jinja_slice as_jinja_slice;
+typedef struct as_jinja_context as_jinja_context;
+typedef struct as_jinja_vm as_jinja_vm;
 
-typedef struct aj_value {
-    aj_kind kind;
+typedef struct as_jinja_value {
+    as_jinja_kind kind;
     union {
         bool truth;
         int64_t i;
         double f;
-        const aj_big *big;
-        aj_str *str;
-        aj_list *list; /* also of a tuple */
-        aj_dict *dict; /* also of a namespace */
-        aj_range *range;
-        aj_view *view;
-        aj_iter *iter;
-        aj_func *func;
-        aj_undef *undef;
-        aj_macro *macro;
-        aj_loop *loop;
-        aj_cycler *cycler;
-        aj_joiner *joiner;
-        aj_module *module;
-        aj_context *context; /* of AJ_SELF */
-        aj_blockref *blockref;
-        aj_slice *slice;
+        const as_jinja_big *big;
+        as_jinja_str *str;
+        as_jinja_list *list; /* also of a tuple */
+        as_jinja_dict *dict; /* also of a namespace */
+        as_jinja_range *range;
+        as_jinja_view *view;
+        as_jinja_iter *iter;
+        as_jinja_func *func;
+        as_jinja_undef *undef;
+        as_jinja_macro *macro;
+        as_jinja_loop *loop;
+        as_jinja_cycler *cycler;
+        as_jinja_joiner *joiner;
+        as_jinja_module *module;
+        as_jinja_context *context; /* of AS_JINJA_SELF */
+        as_jinja_blockref *blockref;
+        as_jinja_slice *slice;
         const void *identity;
     };
-} aj_value;
+} as_jinja_value;
 
-struct aj_list {
-    aj_value *items;
+struct as_jinja_list {
+    as_jinja_value *items;
     int64_t count, room;
     bool group; /* a tuple with the attributes grouper and list */
 };
 
 /* Insertion order; keys by Python's equality (1 == 1.0 == True). Never shrinks. */
-typedef struct aj_entry {
+typedef struct as_jinja_entry {
     uint64_t hash;
-    aj_value key, value;
-} aj_entry;
+    as_jinja_value key, value;
+} as_jinja_entry;
 
-struct aj_dict {
-    aj_entry *entries;
+struct as_jinja_dict {
+    as_jinja_entry *entries;
     int64_t count, room;
     uint32_t *index; /* entry number + 1 by hash; NULL while small */
     uint64_t mask;
 };
 
-struct aj_range {
+struct as_jinja_range {
     int64_t start, stop, step, length;
 };
 
-typedef enum { AJ_KEYS, AJ_VALUES, AJ_ITEMS } aj_view_kind;
-struct aj_view {
-    aj_dict *dict;
-    aj_view_kind kind;
+typedef enum { AS_JINJA_KEYS, AS_JINJA_VALUES, AS_JINJA_ITEMS } as_jinja_view_kind;
+struct as_jinja_view {
+    as_jinja_dict *dict;
+    as_jinja_view_kind kind;
 };
 
 /* An iterator: next gives 1 and a value, 0 at the end, -1 on error. */
-typedef int aj_next(aj_vm *vm, aj_iter *iter, aj_value *out);
-struct aj_iter {
-    aj_next *next;
+typedef int as_jinja_next(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out);
+struct as_jinja_iter {
+    as_jinja_next *next;
     const char *type; /* Python's name of it: generator, list_reverseiterator, ... */
-    aj_value source;
+    as_jinja_value source;
     int64_t at, stop, step;
     void *state;
     bool done, running;
 };
 
-struct aj_undef {
-    const char *hint; /* the whole message; NULL: made from name and owner */
-    aj_value name;    /* AJ_MISSING, a string or another subscript */
-    aj_value owner;   /* AJ_MISSING: a variable */
-    bool unsafe;      /* what the sandbox refuses */
+struct as_jinja_undef {
+    const char *hint;     /* the whole message; NULL: made from name and owner */
+    as_jinja_value name;  /* AS_JINJA_MISSING, a string or another subscript */
+    as_jinja_value owner; /* AS_JINJA_MISSING: a variable */
+    bool unsafe;          /* what the sandbox refuses */
 };
 
-struct aj_slice {
-    aj_value start, stop, step; /* AJ_NONE when absent */
+struct as_jinja_slice {
+    as_jinja_value start, stop, step; /* AS_JINJA_NONE when absent */
 };
 
 /* Kinds of Python exception, as far as jinja2 tells them apart when it catches one. */
-typedef enum aj_exc {
-    AJ_X_NONE = 0,
-    AJ_X_TYPE = 1 << 0,
-    AJ_X_VALUE = 1 << 1,
-    AJ_X_LOOKUP = 1 << 2,
-    AJ_X_ATTRIBUTE = 1 << 3,
-    AJ_X_OVERFLOW = 1 << 4,
-    AJ_X_UNDEFINED = 1 << 5,
-    AJ_X_NOT_FOUND = 1 << 6, /* TemplateNotFound */
-    AJ_X_OTHER = 1 << 7,
-    AJ_X_RAISED = 1 << 8,  /* raise_exception */
-    AJ_X_SYNTAX = 1 << 9,  /* at compile time */
-    AJ_X_LIMIT = 1 << 10,  /* ours: never caught */
-    AJ_X_MEMORY = 1 << 11, /* ours: never caught */
-    AJ_X_EXCEPTION = (1 << 9) - 1 - (1 << 8),
-} aj_exc;
+typedef enum as_jinja_exc {
+    AS_JINJA_X_NONE = 0,
+    AS_JINJA_X_TYPE = 1 << 0,
+    AS_JINJA_X_VALUE = 1 << 1,
+    AS_JINJA_X_LOOKUP = 1 << 2,
+    AS_JINJA_X_ATTRIBUTE = 1 << 3,
+    AS_JINJA_X_OVERFLOW = 1 << 4,
+    AS_JINJA_X_UNDEFINED = 1 << 5,
+    AS_JINJA_X_NOT_FOUND = 1 << 6, /* TemplateNotFound */
+    AS_JINJA_X_OTHER = 1 << 7,
+    AS_JINJA_X_RAISED = 1 << 8,  /* raise_exception */
+    AS_JINJA_X_SYNTAX = 1 << 9,  /* at compile time */
+    AS_JINJA_X_LIMIT = 1 << 10,  /* ours: never caught */
+    AS_JINJA_X_MEMORY = 1 << 11, /* ours: never caught */
+    AS_JINJA_X_EXCEPTION = (1 << 9) - 1 - (1 << 8),
+} as_jinja_exc;
 
-struct aj_vm {
+struct as_jinja_vm {
     as_arena *arena;
     as_buf out; /* the text so far; above `mark`s, scratch for strings being built */
     as_error error;
-    aj_exc exc;                        /* AJ_X_NONE unless a failure is under way */
+    as_jinja_exc exc;                  /* AS_JINJA_X_NONE unless a failure is under way */
     const as_jinja_template *template; /* being compiled or rendered: for messages */
     int line;
     int depth, max_depth;
     uint64_t steps, max_steps;
     const as_jinja_options *options;
-    aj_context *context;
-    aj_value globals;     /* dict */
-    size_t capture;       /* number of captures under way */
-    size_t capture_start; /* where the outermost one begins in out */
-    as_buf spans;         /* of as_jinja_span */
-    aj_value block_text;  /* what the filter of a block is applied to */
-    aj_value raised;      /* the message of raise_exception */
-    aj_dict *modules;     /* imported without context, by template name */
-    const aj_dict
+    as_jinja_context *context;
+    as_jinja_value globals;    /* dict */
+    size_t capture;            /* number of captures under way */
+    size_t capture_start;      /* where the outermost one begins in out */
+    as_buf spans;              /* of as_jinja_span */
+    as_jinja_value block_text; /* what the filter of a block is applied to */
+    as_jinja_value raised;     /* the message of raise_exception */
+    as_jinja_dict *modules;    /* imported without context, by template name */
+    const as_jinja_dict
         *printing[64]; /* dicts whose repr is under way; deeper ones are told apart by depth alone */
     int printing_count;
     uint64_t random;
@@ -194,284 +196,333 @@ struct aj_vm {
 };
 
 /* --- errors and limits (vm.c) --- */
-bool aj_fail(aj_vm *vm, aj_exc exc, const char *format, ...) AS_PRINTF(3, 4);
+bool as_jinja_fail(as_jinja_vm *vm, as_jinja_exc exc, const char *format, ...) AS_PRINTF(3, 4);
 /* After a failure whose kind is in `mask`: forget it and cut the scratch text back to `out_size`. */
-bool aj_catch(aj_vm *vm, int mask, size_t out_size);
-bool aj_step(aj_vm *vm, uint64_t count);
-bool aj_enter(aj_vm *vm); /* one level deeper; false (and no level) when too deep */
-void aj_leave(aj_vm *vm);
-void *aj_alloc(aj_vm *vm, size_t size); /* NULL after recording the failure */
-void *aj_alloc_zero(aj_vm *vm, size_t count, size_t size);
-#define AJ_NEW(vm, type)          ((type *)aj_alloc_zero((vm), 1, sizeof(type)))
-#define AJ_NEW_ARRAY(vm, type, n) ((type *)aj_alloc_zero((vm), (size_t)(n), sizeof(type)))
-#define AJ_TRY(call)                                                                                         \
+bool as_jinja_catch(as_jinja_vm *vm, int mask, size_t out_size);
+bool as_jinja_step(as_jinja_vm *vm, uint64_t count);
+bool as_jinja_enter(as_jinja_vm *vm); /* one level deeper; false (and no level) when too deep */
+void as_jinja_leave(as_jinja_vm *vm);
+void *as_jinja_alloc(as_jinja_vm *vm, size_t size); /* NULL after recording the failure */
+void *as_jinja_alloc_zero(as_jinja_vm *vm, size_t count, size_t size);
+#define AS_JINJA_NEW(vm, type)          ((type *)as_jinja_alloc_zero((vm), 1, sizeof(type)))
+#define AS_JINJA_NEW_ARRAY(vm, type, n) ((type *)as_jinja_alloc_zero((vm), (size_t)(n), sizeof(type)))
+#define AS_JINJA_TRY(call)                                                                                   \
     do {                                                                                                     \
         if (!(call)) return false;                                                                           \
     } while (0)
-const char *aj_type_name(aj_value v); /* Python's */
+const char *as_jinja_type_name(as_jinja_value v); /* Python's */
 
 /* --- construction (value.c) --- */
-static inline aj_value aj_missing(void)
+static inline as_jinja_value as_jinja_missing(void)
 {
-    return (aj_value){.kind = AJ_MISSING};
+    return (as_jinja_value){.kind = AS_JINJA_MISSING};
 }
-static inline aj_value aj_none(void)
+static inline as_jinja_value as_jinja_none(void)
 {
-    return (aj_value){.kind = AJ_NONE};
+    return (as_jinja_value){.kind = AS_JINJA_NONE};
 }
-static inline aj_value aj_bool(bool truth)
+static inline as_jinja_value as_jinja_bool(bool truth)
 {
-    return (aj_value){.kind = AJ_BOOL, .truth = truth};
+    return (as_jinja_value){.kind = AS_JINJA_BOOL, .truth = truth};
 }
-static inline aj_value aj_int(int64_t i)
+static inline as_jinja_value as_jinja_int(int64_t i)
 {
-    return (aj_value){.kind = AJ_INT, .i = i};
+    return (as_jinja_value){.kind = AS_JINJA_INT, .i = i};
 }
-static inline aj_value aj_float(double f)
+static inline as_jinja_value as_jinja_float(double f)
 {
-    return (aj_value){.kind = AJ_FLOAT, .f = f};
+    return (as_jinja_value){.kind = AS_JINJA_FLOAT, .f = f};
 }
-static inline aj_value aj_string(aj_str *str)
+static inline as_jinja_value as_jinja_string(as_jinja_str *str)
 {
-    return (aj_value){.kind = AJ_STR, .str = str};
+    return (as_jinja_value){.kind = AS_JINJA_STR, .str = str};
 }
-static inline aj_value aj_list_value(aj_list *list)
+static inline as_jinja_value as_jinja_list_value(as_jinja_list *list)
 {
-    return (aj_value){.kind = AJ_LIST, .list = list};
+    return (as_jinja_value){.kind = AS_JINJA_LIST, .list = list};
 }
-static inline aj_value aj_tuple_value(aj_list *list)
+static inline as_jinja_value as_jinja_tuple_value(as_jinja_list *list)
 {
-    return (aj_value){.kind = AJ_TUPLE, .list = list};
+    return (as_jinja_value){.kind = AS_JINJA_TUPLE, .list = list};
 }
-static inline aj_value aj_dict_value(aj_dict *dict)
+static inline as_jinja_value as_jinja_dict_value(as_jinja_dict *dict)
 {
-    return (aj_value){.kind = AJ_DICT, .dict = dict};
+    return (as_jinja_value){.kind = AS_JINJA_DICT, .dict = dict};
 }
-static inline bool aj_is_str(aj_value v)
+static inline bool as_jinja_is_str(as_jinja_value v)
 {
-    return v.kind == AJ_STR;
+    return v.kind == AS_JINJA_STR;
 }
-static inline bool aj_is_markup(aj_value v)
+static inline bool as_jinja_is_markup(as_jinja_value v)
 {
-    return v.kind == AJ_STR && v.str->markup;
+    return v.kind == AS_JINJA_STR && v.str->markup;
 }
-static inline bool aj_is_int(aj_value v) /* bool counts, as in Python */
+static inline bool as_jinja_is_int(as_jinja_value v) /* bool counts, as in Python */
 {
-    return v.kind == AJ_INT || v.kind == AJ_BIG || v.kind == AJ_BOOL;
+    return v.kind == AS_JINJA_INT || v.kind == AS_JINJA_BIG || v.kind == AS_JINJA_BOOL;
 }
-static inline bool aj_is_number(aj_value v)
+static inline bool as_jinja_is_number(as_jinja_value v)
 {
-    return aj_is_int(v) || v.kind == AJ_FLOAT;
+    return as_jinja_is_int(v) || v.kind == AS_JINJA_FLOAT;
 }
-static inline bool aj_given(aj_value v)
+static inline bool as_jinja_given(as_jinja_value v)
 {
-    return v.kind != AJ_MISSING;
+    return v.kind != AS_JINJA_MISSING;
 }
 
-bool aj_str_copy(aj_vm *vm, const char *data, size_t size, aj_value *out);
-bool aj_str_ref(aj_vm *vm, const char *data, size_t size, aj_value *out); /* the bytes must stay */
-bool aj_str_literal(aj_vm *vm, const char *text, aj_value *out);
-bool aj_str_markup(aj_vm *vm, aj_value str, bool markup, aj_value *out); /* the same text, marked or not */
+bool as_jinja_str_copy(as_jinja_vm *vm, const char *data, size_t size, as_jinja_value *out);
+bool as_jinja_str_ref(as_jinja_vm *vm, const char *data, size_t size,
+                      as_jinja_value *out); /* the bytes must stay */
+bool as_jinja_str_literal(as_jinja_vm *vm, const char *text, as_jinja_value *out);
+bool as_jinja_str_markup(as_jinja_vm *vm, as_jinja_value str, bool markup,
+                         as_jinja_value *out); /* the same text, marked or not */
 /* A string from the scratch text since `mark`, which is cut off. */
-bool aj_str_cut(aj_vm *vm, size_t mark, aj_value *out);
-static inline size_t aj_mark(const aj_vm *vm)
+bool as_jinja_str_cut(as_jinja_vm *vm, size_t mark, as_jinja_value *out);
+static inline size_t as_jinja_mark(const as_jinja_vm *vm)
 {
     return vm->out.size;
 }
-bool aj_str_is(aj_value v, const char *text);
-int64_t aj_str_length(const aj_str *str);
-bool aj_str_ascii(const aj_str *str);
-size_t aj_str_offset(const aj_str *str, int64_t index); /* byte where codepoint `index` begins */
-uint64_t aj_str_hash(const aj_str *str);
-void aj_str_settle(aj_str *str); /* fills the lazy fields, so that threads may share the string */
+bool as_jinja_str_is(as_jinja_value v, const char *text);
+int64_t as_jinja_str_length(const as_jinja_str *str);
+bool as_jinja_str_ascii(const as_jinja_str *str);
+size_t as_jinja_str_offset(const as_jinja_str *str, int64_t index); /* byte where codepoint `index` begins */
+uint64_t as_jinja_str_hash(const as_jinja_str *str);
+void as_jinja_str_settle(as_jinja_str *str); /* fills the lazy fields, so that threads may share the string */
 
-bool aj_list_new(aj_vm *vm, int64_t room, aj_list **out);
-bool aj_list_add(aj_vm *vm, aj_list *list, aj_value item);
-bool aj_tuple2(aj_vm *vm, aj_value a, aj_value b, aj_value *out);
+bool as_jinja_list_new(as_jinja_vm *vm, int64_t room, as_jinja_list **out);
+bool as_jinja_list_add(as_jinja_vm *vm, as_jinja_list *list, as_jinja_value item);
+bool as_jinja_tuple2(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, as_jinja_value *out);
 
-bool aj_dict_new(aj_vm *vm, aj_dict **out);
-bool aj_dict_set(aj_vm *vm, aj_dict *dict, aj_value key, aj_value value);
-bool aj_dict_set_text(aj_vm *vm, aj_dict *dict, const char *key, aj_value value);
+bool as_jinja_dict_new(as_jinja_vm *vm, as_jinja_dict **out);
+bool as_jinja_dict_set(as_jinja_vm *vm, as_jinja_dict *dict, as_jinja_value key, as_jinja_value value);
+bool as_jinja_dict_set_text(as_jinja_vm *vm, as_jinja_dict *dict, const char *key, as_jinja_value value);
 /* *found NULL when absent; fails on an unhashable key. */
-bool aj_dict_find(aj_vm *vm, const aj_dict *dict, aj_value key, aj_value **found);
-aj_value *aj_dict_find_str(const aj_dict *dict, const aj_str *key);
-aj_value *aj_dict_find_text(const aj_dict *dict, const char *key);
+bool as_jinja_dict_find(as_jinja_vm *vm, const as_jinja_dict *dict, as_jinja_value key,
+                        as_jinja_value **found);
+as_jinja_value *as_jinja_dict_find_str(const as_jinja_dict *dict, const as_jinja_str *key);
+as_jinja_value *as_jinja_dict_find_text(const as_jinja_dict *dict, const char *key);
 
-bool aj_undefined_name(aj_vm *vm, aj_str *name, aj_value *out);
-bool aj_undefined_item(aj_vm *vm, aj_value owner, aj_value name, aj_value *out);
-bool aj_undefined_hint(aj_vm *vm, const char *hint, aj_value *out);
-bool aj_undefined_unsafe(aj_vm *vm, aj_value owner, const aj_str *name, aj_value *out);
-bool aj_fail_undefined(aj_vm *vm, aj_value undefined); /* raises what using it raises */
+bool as_jinja_undefined_name(as_jinja_vm *vm, as_jinja_str *name, as_jinja_value *out);
+bool as_jinja_undefined_item(as_jinja_vm *vm, as_jinja_value owner, as_jinja_value name, as_jinja_value *out);
+bool as_jinja_undefined_hint(as_jinja_vm *vm, const char *hint, as_jinja_value *out);
+bool as_jinja_undefined_unsafe(as_jinja_vm *vm, as_jinja_value owner, const as_jinja_str *name,
+                               as_jinja_value *out);
+bool as_jinja_fail_undefined(as_jinja_vm *vm, as_jinja_value undefined); /* raises what using it raises */
 
-bool aj_from_json(aj_vm *vm, const json_t *json, aj_value *out);
+bool as_jinja_from_json(as_jinja_vm *vm, const json_t *json, as_jinja_value *out);
 
 /* --- arithmetic and comparison (ops.c, number.c, big.c) --- */
-typedef enum { AJ_ADD, AJ_SUB, AJ_MUL, AJ_DIV, AJ_FLOORDIV, AJ_MOD, AJ_POW } aj_binop;
-typedef enum { AJ_EQ, AJ_NE, AJ_LT, AJ_LE, AJ_GT, AJ_GE, AJ_IN, AJ_NOT_IN } aj_cmp;
+typedef enum {
+    AS_JINJA_ADD,
+    AS_JINJA_SUB,
+    AS_JINJA_MUL,
+    AS_JINJA_DIV,
+    AS_JINJA_FLOORDIV,
+    AS_JINJA_MOD,
+    AS_JINJA_POW
+} as_jinja_binop;
+typedef enum {
+    AS_JINJA_EQ,
+    AS_JINJA_NE,
+    AS_JINJA_LT,
+    AS_JINJA_LE,
+    AS_JINJA_GT,
+    AS_JINJA_GE,
+    AS_JINJA_IN,
+    AS_JINJA_NOT_IN
+} as_jinja_cmp;
 
-bool aj_truth(aj_value v);
-bool aj_equal(aj_vm *vm, aj_value a, aj_value b, bool *out);
-bool aj_compare(aj_vm *vm, aj_cmp op, aj_value a, aj_value b, bool *out);
-bool aj_contains(aj_vm *vm, aj_value container, aj_value item, bool *out);
-bool aj_hash(aj_vm *vm, aj_value v, uint64_t *out);
-bool aj_binary(aj_vm *vm, aj_binop op, aj_value a, aj_value b, aj_value *out);
-bool aj_negate(aj_vm *vm, aj_value v, aj_value *out);
-bool aj_positive(aj_vm *vm, aj_value v, aj_value *out);
-bool aj_length(aj_vm *vm, aj_value v, int64_t *out); /* len() */
-bool aj_has_length(aj_value v);
-bool aj_repeat_str(aj_vm *vm, const aj_str *str, int64_t count, aj_value *out);
+bool as_jinja_truth(as_jinja_value v);
+bool as_jinja_equal(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, bool *out);
+bool as_jinja_compare(as_jinja_vm *vm, as_jinja_cmp op, as_jinja_value a, as_jinja_value b, bool *out);
+bool as_jinja_contains(as_jinja_vm *vm, as_jinja_value container, as_jinja_value item, bool *out);
+bool as_jinja_hash(as_jinja_vm *vm, as_jinja_value v, uint64_t *out);
+bool as_jinja_binary(as_jinja_vm *vm, as_jinja_binop op, as_jinja_value a, as_jinja_value b,
+                     as_jinja_value *out);
+bool as_jinja_negate(as_jinja_vm *vm, as_jinja_value v, as_jinja_value *out);
+bool as_jinja_positive(as_jinja_vm *vm, as_jinja_value v, as_jinja_value *out);
+bool as_jinja_length(as_jinja_vm *vm, as_jinja_value v, int64_t *out); /* len() */
+bool as_jinja_has_length(as_jinja_value v);
+bool as_jinja_repeat_str(as_jinja_vm *vm, const as_jinja_str *str, int64_t count, as_jinja_value *out);
 /* Sorts by keys (stable, Python's order and errors); `items` follow their keys. */
-bool aj_sort(aj_vm *vm, aj_value *keys, aj_value *items, int64_t count, bool reverse);
+bool as_jinja_sort(as_jinja_vm *vm, as_jinja_value *keys, as_jinja_value *items, int64_t count, bool reverse);
 
-bool aj_number_binary(aj_vm *vm, aj_binop op, aj_value a, aj_value b, aj_value *out);
-int aj_number_order(aj_value a, aj_value b); /* -1, 0, 1; 2 when a nan is among them */
-bool aj_number_hash(aj_value v, uint64_t *out);
-bool aj_to_double(aj_vm *vm, aj_value v, double *out);   /* OverflowError for huge ints */
-bool aj_from_double(aj_vm *vm, double f, aj_value *out); /* int(f) */
-bool aj_to_index(aj_vm *vm, aj_value v, int64_t *out);   /* __index__; huge ints are clamped */
-bool aj_parse_int(aj_vm *vm, const char *text, size_t size, int base, aj_value *out); /* ValueError */
-bool aj_parse_float(aj_vm *vm, const char *text, size_t size, double *out);           /* ValueError */
-bool aj_int_text(aj_vm *vm, aj_value v, int base); /* appends digits to out */
-bool aj_round(aj_vm *vm, aj_value v, aj_value digits, aj_value *out);
+bool as_jinja_number_binary(as_jinja_vm *vm, as_jinja_binop op, as_jinja_value a, as_jinja_value b,
+                            as_jinja_value *out);
+int as_jinja_number_order(as_jinja_value a, as_jinja_value b); /* -1, 0, 1; 2 when a nan is among them */
+bool as_jinja_number_hash(as_jinja_value v, uint64_t *out);
+bool as_jinja_to_double(as_jinja_vm *vm, as_jinja_value v, double *out);   /* OverflowError for huge ints */
+bool as_jinja_from_double(as_jinja_vm *vm, double f, as_jinja_value *out); /* int(f) */
+bool as_jinja_to_index(as_jinja_vm *vm, as_jinja_value v,
+                       int64_t *out); /* __index__; huge ints are clamped */
+bool as_jinja_parse_int(as_jinja_vm *vm, const char *text, size_t size, int base,
+                        as_jinja_value *out);                                           /* ValueError */
+bool as_jinja_parse_float(as_jinja_vm *vm, const char *text, size_t size, double *out); /* ValueError */
+bool as_jinja_int_text(as_jinja_vm *vm, as_jinja_value v, int base); /* appends digits to out */
+bool as_jinja_round(as_jinja_vm *vm, as_jinja_value v, as_jinja_value digits, as_jinja_value *out);
 
 /* --- iteration (iter.c) --- */
-bool aj_iter_of(aj_vm *vm, aj_value v, aj_iter **out); /* iter(); TypeError */
-bool aj_iterable(aj_value v);
-int aj_iter_next(aj_vm *vm, aj_iter *iter, aj_value *out);
-bool aj_iter_make(aj_vm *vm, aj_next *next, const char *type, aj_value source, void *state, aj_value *out);
-bool aj_collect(aj_vm *vm, aj_value v, aj_list **out); /* list(v): always a fresh list */
-bool aj_reversed(aj_vm *vm, aj_value v, aj_value *out);
-bool aj_unpack_pair(aj_vm *vm, aj_value pair, aj_value *a, aj_value *b);
-bool aj_dict_from(aj_vm *vm, aj_value source, aj_dict *into); /* dict(source) */
+bool as_jinja_iter_of(as_jinja_vm *vm, as_jinja_value v, as_jinja_iter **out); /* iter(); TypeError */
+bool as_jinja_iterable(as_jinja_value v);
+int as_jinja_iter_next(as_jinja_vm *vm, as_jinja_iter *iter, as_jinja_value *out);
+bool as_jinja_iter_make(as_jinja_vm *vm, as_jinja_next *next, const char *type, as_jinja_value source,
+                        void *state, as_jinja_value *out);
+bool as_jinja_collect(as_jinja_vm *vm, as_jinja_value v,
+                      as_jinja_list **out); /* list(v): always a fresh list */
+bool as_jinja_reversed(as_jinja_vm *vm, as_jinja_value v, as_jinja_value *out);
+bool as_jinja_unpack_pair(as_jinja_vm *vm, as_jinja_value pair, as_jinja_value *a, as_jinja_value *b);
+bool as_jinja_dict_from(as_jinja_vm *vm, as_jinja_value source, as_jinja_dict *into); /* dict(source) */
 
 /* --- text of values (repr.c, tojson.c, pprint.c) --- */
-bool aj_put_str(aj_vm *vm, aj_value v);               /* append str(v) */
-bool aj_put_repr(aj_vm *vm, aj_value v);              /* append repr(v) */
-bool aj_to_str(aj_vm *vm, aj_value v, aj_value *out); /* soft_str: keeps Markup */
-bool aj_put_escaped(aj_vm *vm, aj_value v);           /* append escape(v) */
-bool aj_escape(aj_vm *vm, aj_value v, aj_value *out); /* markupsafe.escape */
-void aj_put_escaped_bytes(aj_vm *vm, const char *data, size_t size);
-bool aj_put(aj_vm *vm, const char *data, size_t size);
-bool aj_put_text(aj_vm *vm, const char *text);
-typedef struct aj_json_style {
+bool as_jinja_put_str(as_jinja_vm *vm, as_jinja_value v);                     /* append str(v) */
+bool as_jinja_put_repr(as_jinja_vm *vm, as_jinja_value v);                    /* append repr(v) */
+bool as_jinja_to_str(as_jinja_vm *vm, as_jinja_value v, as_jinja_value *out); /* soft_str: keeps Markup */
+bool as_jinja_put_escaped(as_jinja_vm *vm, as_jinja_value v);                 /* append escape(v) */
+bool as_jinja_escape(as_jinja_vm *vm, as_jinja_value v, as_jinja_value *out); /* markupsafe.escape */
+void as_jinja_put_escaped_bytes(as_jinja_vm *vm, const char *data, size_t size);
+bool as_jinja_put(as_jinja_vm *vm, const char *data, size_t size);
+bool as_jinja_put_text(as_jinja_vm *vm, const char *text);
+typedef struct as_jinja_json_style {
     bool ascii, sort;
-    aj_value indent, separators; /* AJ_NONE: json.dumps's defaults */
-} aj_json_style;
-bool aj_put_json(aj_vm *vm, aj_value v, const aj_json_style *style);
-bool aj_put_pretty(aj_vm *vm, aj_value v);
+    as_jinja_value indent, separators; /* AS_JINJA_NONE: json.dumps's defaults */
+} as_jinja_json_style;
+bool as_jinja_put_json(as_jinja_vm *vm, as_jinja_value v, const as_jinja_json_style *style);
+bool as_jinja_put_pretty(as_jinja_vm *vm, as_jinja_value v);
 
 /* --- formatting (percent.c, strformat.c) --- */
-bool aj_percent(aj_vm *vm, aj_str *format, aj_value arguments, aj_value *out);
-bool aj_str_format(aj_vm *vm, aj_str *format, const aj_value *pos, int64_t count, aj_value mapping,
-                   aj_value *out);
-bool aj_put_float(aj_vm *vm, double f, char type, int precision, bool alternate); /* magnitude only */
-bool aj_put_short_float(aj_vm *vm, double f, int precision);                      /* format(f, ".3") */
-bool aj_to_ascii(aj_vm *vm, const aj_str *s, aj_value *out);
+bool as_jinja_percent(as_jinja_vm *vm, as_jinja_str *format, as_jinja_value arguments, as_jinja_value *out);
+bool as_jinja_str_format(as_jinja_vm *vm, as_jinja_str *format, const as_jinja_value *pos, int64_t count,
+                         as_jinja_value mapping, as_jinja_value *out);
+bool as_jinja_put_float(as_jinja_vm *vm, double f, char type, int precision,
+                        bool alternate);                                 /* magnitude only */
+bool as_jinja_put_short_float(as_jinja_vm *vm, double f, int precision); /* format(f, ".3") */
+bool as_jinja_to_ascii(as_jinja_vm *vm, const as_jinja_str *s, as_jinja_value *out);
 
 /* --- attributes and subscripts (attr.c) --- */
-bool aj_getattr(aj_vm *vm, aj_value v, aj_str *name, aj_value *out);   /* environment.getattr */
-bool aj_getitem(aj_vm *vm, aj_value v, aj_value key, aj_value *out);   /* environment.getitem */
-bool aj_subscript(aj_vm *vm, aj_value v, aj_value key, aj_value *out); /* v[key]; raises */
+bool as_jinja_getattr(as_jinja_vm *vm, as_jinja_value v, as_jinja_str *name,
+                      as_jinja_value *out); /* environment.getattr */
+bool as_jinja_getitem(as_jinja_vm *vm, as_jinja_value v, as_jinja_value key,
+                      as_jinja_value *out); /* environment.getitem */
+bool as_jinja_subscript(as_jinja_vm *vm, as_jinja_value v, as_jinja_value key,
+                        as_jinja_value *out); /* v[key]; raises */
 /* getattr(v, name): *found false when Python would raise AttributeError; *safe what the sandbox allows. */
-bool aj_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *found, bool *safe, aj_value *out);
+bool as_jinja_attribute(as_jinja_vm *vm, as_jinja_value v, const as_jinja_str *name, bool *found, bool *safe,
+                        as_jinja_value *out);
 
 /* --- calls (call.c) --- */
-typedef struct aj_args {
-    aj_value *pos;
+typedef struct as_jinja_args {
+    as_jinja_value *pos;
     int64_t count;
-    aj_dict *kw; /* NULL when there are none */
-} aj_args;
+    as_jinja_dict *kw; /* NULL when there are none */
+} as_jinja_args;
 
-typedef bool aj_fn(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out);
+typedef bool as_jinja_fn(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,
+                         as_jinja_value *out);
 
 /* A builtin. params names the parameters after self; "/" in front: they cannot be given by name; "*": the
  * function takes its arguments as they come. The first `required` must be given. Otherwise the function gets
- * one value per parameter, AJ_MISSING where none was given. */
-typedef struct aj_builtin {
+ * one value per parameter, AS_JINJA_MISSING where none was given. */
+typedef struct as_jinja_builtin {
     const char *name;
     const char *params;
     int required;
-    aj_fn *fn;
-} aj_builtin;
+    as_jinja_fn *fn;
+} as_jinja_builtin;
 
-struct aj_func {
-    const aj_builtin *builtin;
-    aj_value self;
+struct as_jinja_func {
+    const as_jinja_builtin *builtin;
+    as_jinja_value self;
 };
 
-const aj_builtin *aj_builtin_find(const aj_builtin *table, const char *name, size_t size);
-bool aj_call_builtin(aj_vm *vm, const aj_builtin *builtin, aj_value self, const aj_args *args, aj_value *out);
-bool aj_call(aj_vm *vm, aj_value callee, const aj_args *args, aj_value *out);
-bool aj_bind_method(aj_vm *vm, const aj_builtin *builtin, aj_value self, aj_value *out);
+const as_jinja_builtin *as_jinja_builtin_find(const as_jinja_builtin *table, const char *name, size_t size);
+bool as_jinja_call_builtin(as_jinja_vm *vm, const as_jinja_builtin *builtin, as_jinja_value self,
+                           const as_jinja_args *args, as_jinja_value *out);
+bool as_jinja_call(as_jinja_vm *vm, as_jinja_value callee, const as_jinja_args *args, as_jinja_value *out);
+bool as_jinja_bind_method(as_jinja_vm *vm, const as_jinja_builtin *builtin, as_jinja_value self,
+                          as_jinja_value *out);
 
 /* Tables end with a NULL name. */
-extern const aj_builtin aj_filters_text[], aj_filters_markup[], aj_filters_seq[], aj_filters_select[],
-    aj_filters_number[], aj_tests[], aj_globals[];
-extern const aj_builtin aj_str_methods[], aj_str_case_methods[], aj_list_methods[], aj_tuple_methods[],
-    aj_dict_methods[], aj_range_methods[], aj_int_methods[], aj_float_methods[], aj_loop_methods[],
-    aj_cycler_methods[], aj_dict_type_methods[], aj_view_methods[];
-extern const aj_builtin aj_filter_tojson_chat, aj_filter_tojson_html;
+extern const as_jinja_builtin as_jinja_filters_text[], as_jinja_filters_markup[], as_jinja_filters_seq[],
+    as_jinja_filters_select[], as_jinja_filters_number[], as_jinja_tests[], as_jinja_globals[];
+extern const as_jinja_builtin as_jinja_str_methods[], as_jinja_str_case_methods[], as_jinja_list_methods[],
+    as_jinja_tuple_methods[], as_jinja_dict_methods[], as_jinja_range_methods[], as_jinja_int_methods[],
+    as_jinja_float_methods[], as_jinja_loop_methods[], as_jinja_cycler_methods[],
+    as_jinja_dict_type_methods[], as_jinja_view_methods[];
+extern const as_jinja_builtin as_jinja_filter_tojson_chat, as_jinja_filter_tojson_html;
 
-const aj_builtin *aj_filter_find(as_jinja_dialect dialect, const char *name, size_t size);
-const aj_builtin *aj_test_find(const char *name, size_t size);
+const as_jinja_builtin *as_jinja_filter_find(as_jinja_dialect dialect, const char *name, size_t size);
+const as_jinja_builtin *as_jinja_test_find(const char *name, size_t size);
 /* x|name(...) and "x is name(...)": what `call_filter` and `call_test` of the environment do. */
-bool aj_apply_named(aj_vm *vm, bool filter, aj_value name, aj_value v, const aj_args *args, aj_value *out);
+bool as_jinja_apply_named(as_jinja_vm *vm, bool filter, as_jinja_value name, as_jinja_value v,
+                          const as_jinja_args *args, as_jinja_value *out);
 
 /* --- strings (text.c, unicode.c) --- */
-bool aj_space(uint32_t c); /* str.isspace and \s */
-bool aj_word(uint32_t c);  /* \w */
-bool aj_alpha(uint32_t c);
-bool aj_decimal(uint32_t c);
-bool aj_digit(uint32_t c);
-bool aj_numeric(uint32_t c);
-bool aj_lower(uint32_t c);
-bool aj_upper(uint32_t c);
-bool aj_title(uint32_t c);
-bool aj_printable(uint32_t c);
-bool aj_identifier_start(uint32_t c);
-bool aj_identifier_part(uint32_t c);
-int aj_decimal_value(uint32_t c);                                      /* -1: none */
-bool aj_put_lower(aj_vm *vm, const aj_str *s, size_t from, size_t to); /* append the bytes, lowered */
-bool aj_put_upper(aj_vm *vm, const char *data, size_t size);
-bool aj_put_title_char(aj_vm *vm, uint32_t c);
-bool aj_put_folded(aj_vm *vm, uint32_t c);
-bool aj_put_codepoint(aj_vm *vm, uint32_t c);
+bool as_jinja_space(uint32_t c); /* str.isspace and \s */
+bool as_jinja_word(uint32_t c);  /* \w */
+bool as_jinja_alpha(uint32_t c);
+bool as_jinja_decimal(uint32_t c);
+bool as_jinja_digit(uint32_t c);
+bool as_jinja_numeric(uint32_t c);
+bool as_jinja_lower(uint32_t c);
+bool as_jinja_upper(uint32_t c);
+bool as_jinja_title(uint32_t c);
+bool as_jinja_printable(uint32_t c);
+bool as_jinja_identifier_start(uint32_t c);
+bool as_jinja_identifier_part(uint32_t c);
+int as_jinja_decimal_value(uint32_t c); /* -1: none */
+bool as_jinja_put_lower(as_jinja_vm *vm, const as_jinja_str *s, size_t from,
+                        size_t to); /* append the bytes, lowered */
+bool as_jinja_put_upper(as_jinja_vm *vm, const char *data, size_t size);
+bool as_jinja_put_title_char(as_jinja_vm *vm, uint32_t c);
+bool as_jinja_put_folded(as_jinja_vm *vm, uint32_t c);
+bool as_jinja_put_codepoint(as_jinja_vm *vm, uint32_t c);
 /* The next codepoint of a valid string; *at moves on. */
-uint32_t aj_next_codepoint(const char *data, size_t size, size_t *at);
-uint32_t aj_previous_codepoint(const char *data, size_t *at);
+uint32_t as_jinja_next_codepoint(const char *data, size_t size, size_t *at);
+uint32_t as_jinja_previous_codepoint(const char *data, size_t *at);
 /* Trims whitespace, or the characters of `chars` if that is not NULL; left and right by flags 1 and 2. */
-bool aj_trim(aj_vm *vm, const aj_str *s, const aj_str *chars, int sides, aj_value *out);
-bool aj_replace(aj_vm *vm, const aj_str *s, const aj_str *old, const aj_str *with, int64_t count,
-                aj_value *out);
-bool aj_split(aj_vm *vm, const aj_str *s, const aj_str *separator, int64_t limit, aj_list **out);
-bool aj_split_lines(aj_vm *vm, const aj_str *s, bool keep_ends, aj_list **out);
-bool aj_substring(aj_vm *vm, const aj_str *s, size_t from, size_t to,
-                  aj_value *out);                      /* bytes; keeps Markup */
-bool aj_lowered(aj_vm *vm, aj_value v, aj_value *out); /* ignore_case */
-int64_t aj_find_bytes(const char *data, size_t size, const char *what, size_t what_size); /* -1: none */
+bool as_jinja_trim(as_jinja_vm *vm, const as_jinja_str *s, const as_jinja_str *chars, int sides,
+                   as_jinja_value *out);
+bool as_jinja_replace(as_jinja_vm *vm, const as_jinja_str *s, const as_jinja_str *old,
+                      const as_jinja_str *with, int64_t count, as_jinja_value *out);
+bool as_jinja_split(as_jinja_vm *vm, const as_jinja_str *s, const as_jinja_str *separator, int64_t limit,
+                    as_jinja_list **out);
+bool as_jinja_split_lines(as_jinja_vm *vm, const as_jinja_str *s, bool keep_ends, as_jinja_list **out);
+bool as_jinja_substring(as_jinja_vm *vm, const as_jinja_str *s, size_t from, size_t to,
+                        as_jinja_value *out);                                  /* bytes; keeps Markup */
+bool as_jinja_lowered(as_jinja_vm *vm, as_jinja_value v, as_jinja_value *out); /* ignore_case */
+int64_t as_jinja_find_bytes(const char *data, size_t size, const char *what, size_t what_size); /* -1: none */
 
 /* --- longer filters with files of their own --- */
-aj_fn aj_filter_wordwrap, aj_filter_urlize;
-bool aj_strip_tags(aj_vm *vm, const aj_str *s, aj_value *out);
-bool aj_put_unescaped(aj_vm *vm, const aj_str *s); /* html.unescape */
+as_jinja_fn as_jinja_filter_wordwrap, as_jinja_filter_urlize;
+bool as_jinja_strip_tags(as_jinja_vm *vm, const as_jinja_str *s, as_jinja_value *out);
+bool as_jinja_put_unescaped(as_jinja_vm *vm, const as_jinja_str *s); /* html.unescape */
 
 /* --- what the evaluator lends to the rest (eval.c, macro.c, loop.c, module.c) --- */
-bool aj_macro_call(aj_vm *vm, aj_macro *macro, const aj_args *args, bool autoescape, aj_value *out);
-bool aj_macro_attribute(aj_vm *vm, aj_macro *macro, const aj_str *name, bool *found, aj_value *out);
-bool aj_macro_repr(aj_vm *vm, aj_macro *macro);
-bool aj_loop_call(aj_vm *vm, aj_loop *loop, const aj_args *args, aj_value *out);
-bool aj_loop_attribute(aj_vm *vm, aj_loop *loop, const aj_str *name, bool *found, aj_value *out);
-bool aj_loop_repr(aj_vm *vm, aj_loop *loop);
-int aj_loop_step(aj_vm *vm, aj_loop *loop, aj_value *item); /* 1 and the next item, 0, -1 */
-bool aj_loop_length(aj_vm *vm, aj_loop *loop, int64_t *out);
-bool aj_helper_attribute(aj_vm *vm, aj_value v, const aj_str *name, bool *found, aj_value *out);
-bool aj_joiner_call(aj_vm *vm, aj_joiner *joiner, const aj_args *args, aj_value *out);
-bool aj_module_attribute(aj_vm *vm, aj_module *module, const aj_str *name, bool *found, aj_value *out);
-bool aj_module_put(aj_vm *vm, aj_module *module);
-bool aj_self_item(aj_vm *vm, aj_context *context, aj_value name, aj_value *out);
-bool aj_blockref_call(aj_vm *vm, aj_blockref *ref, const aj_args *args, aj_value *out);
-bool aj_blockref_attribute(aj_vm *vm, aj_blockref *ref, const aj_str *name, bool *found, aj_value *out);
-bool aj_autoescape(const aj_vm *vm); /* the evaluation context's, at run time */
-bool aj_namespace_set(aj_vm *vm, aj_dict *space, aj_value name, aj_value value);
+bool as_jinja_macro_call(as_jinja_vm *vm, as_jinja_macro *macro, const as_jinja_args *args, bool autoescape,
+                         as_jinja_value *out);
+bool as_jinja_macro_attribute(as_jinja_vm *vm, as_jinja_macro *macro, const as_jinja_str *name, bool *found,
+                              as_jinja_value *out);
+bool as_jinja_macro_repr(as_jinja_vm *vm, as_jinja_macro *macro);
+bool as_jinja_loop_call(as_jinja_vm *vm, as_jinja_loop *loop, const as_jinja_args *args, as_jinja_value *out);
+bool as_jinja_loop_attribute(as_jinja_vm *vm, as_jinja_loop *loop, const as_jinja_str *name, bool *found,
+                             as_jinja_value *out);
+bool as_jinja_loop_repr(as_jinja_vm *vm, as_jinja_loop *loop);
+int as_jinja_loop_step(as_jinja_vm *vm, as_jinja_loop *loop,
+                       as_jinja_value *item); /* 1 and the next item, 0, -1 */
+bool as_jinja_loop_length(as_jinja_vm *vm, as_jinja_loop *loop, int64_t *out);
+bool as_jinja_helper_attribute(as_jinja_vm *vm, as_jinja_value v, const as_jinja_str *name, bool *found,
+                               as_jinja_value *out);
+bool as_jinja_joiner_call(as_jinja_vm *vm, as_jinja_joiner *joiner, const as_jinja_args *args,
+                          as_jinja_value *out);
+bool as_jinja_module_attribute(as_jinja_vm *vm, as_jinja_module *module, const as_jinja_str *name,
+                               bool *found, as_jinja_value *out);
+bool as_jinja_module_put(as_jinja_vm *vm, as_jinja_module *module);
+bool as_jinja_self_item(as_jinja_vm *vm, as_jinja_context *context, as_jinja_value name, as_jinja_value *out);
+bool as_jinja_blockref_call(as_jinja_vm *vm, as_jinja_blockref *ref, const as_jinja_args *args,
+                            as_jinja_value *out);
+bool as_jinja_blockref_attribute(as_jinja_vm *vm, as_jinja_blockref *ref, const as_jinja_str *name,
+                                 bool *found, as_jinja_value *out);
+bool as_jinja_autoescape(const as_jinja_vm *vm); /* the evaluation context's, at run time */
+bool as_jinja_namespace_set(as_jinja_vm *vm, as_jinja_dict *space, as_jinja_value name, as_jinja_value value);
 
 #endif

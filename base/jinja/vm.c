@@ -5,24 +5,24 @@
 #include "base/jinja/ast.h"
 #include "base/jinja/value.h"
 
-bool aj_fail(aj_vm *vm, aj_exc exc, const char *format, ...)
+bool as_jinja_fail(as_jinja_vm *vm, as_jinja_exc exc, const char *format, ...)
 {
     char text[sizeof vm->error.text];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    as_code code = exc == AJ_X_LIMIT ? AS_E_LIMIT : exc == AJ_X_MEMORY ? AS_E_MEMORY : AS_E_INPUT;
+    as_code code = exc == AS_JINJA_X_LIMIT ? AS_E_LIMIT : exc == AS_JINJA_X_MEMORY ? AS_E_MEMORY : AS_E_INPUT;
     const char *name = vm->template ? vm->template->name : "template";
     (void)as_fail(&vm->error, code, "%s: line %d: %s", name, vm->line, text);
     vm->exc = exc;
     return false;
 }
 
-bool aj_catch(aj_vm *vm, int mask, size_t out_size)
+bool as_jinja_catch(as_jinja_vm *vm, int mask, size_t out_size)
 {
-    if (!(vm->exc & (aj_exc)mask)) return false;
-    vm->exc = AJ_X_NONE;
+    if (!(vm->exc & (as_jinja_exc)mask)) return false;
+    vm->exc = AS_JINJA_X_NONE;
     if (vm->out.size > out_size) {
         vm->out.size = out_size;
         vm->out.data[out_size] = 0;
@@ -30,91 +30,92 @@ bool aj_catch(aj_vm *vm, int mask, size_t out_size)
     return true;
 }
 
-bool aj_step(aj_vm *vm, uint64_t count)
+bool as_jinja_step(as_jinja_vm *vm, uint64_t count)
 {
     if (count <= vm->max_steps - vm->steps) {
         vm->steps += count;
         return true;
     }
     vm->steps = vm->max_steps;
-    return aj_fail(vm, AJ_X_LIMIT, "more than the allowed %llu steps", (unsigned long long)vm->max_steps);
+    return as_jinja_fail(vm, AS_JINJA_X_LIMIT, "more than the allowed %llu steps",
+                         (unsigned long long)vm->max_steps);
 }
 
-bool aj_enter(aj_vm *vm)
+bool as_jinja_enter(as_jinja_vm *vm)
 {
     if (vm->depth >= vm->max_depth) {
-        return aj_fail(vm, AJ_X_LIMIT, "nested more than %d levels deep", vm->max_depth);
+        return as_jinja_fail(vm, AS_JINJA_X_LIMIT, "nested more than %d levels deep", vm->max_depth);
     }
     vm->depth++;
     return true;
 }
 
-void aj_leave(aj_vm *vm)
+void as_jinja_leave(as_jinja_vm *vm)
 {
     vm->depth--;
 }
 
-void *aj_alloc(aj_vm *vm, size_t size)
+void *as_jinja_alloc(as_jinja_vm *vm, size_t size)
 {
     void *at = as_arena_alloc(vm->arena, size);
     if (at) return at;
     size_t limit = vm->arena->limit;
     if (limit && (size > limit || vm->arena->used > limit - size)) {
-        aj_fail(vm, AJ_X_LIMIT, "needs more than the allowed %zu bytes of memory", limit);
+        as_jinja_fail(vm, AS_JINJA_X_LIMIT, "needs more than the allowed %zu bytes of memory", limit);
     } else {
-        aj_fail(vm, AJ_X_MEMORY, "out of memory");
+        as_jinja_fail(vm, AS_JINJA_X_MEMORY, "out of memory");
     }
     return NULL;
 }
 
-void *aj_alloc_zero(aj_vm *vm, size_t count, size_t size)
+void *as_jinja_alloc_zero(as_jinja_vm *vm, size_t count, size_t size)
 {
     size_t total;
     if (__builtin_mul_overflow(count, size, &total)) {
-        aj_fail(vm, AJ_X_LIMIT, "needs too much memory");
+        as_jinja_fail(vm, AS_JINJA_X_LIMIT, "needs too much memory");
         return NULL;
     }
-    void *at = aj_alloc(vm, total);
+    void *at = as_jinja_alloc(vm, total);
     if (at) memset(at, 0, total);
     return at;
 }
 
-const char *aj_type_name(aj_value v)
+const char *as_jinja_type_name(as_jinja_value v)
 {
     static const char *const names[] = {
-        [AJ_MISSING] = "missing",
-        [AJ_UNBOUND] = "unbound",
-        [AJ_UNDEFINED] = "Undefined",
-        [AJ_NONE] = "NoneType",
-        [AJ_BOOL] = "bool",
-        [AJ_INT] = "int",
-        [AJ_BIG] = "int",
-        [AJ_FLOAT] = "float",
-        [AJ_STR] = "str",
-        [AJ_LIST] = "list",
-        [AJ_TUPLE] = "tuple",
-        [AJ_DICT] = "dict",
-        [AJ_RANGE] = "range",
-        [AJ_VIEW] = "dict_view",
-        [AJ_ITER] = "generator",
-        [AJ_FUNC] = "function",
-        [AJ_MACRO] = "Macro",
-        [AJ_NAMESPACE] = "Namespace",
-        [AJ_LOOP] = "LoopContext",
-        [AJ_CYCLER] = "Cycler",
-        [AJ_JOINER] = "Joiner",
-        [AJ_MODULE] = "TemplateModule",
-        [AJ_SELF] = "TemplateReference",
-        [AJ_BLOCKREF] = "BlockReference",
-        [AJ_SLICE] = "slice",
-        [AJ_DICTTYPE] = "type",
+        [AS_JINJA_MISSING] = "missing",
+        [AS_JINJA_UNBOUND] = "unbound",
+        [AS_JINJA_UNDEFINED] = "Undefined",
+        [AS_JINJA_NONE] = "NoneType",
+        [AS_JINJA_BOOL] = "bool",
+        [AS_JINJA_INT] = "int",
+        [AS_JINJA_BIG] = "int",
+        [AS_JINJA_FLOAT] = "float",
+        [AS_JINJA_STR] = "str",
+        [AS_JINJA_LIST] = "list",
+        [AS_JINJA_TUPLE] = "tuple",
+        [AS_JINJA_DICT] = "dict",
+        [AS_JINJA_RANGE] = "range",
+        [AS_JINJA_VIEW] = "dict_view",
+        [AS_JINJA_ITER] = "generator",
+        [AS_JINJA_FUNC] = "function",
+        [AS_JINJA_MACRO] = "Macro",
+        [AS_JINJA_NAMESPACE] = "Namespace",
+        [AS_JINJA_LOOP] = "LoopContext",
+        [AS_JINJA_CYCLER] = "Cycler",
+        [AS_JINJA_JOINER] = "Joiner",
+        [AS_JINJA_MODULE] = "TemplateModule",
+        [AS_JINJA_SELF] = "TemplateReference",
+        [AS_JINJA_BLOCKREF] = "BlockReference",
+        [AS_JINJA_SLICE] = "slice",
+        [AS_JINJA_DICTTYPE] = "type",
     };
-    if (v.kind == AJ_ITER) return v.iter->type;
-    if (aj_is_markup(v)) return "Markup";
-    if (v.kind == AJ_VIEW) {
-        return v.view->kind == AJ_KEYS     ? "dict_keys"
-               : v.view->kind == AJ_VALUES ? "dict_values"
-                                           : "dict_items";
+    if (v.kind == AS_JINJA_ITER) return v.iter->type;
+    if (as_jinja_is_markup(v)) return "Markup";
+    if (v.kind == AS_JINJA_VIEW) {
+        return v.view->kind == AS_JINJA_KEYS     ? "dict_keys"
+               : v.view->kind == AS_JINJA_VALUES ? "dict_values"
+                                                 : "dict_items";
     }
     return names[v.kind];
 }

@@ -8,7 +8,7 @@ typedef struct piece {
 } piece;
 
 typedef struct wrapper {
-    aj_vm *vm;
+    as_jinja_vm *vm;
     uint32_t *text; /* the line's codepoints */
     size_t length;
     int64_t width;
@@ -17,7 +17,7 @@ typedef struct wrapper {
     size_t count;
     piece *line; /* what stands in the output line being filled */
     size_t used, used_length;
-    aj_list *lines;
+    as_jinja_list *lines;
 } wrapper;
 
 static bool is_blank(uint32_t c)
@@ -27,12 +27,12 @@ static bool is_blank(uint32_t c)
 
 static bool is_letter(uint32_t c)
 {
-    return aj_word(c) && !aj_decimal(c);
+    return as_jinja_word(c) && !as_jinja_decimal(c);
 }
 
 static bool is_word_punctuation(uint32_t c)
 {
-    return aj_word(c) || (c && c < 0x80 && strchr("!\"'&.,?", (int)c));
+    return as_jinja_word(c) || (c && c < 0x80 && strchr("!\"'&.,?", (int)c));
 }
 
 /* Dashes (two or more) at `at` with a word behind: where they end, 0 if it is not so. */
@@ -40,7 +40,7 @@ static size_t dashes(const wrapper *w, size_t at)
 {
     size_t end = at;
     while (end < w->length && w->text[end] == '-') end++;
-    return end - at >= 2 && end < w->length && aj_word(w->text[end]) ? end : 0;
+    return end - at >= 2 && end < w->length && as_jinja_word(w->text[end]) ? end : 0;
 }
 
 /* May the line break behind the hyphen at `at`? */
@@ -81,7 +81,7 @@ static size_t chunk_end(const wrapper *w, size_t at)
 static bool blank_piece(const wrapper *w, const piece *p)
 {
     for (size_t i = 0; i < p->size; i++) {
-        if (!aj_space(w->text[p->from + i])) return false;
+        if (!as_jinja_space(w->text[p->from + i])) return false;
     }
     return true;
 }
@@ -119,14 +119,14 @@ static void take_long_word(wrapper *w, piece *chunk, size_t *next)
 
 static bool put_line(wrapper *w)
 {
-    aj_vm *vm = w->vm;
-    size_t mark = aj_mark(vm);
+    as_jinja_vm *vm = w->vm;
+    size_t mark = as_jinja_mark(vm);
     for (size_t i = 0; i < w->used; i++) {
         for (size_t k = 0; k < w->line[i].size; k++)
-            AJ_TRY(aj_put_codepoint(vm, w->text[w->line[i].from + k]));
+            AS_JINJA_TRY(as_jinja_put_codepoint(vm, w->text[w->line[i].from + k]));
     }
-    aj_value text;
-    return aj_str_cut(vm, mark, &text) && aj_list_add(vm, w->lines, text);
+    as_jinja_value text;
+    return as_jinja_str_cut(vm, mark, &text) && as_jinja_list_add(vm, w->lines, text);
 }
 
 static bool wrap_chunks(wrapper *w)
@@ -134,7 +134,7 @@ static bool wrap_chunks(wrapper *w)
     int64_t before = w->lines->count;
     for (size_t next = 0; next < w->count;) {
         w->used = w->used_length = 0;
-        AJ_TRY(aj_step(w->vm, 1));
+        AS_JINJA_TRY(as_jinja_step(w->vm, 1));
         if (blank_piece(w, &w->chunks[next]) && w->lines->count > before) next++;
         while (next < w->count && w->used_length + w->chunks[next].size <= (size_t)w->width) {
             take(w, w->chunks[next++]);
@@ -142,24 +142,24 @@ static bool wrap_chunks(wrapper *w)
         if (next < w->count && w->chunks[next].size > (size_t)w->width)
             take_long_word(w, &w->chunks[next], &next);
         if (w->used && blank_piece(w, &w->line[w->used - 1])) w->used--;
-        if (w->used) AJ_TRY(put_line(w));
+        if (w->used) AS_JINJA_TRY(put_line(w));
     }
     return true;
 }
 
 /* One line of the input becomes lines of the output. */
-static bool wrap_line(wrapper *w, const aj_str *line)
+static bool wrap_line(wrapper *w, const as_jinja_str *line)
 {
-    aj_vm *vm = w->vm;
-    size_t room = (size_t)aj_str_length(line) + 1;
-    w->text = AJ_NEW_ARRAY(vm, uint32_t, room);
-    w->chunks = AJ_NEW_ARRAY(vm, piece, room);
-    w->line = AJ_NEW_ARRAY(vm, piece, room + 1);
+    as_jinja_vm *vm = w->vm;
+    size_t room = (size_t)as_jinja_str_length(line) + 1;
+    w->text = AS_JINJA_NEW_ARRAY(vm, uint32_t, room);
+    w->chunks = AS_JINJA_NEW_ARRAY(vm, piece, room);
+    w->line = AS_JINJA_NEW_ARRAY(vm, piece, room + 1);
     if (!w->text || !w->chunks || !w->line) return false;
     w->length = w->count = 0;
     for (size_t at = 0; at < line->size;)
-        w->text[w->length++] = aj_next_codepoint(line->data, line->size, &at);
-    AJ_TRY(aj_step(vm, 1 + w->length / 8));
+        w->text[w->length++] = as_jinja_next_codepoint(line->data, line->size, &at);
+    AS_JINJA_TRY(as_jinja_step(vm, 1 + w->length / 8));
     for (size_t at = 0; at < w->length;) {
         size_t end = chunk_end(w, at);
         w->chunks[w->count++] = (piece){at, end - at};
@@ -168,39 +168,45 @@ static bool wrap_line(wrapper *w, const aj_str *line)
     return wrap_chunks(w);
 }
 
-static bool join_lines(aj_vm *vm, const aj_list *lines, const aj_str *with)
+static bool join_lines(as_jinja_vm *vm, const as_jinja_list *lines, const as_jinja_str *with)
 {
     for (int64_t i = 0; i < lines->count; i++) {
-        if (i) AJ_TRY(aj_put(vm, with->data, with->size));
-        AJ_TRY(aj_put(vm, lines->items[i].str->data, lines->items[i].str->size));
+        if (i) AS_JINJA_TRY(as_jinja_put(vm, with->data, with->size));
+        AS_JINJA_TRY(as_jinja_put(vm, lines->items[i].str->data, lines->items[i].str->size));
     }
     return true;
 }
 
-bool aj_filter_wordwrap(aj_vm *vm, aj_value self, const aj_args *args, aj_value *out)
+bool as_jinja_filter_wordwrap(as_jinja_vm *vm, as_jinja_value self, const as_jinja_args *args,
+                              as_jinja_value *out)
 {
     wrapper w = {.vm = vm, .width = 79};
-    aj_value with = args->pos[2];
-    aj_list *lines;
-    if (!aj_is_str(self)) {
-        if (self.kind == AJ_UNDEFINED) return aj_fail_undefined(vm, self);
-        return aj_fail(vm, AJ_X_ATTRIBUTE, "'%s' object has no attribute 'splitlines'", aj_type_name(self));
+    as_jinja_value with = args->pos[2];
+    as_jinja_list *lines;
+    if (!as_jinja_is_str(self)) {
+        if (self.kind == AS_JINJA_UNDEFINED) return as_jinja_fail_undefined(vm, self);
+        return as_jinja_fail(vm, AS_JINJA_X_ATTRIBUTE, "'%s' object has no attribute 'splitlines'",
+                             as_jinja_type_name(self));
     }
-    w.break_long = !aj_given(args->pos[1]) || aj_truth(args->pos[1]);
-    w.break_hyphens = !aj_given(args->pos[3]) || aj_truth(args->pos[3]);
-    if (!aj_given(with) || with.kind == AJ_NONE) AJ_TRY(aj_str_literal(vm, "\n", &with));
-    if (!aj_is_str(with)) return aj_fail(vm, AJ_X_ATTRIBUTE, "the wrapstring must be a string");
-    AJ_TRY(aj_split_lines(vm, self.str, false, &lines));
-    if (lines->count && aj_given(args->pos[0])) AJ_TRY(aj_to_index(vm, args->pos[0], &w.width));
-    size_t mark = aj_mark(vm);
+    w.break_long = !as_jinja_given(args->pos[1]) || as_jinja_truth(args->pos[1]);
+    w.break_hyphens = !as_jinja_given(args->pos[3]) || as_jinja_truth(args->pos[3]);
+    if (!as_jinja_given(with) || with.kind == AS_JINJA_NONE)
+        AS_JINJA_TRY(as_jinja_str_literal(vm, "\n", &with));
+    if (!as_jinja_is_str(with))
+        return as_jinja_fail(vm, AS_JINJA_X_ATTRIBUTE, "the wrapstring must be a string");
+    AS_JINJA_TRY(as_jinja_split_lines(vm, self.str, false, &lines));
+    if (lines->count && as_jinja_given(args->pos[0]))
+        AS_JINJA_TRY(as_jinja_to_index(vm, args->pos[0], &w.width));
+    size_t mark = as_jinja_mark(vm);
     for (int64_t i = 0; i < lines->count; i++) {
         if (w.width <= 0)
-            return aj_fail(vm, AJ_X_VALUE, "invalid width %lld (must be > 0)", (long long)w.width);
-        AJ_TRY(aj_list_new(vm, 0, &w.lines));
-        if (i) AJ_TRY(aj_put(vm, with.str->data, with.str->size));
-        AJ_TRY(wrap_line(&w, lines->items[i].str) && join_lines(vm, w.lines, with.str));
+            return as_jinja_fail(vm, AS_JINJA_X_VALUE, "invalid width %lld (must be > 0)",
+                                 (long long)w.width);
+        AS_JINJA_TRY(as_jinja_list_new(vm, 0, &w.lines));
+        if (i) AS_JINJA_TRY(as_jinja_put(vm, with.str->data, with.str->size));
+        AS_JINJA_TRY(wrap_line(&w, lines->items[i].str) && join_lines(vm, w.lines, with.str));
     }
-    AJ_TRY(aj_str_cut(vm, mark, out));
+    AS_JINJA_TRY(as_jinja_str_cut(vm, mark, out));
     out->str->markup = with.str->markup;
     return true;
 }

@@ -25,7 +25,14 @@ AS_MUST_USE as_code as_spec_from_config(const json_t *config, as_model_spec *out
 /* ---- what families share ---------------------------------------------------------------------------------
  */
 
-enum { AS_MOST_LAYERS = 4096, AS_MOST_WIDTH = 1 << 22, AS_MOST_HEADS = 1 << 16, AS_MOST_EXPERTS = 1 << 14 };
+enum {
+    AS_MOST_LAYERS = 4096,
+    AS_MOST_WIDTH = 1 << 22,
+    AS_MOST_HEADS = 1 << 16,
+    AS_MOST_EXPERTS = 1 << 14,
+    AS_MOST_INDEX_HEADS = 2048,
+    AS_MOST_INDEX_WIDTH = 2048
+};
 
 /* hidden_size, num_hidden_layers, vocab_size, max_position_embeddings into the spec, and its layers' memory.
  */
@@ -105,6 +112,7 @@ typedef struct as_mla_defaults {
     double theta;                                 /* 0: no rotation */
     as_rope_kind kind;
     bool kind_by_config;     /* rope_interleave false makes it AS_ROPE_HALF */
+    const char *rope_key;    /* another name of qk_rope_head_dim, which goes before it; NULL: none */
     int64_t unnamed_context; /* as_rope_defaults */
 } as_mla_defaults;
 

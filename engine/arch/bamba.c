@@ -26,7 +26,7 @@ static void describe(as_config *c, as_model_spec *spec)
     as_spec_heads(c, spec, json_object_get(c->root, "num_key_value_heads") ? 0 : 8, 0);
     double eps = as_config_eps(c, "rms_norm_eps", 1e-5);
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 0);
-    as_rope_defaults rotary = {.head_dim = spec->head_dim, .theta = 10000, .partial = 0.5};
+    as_rope_defaults rotary = {.head_dim = spec->head_dim, .theta = 10000, .partial = 0.5, .share_key = ""};
     bool bias = as_config_bool(c, "attention_bias", false);
     as_attention_spec attention = as_spec_attention(spec, as_config_rope(c, &rotary, spec), bias, bias);
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_act", "silu"),

@@ -17,6 +17,14 @@ static const char *const names[AS_SLOT_COUNT] = {
 };
 
 static const char *const prefixes[] = {"transformer.", "", NULL};
+static const char *const ignored_in_parts[] = {"*.self_attention.dense.bias", "*.mlp.dense_4h_to_h.bias",
+                                               NULL};
+
+/* Output projections summed in the parts of Megatron's tensor parallelism, which leaves out their biases. */
+static bool sums_parts(as_config *c)
+{
+    return as_config_bool(c, "slow_but_exact", false) && as_config_int(c, "pretraining_tp", 1) > 1;
+}
 
 static void describe(as_config *c, as_model_spec *spec)
 {
@@ -24,10 +32,12 @@ static void describe(as_config *c, as_model_spec *spec)
     named.hidden = as_config_has(c, "n_embed") ? "n_embed" : NULL;
     as_spec_base_named(c, spec, &named, 2048);
     spec->intermediate = 4 * spec->hidden;
-    as_attention_spec attention = as_spec_attention(spec, -1, true, true);
+    bool parts = sums_parts(c);
+    as_attention_spec attention = as_spec_attention(spec, -1, true, !parts);
     attention.layout = AS_QKV_PER_KV_HEAD;
     attention.alibi_max = 8;
     as_mlp_spec mlp = as_spec_sized_mlp(spec, AS_ACT_GELU_TANH, true);
+    mlp.down_bias = !parts;
     double eps = as_config_eps(c, "layer_norm_epsilon", 1e-5);
     as_norm_spec norm = as_spec_layer_norm(AS_SLOT_NORM_1, eps);
     bool normed = as_config_bool(c, "apply_residual_connection_post_layernorm", false);
@@ -38,6 +48,7 @@ static void describe(as_config *c, as_model_spec *spec)
     spec->embed_norm = as_spec_layer_norm(AS_SLOT_EMBED_NORM, eps);
     spec->names = names;
     spec->prefixes = prefixes;
+    spec->ignored = parts ? ignored_in_parts : NULL;
     as_spec_finish(c, spec, norm, true);
 }
 

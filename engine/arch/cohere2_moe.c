@@ -50,7 +50,9 @@ static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 8192);
     as_spec_heads(c, spec, 0, 128);
-    as_rope_defaults rotary = {.kind = AS_ROPE_INTERLEAVED, .head_dim = spec->head_dim, .theta = 10000};
+    /* The class has a field rope_scaling, which it leaves unread. */
+    as_rope_defaults rotary = {
+        .kind = AS_ROPE_INTERLEAVED, .head_dim = spec->head_dim, .theta = 10000, .own_scaling = true};
     int rope = as_config_rope(c, &rotary, spec);
     bool bias = as_config_bool(c, "attention_bias", false);
     as_attention_spec attention = as_spec_attention(spec, rope, bias, bias);

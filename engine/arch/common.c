@@ -99,8 +99,8 @@ int as_spec_plain_rope(as_config *config, as_model_spec *spec, as_rope_kind kind
                        double theta)
 {
     if (rotary < 2 || rotary % 2 || rotary > spec->head_dim) {
-        as_config_fail(config, AS_E_INPUT, "%lld elements of heads of %lld cannot be rotated in pairs",
-                       (long long)rotary, (long long)spec->head_dim);
+        as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
+                       (long long)spec->head_dim, (long long)rotary);
     }
     AS_BUG(spec->rope_count == AS_MAX_ROPES);
     spec->ropes[spec->rope_count] = (as_rope_spec){.kind = kind,
@@ -291,7 +291,7 @@ bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t 
     const char *type = as_config_layer_type(config, layer, spec->layer_count);
     if (!type) return by_rule;
     if (strcmp(type, "sliding_attention") == 0) return true;
-    if (strcmp(type, "full_attention") != 0) {
+    if (strcmp(type, "full_attention") != 0 && strcmp(type, "attention") != 0) {
         as_config_fail(config, AS_E_UNSUPPORTED,
                        "\"layer_types\"[%lld] is \"%s\", expected full_attention or "
                        "sliding_attention",

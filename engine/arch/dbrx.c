@@ -1,7 +1,7 @@
 /* DBRX: Databricks 2024; transformers models/dbrx. Layer norms without bias, queries, keys and values in one
- * clipped projection, experts stacked in two dimensions, weights divided by a p-norm. transformers 5.23
- * leaves attn_config.rope_theta unread and takes its default of 10000 instead; the published model has 500000
- * there, which is what counts here. */
+ * clipped projection, experts stacked in two dimensions, weights divided by a p-norm. The base of the
+ * rotation is the config's own rope_theta or 10000: transformers 5.23 takes no notice of attn_config's, and
+ * is followed in that. */
 #include <math.h>
 
 #include "engine/arch/experts.h"
@@ -53,7 +53,6 @@ static as_attention_spec attention_of(as_config *c, as_model_spec *spec)
     }
     spec->head_dim = spec->hidden / spec->heads;
     int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
-    spec->ropes[rope].theta = as_config_number_in(&fields, "rope_theta", spec->ropes[rope].theta, 1e-6, 1e30);
     as_attention_spec attention = as_spec_attention(spec, rope, false, false);
     attention.layout = AS_QKV_ROWS;
     attention.qkv_clip = (float)as_config_number_in(&fields, "clip_qkv", 0, 0, 1e30);

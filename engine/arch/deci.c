@@ -66,9 +66,9 @@ static void read_layer(as_config *c, const as_model_spec *spec, int64_t layer, c
     *mixer = (choice){.size = spec->kv_heads};
     *ffn = (choice){.size = spec->intermediate};
     if (!json_is_array(list)) return;
+    const char *key = list == blocks ? "block_configs" : "num_key_value_heads_per_layer";
     if ((int64_t)json_array_size(list) != spec->layer_count) {
-        as_config_fail(c, AS_E_INPUT, "\"%s\" has %zu entries, expected one for each of %lld layers",
-                       list == blocks ? "block_configs" : "num_key_value_heads_per_layer",
+        as_config_fail(c, AS_E_INPUT, "\"%s\" has %zu entries, expected one for each of %lld layers", key,
                        json_array_size(list), (long long)spec->layer_count);
         return;
     }
@@ -81,7 +81,7 @@ static void read_layer(as_config *c, const as_model_spec *spec, int64_t layer, c
     }
     if (mixer->kind == CHOICE_BLOCK && (mixer->size < 1 || spec->heads % mixer->size)) {
         as_config_fail(c, AS_E_INPUT,
-                       "layer %lld has %lld key/value heads, which do not divide its %lld heads",
+                       "\"%s\": layer %lld has %lld key/value heads, which do not divide its %lld heads", key,
                        (long long)layer, (long long)mixer->size, (long long)spec->heads);
     }
 }

@@ -2,9 +2,8 @@
  * latent attention, the first layers dense, then experts beside shared ones. transformers models/deepseek_v2,
  * deepseek_v3, glm4_moe_lite, axk1, mistral4, youtu, kimi_k25.
  *
- * Where transformers and the models' own code differ, the latter holds: norm_topk_prob of V2 (which no
- * published model sets) normalises the weights instead of scaling them, and moe_layer_freq thins the layers
- * with experts. */
+ * What transformers leaves unread means nothing here either: norm_topk_prob of V2, moe_layer_freq of all but
+ * A.X K1, which no published model sets to anything but what the other says. */
 #include <string.h>
 
 #include "engine/arch/deepseek.h"
@@ -52,7 +51,8 @@ static void read_groups(as_config *c, as_moe_spec *moe, const as_deepseek_defaul
                        (long long)moe->groups);
         moe->group_top = moe->groups;
     }
-    int64_t open = moe->experts / moe->groups * moe->group_top;
+    moe->groups_as_zero = d->groups_as_zero;
+    int64_t open = d->groups_as_zero ? moe->experts : moe->experts / moe->groups * moe->group_top;
     if (moe->top_k > open) {
         as_config_fail(c, AS_E_INPUT, "\"num_experts_per_tok\" is %lld, of %lld experts in the chosen groups",
                        (long long)moe->top_k, (long long)open);
@@ -72,7 +72,7 @@ as_moe_spec as_deepseek_experts(as_config *c, const as_deepseek_defaults *d)
                        .gated = true,
                        .route = d->route,
                        .correction = d->route == AS_ROUTE_SIGMOID,
-                       .normalise = as_config_truth(c, "norm_topk_prob", d->normalise),
+                       .normalise = as_config_bool(c, "norm_topk_prob", d->normalise),
                        .scale = (float)as_config_number(c, "routed_scaling_factor", d->scale),
                        .group_by_max = d->group_by_max};
     moe.top_k = d->top_k ? as_config_size_or(c, "num_experts_per_tok", d->top_k, 256)
@@ -93,13 +93,26 @@ as_moe_spec as_deepseek_experts(as_config *c, const as_deepseek_defaults *d)
     return moe;
 }
 
-/* Whether the layer is dense: by mlp_layer_types, else by first_k_dense_replace and moe_layer_freq. */
-static bool layer_is_dense(as_config *c, const as_model_spec *spec, int64_t layer, int64_t first)
+/* moe_layer_freq at a layer: every so many layers has experts; a list says of each layer 0 or 1. */
+static int64_t frequency_at(as_config *c, int64_t layer)
+{
+    const json_t *list = json_object_get(c->root, "moe_layer_freq");
+    if (!json_is_array(list)) return as_config_size_or(c, "moe_layer_freq", 1, AS_MOST_LAYERS);
+    const json_t *flag = json_array_get(list, (size_t)layer);
+    if (!flag)
+        as_config_fail(c, AS_E_INPUT, "\"moe_layer_freq\" has no entry for layer %lld", (long long)layer);
+    return json_is_true(flag) || json_integer_value(flag) != 0;
+}
+
+bool as_deepseek_layer_is_dense(as_config *c, const as_model_spec *spec, int64_t layer,
+                                const as_deepseek_defaults *d)
 {
     const json_t *list = json_object_get(c->root, "mlp_layer_types");
-    if (!as_config_has(c, "mlp_layer_types")) {
-        int64_t every = as_config_size_or(c, "moe_layer_freq", 1, AS_MOST_LAYERS);
-        return layer < as_config_int(c, "first_k_dense_replace", first) || layer % every != 0;
+    if (!d->listed || !as_config_has(c, "mlp_layer_types")) {
+        int64_t every = d->by_frequency ? frequency_at(c, layer) : 1;
+        int64_t first =
+            d->first_fixed ? d->first_dense : as_config_int(c, "first_k_dense_replace", d->first_dense);
+        return layer < first || every == 0 || layer % every != 0;
     }
     const char *type = json_string_value(json_array_get(list, (size_t)layer));
     if ((int64_t)json_array_size(list) != spec->layer_count || !type) {
@@ -136,7 +149,7 @@ void as_deepseek_layers(as_config *c, as_model_spec *spec, const as_deepseek_def
         as_mla_spec here = *attention;
         if (shared_index && shared_index[i]) here.index = AS_INDEX_SHARED;
         as_spec_add_mixer(c, spec, i, &as_block_mla, &here, norm);
-        if (all_dense || layer_is_dense(c, spec, i, d->first_dense)) {
+        if (all_dense || as_deepseek_layer_is_dense(c, spec, i, d)) {
             as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
             continue;
         }
@@ -192,11 +205,7 @@ static void describe_v2(as_config *c, as_model_spec *spec)
     expect_word(c, "scoring_func", "softmax", "softmax");
     d.ungrouped = strcmp(as_config_string(c, "topk_method", "greedy"), "greedy") == 0;
     as_moe_spec moe = as_deepseek_experts(c, &d);
-    if (moe.normalise && moe.top_k > 1) {
-        moe.scale = 1;
-    } else {
-        moe.normalise = false;
-    }
+    moe.normalise = false;
     moe.shared.up_bias = moe.shared.down_bias = as_config_bool(c, "mlp_bias", false);
     as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
 }
@@ -234,6 +243,7 @@ static void describe_glm_lite(as_config *c, as_model_spec *spec)
                                     .theta = 10000,
                                     .kind = AS_ROPE_INTERLEAVED,
                                     .kind_by_config = true};
+    d.attention.rope_key = "head_dim";
     d.context = 202752;
     d.eps = 1e-5;
     d.experts = 64;
@@ -241,6 +251,7 @@ static void describe_glm_lite(as_config *c, as_model_spec *spec)
     d.width = 1536;
     d.scale = 1.8;
     d.groups = d.group_top = d.first_dense = 1;
+    d.listed = d.first_fixed = true;
     describe_with(c, spec, &d);
 }
 
@@ -251,7 +262,7 @@ static void describe_axk1(as_config *c, as_model_spec *spec)
     d.context = 32768;
     d.experts = 192;
     d.first_dense = 1;
-    d.norm_after_experts = d.correction_may_lack = true;
+    d.norm_after_experts = d.correction_may_lack = d.listed = d.by_frequency = true;
     describe_with(c, spec, &d);
 }
 

@@ -7,22 +7,15 @@
 
 #include "engine/arch/deepseek.h"
 
-enum { MOST_INDEX_HEADS = 2048, MOST_INDEX_WIDTH = 2048 };
-
-typedef struct index_defaults {
-    int64_t heads, width, top;
-    as_rope_kind kind;
-} index_defaults;
-
-static void add_index(as_config *c, as_model_spec *spec, as_mla_spec *m, double theta,
-                      const index_defaults *d)
+void as_deepseek_index(as_config *c, as_model_spec *spec, as_mla_spec *m, double theta,
+                       const as_index_defaults *d)
 {
     if (m->q_rank == 0) {
         as_config_fail(c, AS_E_INPUT, "\"q_lora_rank\" is null, which the index cannot do without");
     }
     m->index = AS_INDEX_OWN;
-    m->index_heads = as_config_size_or(c, "index_n_heads", d->heads, MOST_INDEX_HEADS);
-    m->index_width = as_config_size_or(c, "index_head_dim", d->width, MOST_INDEX_WIDTH);
+    m->index_heads = as_config_size_or(c, "index_n_heads", d->heads, AS_MOST_INDEX_HEADS);
+    m->index_width = as_config_size_or(c, "index_head_dim", d->width, AS_MOST_INDEX_WIDTH);
     m->index_top = as_config_size_or(c, "index_topk", d->top, AS_MOST_INDEX_KEYS);
     m->index_norm = as_spec_layer_norm(AS_SLOT_INDEX_K_NORM, 1e-6);
     if (m->index_width < m->rope) {
@@ -31,7 +24,9 @@ static void add_index(as_config *c, as_model_spec *spec, as_mla_spec *m, double 
     }
     as_rope_defaults rope = {.kind = d->kind, .head_dim = m->rope, .theta = theta};
     m->index_rope = as_config_rope(c, &rope, spec);
-    spec->carried = m->index_top;
+    m->index_at = spec->carried;
+    m->index_offset = d->at_end ? m->index_width - m->rope : 0;
+    spec->carried += m->index_top;
 }
 
 static void describe_v32(as_config *c, as_model_spec *spec)
@@ -53,13 +48,14 @@ static void describe_v32(as_config *c, as_model_spec *spec)
                                            .groups = 8,
                                            .group_top = 4,
                                            .first_dense = 3,
+                                           .listed = true,
                                            .normalise = true,
                                            .route = AS_ROUTE_SIGMOID};
-    static const index_defaults index = {.heads = 64, .width = 128, .top = 2048, .kind = AS_ROPE_HALF};
+    static const as_index_defaults index = {.heads = 64, .width = 128, .top = 2048, .kind = AS_ROPE_HALF};
     as_spec_base(c, spec, d.context);
     if (c->rc != AS_OK) return;
     as_mla_spec attention = as_spec_mla(c, spec, &d.attention);
-    add_index(c, spec, &attention, d.attention.theta, &index);
+    as_deepseek_index(c, spec, &attention, d.attention.theta, &index);
     as_moe_spec moe = as_deepseek_experts(c, &d);
     as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
 }
@@ -114,13 +110,15 @@ static void describe_glm(as_config *c, as_model_spec *spec)
                                            .groups = 1,
                                            .group_top = 1,
                                            .first_dense = 3,
+                                           .listed = true,
                                            .normalise = true,
                                            .route = AS_ROUTE_SIGMOID};
-    static const index_defaults index = {.heads = 32, .width = 128, .top = 2048, .kind = AS_ROPE_INTERLEAVED};
+    static const as_index_defaults index = {
+        .heads = 32, .width = 128, .top = 2048, .kind = AS_ROPE_INTERLEAVED};
     as_spec_base(c, spec, d.context);
     if (c->rc != AS_OK) return;
     as_mla_spec attention = as_spec_mla(c, spec, &d.attention);
-    add_index(c, spec, &attention, d.attention.theta, &index);
+    as_deepseek_index(c, spec, &attention, d.attention.theta, &index);
     as_moe_spec moe = as_deepseek_experts(c, &d);
     bool *shared = AS_ARENA_NEW_ARRAY(&spec->arena, bool, spec->layer_count);
     if (!shared) {

@@ -10,10 +10,11 @@ static int64_t size_of(as_config *c, const char *key, int64_t otherwise, int64_t
 
 as_moe_spec as_spec_experts(as_config *c, const as_expert_keys *keys)
 {
-    const char *count = keys->count;
+    const char *count = keys->count, *top_k = keys->top_k;
+    if (*top_k) top_k = as_config_key(c, top_k, "num_experts_per_tok");
     if (keys->other_count && !as_config_has(c, count)) count = keys->other_count;
     as_moe_spec moe = {.experts = size_of(c, count, keys->count_default, AS_MOST_EXPERTS),
-                       .top_k = size_of(c, keys->top_k, keys->top_k_default, AS_MOST_EXPERTS),
+                       .top_k = size_of(c, top_k, keys->top_k_default, AS_MOST_EXPERTS),
                        .width = size_of(c, keys->width, keys->width_default, AS_MOST_WIDTH),
                        .act = as_config_activation(c, "hidden_act", "silu"),
                        .gated = true,
@@ -21,7 +22,7 @@ as_moe_spec as_spec_experts(as_config *c, const as_expert_keys *keys)
                        .scale = 1,
                        .groups = 1};
     if (moe.top_k > moe.experts) {
-        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld of %lld experts", keys->top_k, (long long)moe.top_k,
+        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld of %lld experts", top_k, (long long)moe.top_k,
                        (long long)moe.experts);
     }
     return moe;
@@ -41,12 +42,23 @@ void as_spec_share(as_config *c, as_moe_spec *moe, int64_t width)
                                 .down = AS_SLOT_SHARED_DOWN};
 }
 
+void as_spec_share_by(as_config *c, as_moe_spec *moe, const char *key, int64_t otherwise)
+{
+    int64_t width = as_config_int(c, key, otherwise);
+    if (width < 0 || width > AS_MOST_WIDTH) {
+        as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld, expected 0 to %d", key, (long long)width,
+                       AS_MOST_WIDTH);
+        return;
+    }
+    as_spec_share(c, moe, width);
+}
+
 void as_spec_route_by_sigmoid(as_config *c, as_moe_spec *moe, const as_route_defaults *d)
 {
     const char *groups = as_config_key(c, "n_group", "num_expert_group");
     moe->route = AS_ROUTE_SIGMOID;
     moe->correction = true;
-    moe->normalise = as_config_truth(c, as_config_key(c, "norm_topk_prob", "moe_renormalize"), d->normalise);
+    moe->normalise = as_config_bool(c, as_config_key(c, "norm_topk_prob", "moe_renormalize"), d->normalise);
     moe->scale = (float)as_config_number_in(c, "routed_scaling_factor", d->scale, 1e-6, 1e6);
     moe->groups = as_config_size_or(c, groups, d->groups ? d->groups : 1, AS_MOST_EXPERTS);
     moe->group_top = as_config_size_or(c, "topk_group", d->group_top ? d->group_top : 1, AS_MOST_EXPERTS);

@@ -5,7 +5,8 @@
 #include "engine/arch/arch.h"
 #include "engine/blocks/moe.h"
 
-/* Where a family's config says how many experts there are; a default of 0: the field must be there. */
+/* Where a family's config says how many experts there are; a default of 0: the field must be there. top_k may
+ * always stand as num_experts_per_tok. */
 typedef struct as_expert_keys {
     const char *count, *other_count; /* other_count: what newer configs call it, or NULL */
     const char *top_k, *width;
@@ -16,6 +17,8 @@ typedef struct as_expert_keys {
 as_moe_spec as_spec_experts(as_config *config, const as_expert_keys *keys);
 /* A shared expert beside them in the usual slots; width 0: none. */
 void as_spec_share(as_config *config, as_moe_spec *moe, int64_t width);
+/* The same of the width that the config gives under the key. */
+void as_spec_share_by(as_config *config, as_moe_spec *moe, const char *key, int64_t otherwise);
 /* A family's defaults of the fields that as_spec_route_by_sigmoid reads. */
 typedef struct as_route_defaults {
     bool normalise;

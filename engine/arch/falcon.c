@@ -48,6 +48,7 @@ static shape read_shape(as_config *c, as_model_spec *spec)
     s.one = as_config_bool(c, "multi_query", true) && !s.grouped;
     s.parallel = as_config_bool(c, "parallel_attn", true);
     s.norms = as_config_int(c, "num_ln_in_parallel_attn", s.grouped ? 2 : 1);
+    if (!s.grouped && (s.norms != 2 || !s.parallel)) s.norms = 1; /* whatever it says */
     if (s.grouped) spec->kv_heads = as_config_size_or(c, kv, spec->heads, AS_MOST_HEADS);
     if (s.one) spec->kv_heads = 1;
     if (spec->heads % spec->kv_heads) {

@@ -43,7 +43,7 @@ static void describe_pre_norm(as_config *c, as_model_spec *spec, as_attention_sp
     as_norm_spec norm = as_spec_layer_norm(AS_SLOT_NORM_1, as_config_eps(c, "layer_norm_epsilon", 1e-5));
     as_mlp_spec mlp =
         as_spec_sized_mlp(spec, as_config_activation(c, "activation_function", activation), true);
-    bool by_layer = as_config_bool(c, "scale_attn_by_inverse_layer_idx", false);
+    bool by_layer = spec->names == gpt2_names && as_config_bool(c, "scale_attn_by_inverse_layer_idx", false);
     if (!as_config_bool(c, "scale_attn_weights", true)) attention->scale = 1;
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         as_attention_spec here = *attention;

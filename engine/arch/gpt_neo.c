@@ -1,5 +1,5 @@
 /* GPT-Neo: Black et al. 2021; transformers models/gpt_neo. Learned positions, layer norms, scores without a
- * scale, a window in the layers that attention_types calls local. */
+ * scale, a window in the layers that attention_layers or attention_types call local. */
 #include <string.h>
 
 #include "engine/arch/arch.h"
@@ -24,7 +24,18 @@ static const char *const prefixes[] = {"transformer.", "", NULL};
 
 static const char *const ignored[] = {"*.attention.bias", "*.attention.masked_bias", NULL};
 
-/* Marks which layers have a window. The list holds pairs: kinds, and how often they are repeated in turn. */
+static bool is_local(as_config *c, const char *key, const char *kind)
+{
+    bool local = kind && strcmp(kind, "local") == 0;
+    if (!local && (!kind || strcmp(kind, "global") != 0)) {
+        as_config_fail(c, AS_E_UNSUPPORTED, "\"%s\" has \"%s\", expected global or local", key,
+                       kind ? kind : "?");
+    }
+    return local;
+}
+
+/* Marks which layers have a window, from attention_types. The list holds pairs: kinds, and how often they are
+ * repeated in turn. */
 static void read_kinds(as_config *c, const as_model_spec *spec, bool *local)
 {
     const json_t *list = json_object_get(c->root, "attention_types");
@@ -34,13 +45,7 @@ static void read_kinds(as_config *c, const as_model_spec *spec, bool *local)
         int64_t times = json_integer_value(json_array_get(pair, 1));
         for (int64_t n = 0; n < times && layers <= spec->layer_count && json_array_size(kinds); n++) {
             for (size_t k = 0; k < json_array_size(kinds); k++) {
-                const char *kind = json_string_value(json_array_get(kinds, k));
-                bool window = kind && strcmp(kind, "local") == 0;
-                if (!window && (!kind || strcmp(kind, "global") != 0)) {
-                    as_config_fail(c, AS_E_UNSUPPORTED,
-                                   "\"attention_types\" has \"%s\", expected global or local",
-                                   kind ? kind : "?");
-                }
+                bool window = is_local(c, "attention_types", json_string_value(json_array_get(kinds, k)));
                 if (layers < spec->layer_count) local[layers] = window;
                 layers++;
             }
@@ -50,6 +55,15 @@ static void read_kinds(as_config *c, const as_model_spec *spec, bool *local)
         as_config_fail(c, AS_E_INPUT, "\"attention_types\" gives kinds for %lld%s layers, expected %lld",
                        (long long)layers, layers > spec->layer_count ? " or more" : "",
                        (long long)spec->layer_count);
+    }
+}
+
+/* attention_layers, a kind for each layer, goes before attention_types. */
+static void read_layers(as_config *c, const as_model_spec *spec, bool *local)
+{
+    static const char key[] = "attention_layers";
+    for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
+        local[i] = is_local(c, key, as_config_layer_name(c, key, i, spec->layer_count));
     }
 }
 
@@ -64,7 +78,11 @@ static void describe(as_config *c, as_model_spec *spec)
         return;
     }
     for (int64_t i = 0; i < spec->layer_count; i++) local[i] = i % 2 == 1;
-    if (as_config_has(c, "attention_types")) read_kinds(c, spec, local);
+    if (as_config_has(c, "attention_layers")) {
+        read_layers(c, spec, local);
+    } else if (as_config_has(c, "attention_types")) {
+        read_kinds(c, spec, local);
+    }
     as_attention_spec attention = as_spec_attention(spec, -1, false, true);
     attention.scale = 1;
     as_mlp_spec mlp =

@@ -36,6 +36,15 @@ static const char *const prefixes[] = {"gpt_neox.", "", NULL};
 static const char *const ignored[] = {"*attention.bias", "*attention.masked_bias", "*rotary_emb.inv_freq",
                                       NULL};
 
+static as_rope_defaults rotary_of(const as_model_spec *spec, double partial)
+{
+    return (as_rope_defaults){.head_dim = spec->head_dim,
+                              .theta = 10000,
+                              .theta_key = "rotary_emb_base",
+                              .partial = partial,
+                              .share_key = "rotary_pct"};
+}
+
 static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 2048);
@@ -49,9 +58,7 @@ static void describe(as_config *c, as_model_spec *spec)
     as_norm_spec norm = as_spec_layer_norm(AS_SLOT_NORM_1, as_config_eps(c, "layer_norm_eps", 1e-5));
     bool bias = as_config_bool(c, "attention_bias", true),
          parallel = as_config_bool(c, "use_parallel_residual", true);
-    as_rope_defaults rotary = {.head_dim = spec->head_dim,
-                               .theta = as_config_number_in(c, "rotary_emb_base", 10000, 1e-6, 1e30),
-                               .partial = as_config_number_in(c, "rotary_pct", 0.25, 1e-3, 1)};
+    as_rope_defaults rotary = rotary_of(spec, 0.25);
     as_attention_spec attention = as_spec_attention(spec, as_config_rope(c, &rotary, spec), bias, bias);
     attention.layout = AS_QKV_PER_KV_HEAD;
     spec->intermediate = as_config_size(c, "intermediate_size", AS_MOST_WIDTH);
@@ -77,9 +84,7 @@ static void describe_japanese(as_config *c, as_model_spec *spec)
     double wide = (double)spec->hidden * as_config_number_in(c, "intermediate_multiple_size", 4, 1e-3, 1e4);
     spec->intermediate = (int64_t)wide;
     as_norm_spec norm = as_spec_layer_norm(AS_SLOT_NORM_1, as_config_eps(c, "layer_norm_eps", 1e-5));
-    as_rope_defaults rotary = {.head_dim = spec->head_dim,
-                               .theta = as_config_number_in(c, "rotary_emb_base", 10000, 1e-6, 1e30),
-                               .partial = as_config_number_in(c, "rotary_pct", 1, 1e-3, 1)};
+    as_rope_defaults rotary = rotary_of(spec, 1);
     as_attention_spec attention = as_spec_attention(spec, as_config_rope(c, &rotary, spec), false, false);
     attention.layout = AS_QKV_PER_KV_HEAD;
     as_mlp_spec mlp = as_spec_sized_mlp(spec, as_config_activation(c, "hidden_act", "gelu"), false);

@@ -1,7 +1,7 @@
 /* gpt-oss: OpenAI 2025; transformers models/gpt_oss. Windows on every other layer, a sink in every head,
  * biases everywhere; the best experts, then a softmax over them; gate and up interleaved, clamped, with x
- * sigmoid(1.702 x) and up + 1. Published experts are MXFP4 (OCP Microscaling 1.0): packed e2m1 with an e8m0
- * scale for 32. */
+ * sigmoid(1.702 x), or another slope, and up + 1. Published experts are MXFP4 (OCP Microscaling 1.0): packed
+ * e2m1 with an e8m0 scale for 32. */
 #include "engine/arch/experts.h"
 
 #define AT "layers.%d.mlp.experts."
@@ -22,10 +22,8 @@ static as_moe_spec experts_of(as_config *c)
                                                            .width = "intermediate_size",
                                                            .width_default = 2880});
     double alpha = as_config_number_in(c, "swiglu_alpha", 1.702, 1e-6, 1e6);
-    if (alpha < 1.7019 || alpha > 1.7021) {
-        as_config_fail(c, AS_E_UNSUPPORTED, "\"swiglu_alpha\" is %g, expected 1.702", alpha);
-    }
     moe.act = AS_ACT_GELU_QUICK;
+    if (alpha != 1.702) moe.slope = (float)alpha;
     moe.limit = (float)as_config_number_in(c, "swiglu_limit", 7, 1e-6, 1e30);
     moe.up_offset = 1;
     moe.bias = moe.router_bias = true;

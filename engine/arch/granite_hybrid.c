@@ -64,7 +64,9 @@ static void describe(as_config *c, as_model_spec *spec)
     double eps = as_config_eps(c, "rms_norm_eps", 1e-6);
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 0);
     as_attention_spec attention = read_attention(c, spec);
-    spec->intermediate = as_config_size_or(c, "shared_intermediate_size", 1024, AS_MOST_WIDTH);
+    int64_t least = as_config_int(c, "num_local_experts", 8) > 0 ? 0 : 1; /* beside experts it may lack */
+    spec->intermediate =
+        (int64_t)as_config_number_in(c, "shared_intermediate_size", 1024, (double)least, AS_MOST_WIDTH);
     as_mlp_spec mlp = {.width = spec->intermediate,
                        .act = as_config_activation(c, "hidden_act", "silu"),
                        .gated = true,

@@ -75,7 +75,7 @@ static void describe_plain(as_config *c, as_model_spec *spec)
 static void describe_shared(as_config *c, as_model_spec *spec)
 {
     granite g = describe_base(c, spec);
-    as_spec_share(c, &g.moe, as_config_int(c, "shared_intermediate_size", 0));
+    as_spec_share_by(c, &g.moe, "shared_intermediate_size", 0);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) add_layer(c, spec, i, &g);
     as_spec_finish(c, spec, g.norm, false);
 }
@@ -115,7 +115,7 @@ static int layer_rope(as_config *c, as_model_spec *spec, int64_t layer, int othe
 static void describe_swa(as_config *c, as_model_spec *spec)
 {
     granite g = describe_base(c, spec);
-    as_spec_share(c, &g.moe, as_config_int(c, "shared_intermediate_size", 0));
+    as_spec_share_by(c, &g.moe, "shared_intermediate_size", 0);
     g.attention.sinks = true;
     int64_t window = as_spec_window(c, 128);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {

@@ -225,7 +225,7 @@ static void describe_bailing(as_config *c, as_model_spec *spec)
                                                            .theta = 6e6,
                                                            .kind = AS_ROPE_INTERLEAVED,
                                                            .unnamed_context = context});
-    attention.gate = true;
+    attention.out_gate = AS_ATTENTION_GATE_HEADS;
     attention.q_rank = 0; /* whatever "q_lora_rank" says */
     as_moe_spec moe = read_experts(
         c, 512, 768, &(as_route_defaults){.normalise = true, .scale = 2.5, .groups = 8, .group_top = 4});

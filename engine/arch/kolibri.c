@@ -30,7 +30,7 @@ static as_moe_spec experts_of(as_config *c, int64_t count, int64_t shared, bool 
                                                            .width = "moe_intermediate_size",
                                                            .width_default = 512});
     moe.normalise = as_config_bool(c, "norm_topk_prob", normalise);
-    as_spec_share(c, &moe, as_config_size_or(c, "shared_expert_intermediate_size", shared, AS_MOST_WIDTH));
+    as_spec_share_by(c, &moe, "shared_expert_intermediate_size", shared);
     return moe;
 }
 

@@ -38,7 +38,7 @@ static int read_rope(as_config *config, as_model_spec *spec, const as_mla_spec *
                              .head_dim = m->rope,
                              .theta = defaults->theta,
                              .unnamed_context = defaults->unnamed_context};
-    if (defaults->kind_by_config && !as_config_truth(config, "rope_interleave", true)) {
+    if (defaults->kind_by_config && !as_config_bool(config, "rope_interleave", true)) {
         rope.kind = AS_ROPE_HALF;
     }
     return as_config_rope(config, &rope, spec);
@@ -48,12 +48,14 @@ as_mla_spec as_spec_mla(as_config *config, as_model_spec *spec, const as_mla_def
 {
     spec->heads = spec->kv_heads = as_config_size(config, "num_attention_heads", AS_MOST_HEADS);
     int64_t plain = spec->hidden / spec->heads > 0 ? spec->hidden / spec->heads : 1;
+    const char *rope = "qk_rope_head_dim";
+    if (defaults->rope_key) rope = as_config_key(config, defaults->rope_key, rope);
     as_mla_spec m = {
         .heads = spec->heads,
         .q_rank = rank_or_none(config, "q_lora_rank", defaults->q_rank),
         .kv_rank = as_config_size_or(config, "kv_lora_rank", defaults->kv_rank, MOST_RANK),
         .nope = as_config_size_or(config, "qk_nope_head_dim", defaults->nope, AS_MOST_HEAD_ROWS),
-        .rope = as_config_size_or(config, "qk_rope_head_dim", defaults->rope, MOST_RANK / 4),
+        .rope = as_config_size_or(config, rope, defaults->rope, MOST_RANK / 4),
         .v_width = as_config_size_or(config, "v_head_dim", defaults->v_width ? defaults->v_width : plain,
                                      AS_MOST_HEAD_ROWS),
         .bias = as_config_bool(config, "attention_bias", false),

@@ -60,11 +60,8 @@ static void describe_olmo3(as_config *c, as_model_spec *spec)
     as_spec_base(c, spec, 2048);
     as_spec_heads(c, spec, 0, 0);
     double eps = as_config_eps(c, "rms_norm_eps", 1e-5);
-    as_rope_defaults full = {.head_dim = spec->head_dim,
-                             .theta = 500000,
-                             .layer_type = "full_attention",
-                             .by_type = true,
-                             .null_is_plain = true};
+    as_rope_defaults full = {
+        .head_dim = spec->head_dim, .theta = 500000, .layer_type = "full_attention", .by_type = true};
     as_rope_defaults sliding = full;
     sliding.layer_type = "sliding_attention";
     sliding.own_scaling = true; /* rope_scaling is the full layers' */

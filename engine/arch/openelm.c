@@ -73,8 +73,9 @@ static void add_layer(as_config *c, as_model_spec *spec, int64_t layer, as_atten
     attention.kv_heads = heads_of(c, spec, "num_kv_heads", "num_key_value_heads", layer);
     if (attention.heads % attention.kv_heads) {
         as_config_fail(c, AS_E_INPUT,
-                       "layer %lld has %lld key/value heads, which do not divide its %lld heads",
-                       (long long)layer, (long long)attention.kv_heads, (long long)attention.heads);
+                       "\"%s\": layer %lld has %lld key/value heads, which do not divide its %lld heads",
+                       as_config_key(c, "num_kv_heads", "num_key_value_heads"), (long long)layer,
+                       (long long)attention.kv_heads, (long long)attention.heads);
     }
     int64_t divisor = as_config_size_or(c, "ffn_dim_divisor", 256, AS_MOST_WIDTH);
     double wanted = of_layer(c, spec, "ffn_multipliers", layer, 4) * (double)spec->hidden;

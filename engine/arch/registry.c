@@ -1,4 +1,5 @@
 /* The families known, and how a config.json finds its own. */
+#include <ctype.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -88,10 +89,39 @@ static as_code unknown(const char *name, bool own_code, as_error *err)
                    name, nearest);
 }
 
+/* Whether a class is the one that generates text of a model_type: the same letters, "gpt_neox" being
+ * GPTNeoXForCausalLM. A text part's type ends in "_text". */
+static bool is_class_of(const char *name, const char *model_type)
+{
+    size_t length = strlen(model_type);
+    if (length > 5 && strcmp(model_type + length - 5, "_text") == 0) length -= 5;
+    for (size_t i = 0; i < length; i++) {
+        if (model_type[i] == '_' || model_type[i] == '-') continue;
+        while (*name == '_') name++;
+        if (tolower((unsigned char)*name++) != tolower((unsigned char)model_type[i])) return false;
+    }
+    return strcmp(name, "ForCausalLM") == 0 || strcmp(name, "LMHeadModel") == 0;
+}
+
+static const char *class_of(const char *model_type)
+{
+    for (const as_family *const *family = as_families; *family; family++) {
+        for (const char *const *name = (*family)->architectures; *name; name++) {
+            if (is_class_of(*name, model_type)) return *name;
+        }
+    }
+    return NULL;
+}
+
 static as_code find_family(const json_t *root, const as_family **out, const char **name, as_error *err)
 {
     const json_t *list = json_object_get(root, "architectures");
-    const char *first = json_string_value(json_array_get(list, 0));
+    const char *first = json_string_value(json_array_get(list, 0)),
+               *type = json_string_value(json_object_get(root, "model_type"));
+    /* A configuration saved without its model has none: the type tells. */
+    if (type && (!list || json_is_null(list) || (json_is_array(list) && !json_array_size(list)))) {
+        first = class_of(type);
+    }
     if (!first) {
         return as_fail(err, AS_E_INPUT,
                        "config.json: \"architectures\" is missing or empty: it must name the model's "

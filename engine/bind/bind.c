@@ -52,16 +52,55 @@ void as_binder_at(as_binder *b, int64_t layer, int part)
     b->part = part;
 }
 
+void as_binder_stem(as_binder *b, const char *stem)
+{
+    b->stem = stem;
+}
+
 as_binder_totals as_binder_result(const as_binder *b)
 {
     return b->totals;
 }
 
-as_code as_bind_floats(as_binder *b, int64_t count, float **out, as_error *err)
+static as_code new_floats(as_binder *b, int64_t count, float **out, as_error *err)
 {
     float *at = AS_ARENA_NEW_ARRAY(&b->memory->arena, float, count);
     if (!at) return as_fail_memory(err, "the weights");
     *out = at;
+    return AS_OK;
+}
+
+/* Of a counted binder, whose blocks still reckon with the zeros: far more than any published model has. */
+enum { MOST_SHARED = 1 << 28 };
+
+/* Whoever has the smaller memory of before keeps it. */
+static as_code share_floats(as_binder *b, struct as_shared_floats *shared, int64_t count, as_error *err)
+{
+    if (count < 0 || count > MOST_SHARED) {
+        return as_fail(err, AS_E_LIMIT, "config.json asks for a vector of %lld numbers", (long long)count);
+    }
+    if (shared->at && count <= shared->count) return AS_OK;
+    AS_TRY(new_floats(b, count, &shared->at, err));
+    shared->count = count;
+    return AS_OK;
+}
+
+as_code as_binder_zeros(as_binder *b, int64_t count, const float **out, as_error *err)
+{
+    AS_TRY(share_floats(b, &b->zeros, count, err));
+    *out = b->zeros.at;
+    return AS_OK;
+}
+
+as_code as_bind_floats(as_binder *b, int64_t count, float **out, as_error *err)
+{
+    if (!b->source.counted) return new_floats(b, count, out, err);
+    AS_TRY(share_floats(b, &b->scratch, count, err));
+    b->derived += count;
+    if (b->derived > MOST_SHARED) {
+        return as_fail(err, AS_E_LIMIT, "config.json asks for vectors of more than %d numbers", MOST_SHARED);
+    }
+    *out = b->scratch.at;
     return AS_OK;
 }
 
@@ -87,7 +126,7 @@ static as_code fetch_values(as_binder *b, const as_found *found, int64_t stack, 
     as_storage in = found->storage;
     if (t->elements != stack * count * in.parts) {
         char shape[96];
-        as_describe_shape(t, shape);
+        as_describe_shape(t->shape, t->dims, shape);
         return as_fail(err, AS_E_INPUT, "%s: shape %s, expected %lld values", t->name, shape,
                        (long long)(stack * count * in.parts));
     }
@@ -114,6 +153,7 @@ static as_code fetch_values(as_binder *b, const as_found *found, int64_t stack, 
 as_code as_bind_vector(as_binder *b, as_slot slot, const char *suffix, int64_t count, const float **out,
                        as_error *err)
 {
+    if (b->source.needs) return as_survey_vector(b, slot, suffix, 1, count, out, err);
     if (!b->source.repository) return as_generate_vector(b, slot, suffix, count, out, err);
     as_found found;
     float *values = NULL;
@@ -145,6 +185,7 @@ as_code as_bind_number(as_binder *b, as_slot slot, const char *suffix, float *va
 static as_code bind_expert_biases(as_binder *b, as_slot slot, int64_t experts, int64_t rows,
                                   const float **out, as_error *err)
 {
+    if (b->source.needs) return as_survey_vector(b, slot, ".bias", experts, rows, out, err);
     if (!b->source.repository) return as_generate_vector(b, slot, ".bias", experts * rows, out, err);
     as_found found;
     float *values = NULL;
@@ -181,39 +222,37 @@ static bool is_product_type(as_dtype type)
            type == AS_E2M1;
 }
 
-/* What a matrix slot asks for: [rows, cols], of one expert of `experts` (0: not of experts). */
-typedef struct wanted_matrix {
-    as_slot slot;
-    int64_t rows, cols, experts, expert;
-} wanted_matrix;
-
-/* Whether the tensor is [stack, height, width], with or without a dimension for a stack; a stack may also
- * stand as [stack * height, width]. */
-static bool has_shape(const as_tensor *t, int64_t stack, int64_t height, int64_t width)
+as_need as_binder_shape(const as_wanted_matrix *want, const as_storage *in)
 {
-    if (stack && t->dims == 3) {
-        return t->shape[0] == stack && t->shape[1] == height && t->shape[2] == width;
-    }
-    return t->dims == 2 && t->shape[0] == (stack ? stack : 1) * height && t->shape[1] == width;
+    int64_t all = want->rows * in->parts;
+    as_need need = {.dims = 0};
+    if (want->experts && !in->each_expert) need.shape[need.dims++] = want->experts;
+    need.shape[need.dims++] = in->transposed ? want->cols : all;
+    need.shape[need.dims++] = in->transposed ? all : want->cols;
+    return need;
 }
 
-static as_code check_shape(const as_tensor *t, int64_t stack, int64_t height, int64_t width, as_error *err)
+static as_code check_shape(const as_tensor *t, const as_need *need, as_error *err)
 {
-    if (has_shape(t, stack, height, width)) return AS_OK;
-    char found[96], before[32] = "";
-    as_describe_shape(t, found);
-    if (stack) snprintf(before, sizeof before, "%lld,", (long long)stack);
-    return as_fail(err, AS_E_INPUT, "%s: shape %s, expected [%s%lld,%lld]", t->name, found, before,
-                   (long long)height, (long long)width);
+    char found[96], wanted[96];
+    if (as_need_fits(need, t)) return AS_OK;
+    as_describe_shape(t->shape, t->dims, found);
+    as_describe_shape(need->shape, need->dims, wanted);
+    return as_fail(err, AS_E_INPUT, "%s: shape %s, expected %s", t->name, found, wanted);
 }
+
+const char *const as_scale_suffixes[] = {".weight_scale_inv", ".weight_scale", NULL};
 
 /* Scales of a matrix stored in 8 bits: of the tensor, of rows, or of blocks. */
-static as_code fetch_scales(as_binder *b, const wanted_matrix *want, as_matrix *m, as_error *err)
+static as_code fetch_scales(as_binder *b, const as_wanted_matrix *want, as_matrix *m, as_error *err)
 {
-    static const char *const suffixes[] = {".weight_scale_inv", ".weight_scale"};
     as_found found = {0};
-    for (int i = 0; i < 2 && !found.tensor; i++) {
-        as_binder_look_up(b, want->slot, suffixes[i], want->expert, &found);
+    for (int i = 0; as_scale_suffixes[i] && !found.tensor; i++) {
+        as_binder_look_up(b, want->slot, as_scale_suffixes[i], want->expert, &found);
+    }
+    if (!found.tensor && b->source.scaled) {
+        as_binder_look_up(b, want->slot, as_scale_suffixes[0], want->expert, &found);
+        return as_fail(err, AS_E_INPUT, "tensor %s (scales of a matrix in 8 bits) is missing", found.name);
     }
     if (!found.tensor) return AS_OK; /* scale 1 */
     const as_tensor *t = found.tensor;
@@ -230,7 +269,7 @@ static as_code fetch_scales(as_binder *b, const wanted_matrix *want, as_matrix *
         m->scale = AS_SCALE_ROW;
     } else {
         char shape[96];
-        as_describe_shape(t, shape);
+        as_describe_shape(t->shape, t->dims, shape);
         return as_fail(err, AS_E_INPUT, "%s: shape %s, expected one scale, one for each row, or [%lld,%lld]",
                        t->name, shape, (long long)high, (long long)wide);
     }
@@ -253,7 +292,7 @@ static as_code check_packed(as_binder *b, const as_tensor *t, const int64_t *sha
     for (int i = 0; same && i < dims; i++) same = t->shape[i] == shape[i];
     if (!same) {
         char room[96];
-        as_describe_shape(t, room);
+        as_describe_shape(t->shape, t->dims, room);
         return as_fail(err, AS_E_INPUT, "%s: %s %s, expected U8 [%lld,%lld,%lld%s]", t->name,
                        as_dtype_name(t->dtype), room, (long long)shape[0], (long long)shape[1],
                        (long long)shape[2], dims == 4 ? ",16" : "");
@@ -266,15 +305,18 @@ static as_code check_packed(as_binder *b, const as_tensor *t, const int64_t *sha
 
 /* One expert of a stack in MXFP4, as gpt-oss publishes it: name_blocks [experts, rows, cols / 32, 16] and
  * name_scales [experts, rows, cols / 32]. Never transposed, whatever the name says of unpacked ones. */
-static as_code fetch_packed(as_binder *b, const wanted_matrix *want, const as_found *blocks, as_matrix *out,
-                            as_error *err)
+static as_code fetch_packed(as_binder *b, const as_wanted_matrix *want, const as_found *blocks,
+                            as_matrix *out, as_error *err)
 {
     as_found scales;
     as_storage in = blocks->storage;
     int64_t all = want->rows * in.parts, groups = want->cols / AS_E2M1_BLOCK;
     int64_t shape[4] = {want->experts, all, groups, AS_E2M1_BLOCK / 2};
     as_binder_look_up(b, want->slot, ".scales", want->expert, &scales);
-    if (!scales.tensor) return as_fail(err, AS_E_INPUT, "tensor %s has no scales", blocks->tensor->name);
+    if (!scales.tensor || !blocks->tensor) {
+        return as_fail(err, AS_E_INPUT, "tensor %s (of a stack of packed experts) is missing",
+                       blocks->tensor ? scales.name : blocks->name);
+    }
     if (want->cols % AS_E2M1_BLOCK) {
         return as_fail(err, AS_E_INPUT, "%s: rows of %lld are not whole blocks of 32", blocks->tensor->name,
                        (long long)want->cols);
@@ -298,30 +340,45 @@ static as_code fetch_packed(as_binder *b, const wanted_matrix *want, const as_fo
     return AS_OK;
 }
 
+static bool has_packed_scales(const as_binder *b, const as_wanted_matrix *want)
+{
+    as_found scales;
+    as_binder_look_up(b, want->slot, ".scales", want->expert, &scales);
+    return scales.tensor != NULL;
+}
+
 /* A matrix as stored (or generated), in a type that products read and aligned for it. */
-static as_code fetch(as_binder *b, const wanted_matrix *want, as_matrix *out, as_error *err)
+static as_code fetch(as_binder *b, const as_wanted_matrix *want, as_matrix *out, as_error *err)
 {
     int64_t rows = want->rows, cols = want->cols;
+    if (b->source.needs) return as_survey_matrix(b, want, out, err);
     if (!b->source.repository) return as_generate_matrix(b, rows, cols, out, err);
     as_found found;
     if (want->experts) as_binder_look_up(b, want->slot, ".blocks", want->expert, &found);
-    if (want->experts && found.tensor) return fetch_packed(b, want, &found, out, err);
+    if (want->experts && (found.tensor || has_packed_scales(b, want))) {
+        return fetch_packed(b, want, &found, out, err);
+    }
     AS_TRY(as_binder_need(b, want->slot, ".weight", want->expert, &found, err));
     const as_tensor *t = found.tensor;
     as_storage in = found.storage;
-    int64_t stack = in.each_expert ? 0 : want->experts, all = rows * in.parts;
-    if (in.perhaps && has_shape(t, stack, all, cols)) in.transposed = false;
-    int64_t height = in.transposed ? cols : all, width = in.transposed ? all : cols;
-    AS_TRY(check_shape(t, stack, height, width, err));
+    if (in.perhaps) {
+        as_storage plain = in;
+        plain.transposed = false;
+        as_need other = as_binder_shape(want, &plain);
+        if (as_need_fits(&other, t)) in = plain;
+    }
+    as_need need = as_binder_shape(want, &in);
+    AS_TRY(check_shape(t, &need, err));
+    int64_t height = need.shape[need.dims - 2], width = need.shape[need.dims - 1];
     const void *data;
     AS_TRY(as_repository_data(b->source.repository, t, &data, err));
     int64_t first = in.strided ? in.part : in.part * rows, step = in.strided ? in.parts : 1;
     const unsigned char *at = data;
-    if (stack) at += as_dtype_span(t->dtype, want->expert * height * width);
+    if (need.dims == 3) at += as_dtype_span(t->dtype, want->expert * height * width);
     as_matrix m = {.dtype = t->dtype, .rows = rows, .cols = cols, .stride = cols * step};
     m.data = at + as_dtype_span(t->dtype, first * cols);
     if (in.transposed) {
-        m = (as_matrix){.dtype = t->dtype, .rows = cols, .cols = all, .stride = all, .data = at};
+        m = (as_matrix){.dtype = t->dtype, .rows = cols, .cols = width, .stride = width, .data = at};
         if (as_dtype_is_blocks(m.dtype)) AS_TRY(as_convert_matrix(b, &m, AS_F32, err));
         AS_TRY(as_transpose_matrix(b, &m, rows, first, step, err));
     }
@@ -345,7 +402,7 @@ static int64_t held_bytes(const as_matrix *m)
 as_code as_bind_matrix(as_binder *b, as_slot slot, int64_t rows, int64_t cols, as_matrix *out, as_error *err)
 {
     as_matrix m;
-    AS_TRY(fetch(b, &(wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &m, err));
+    AS_TRY(fetch(b, &(as_wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &m, err));
     const as_precision *p = b->precision;
     if (!p->as_stored && !p->keep_base && m.dtype != p->base) AS_TRY(as_convert_matrix(b, &m, p->base, err));
     b->totals.weight_bytes += held_bytes(&m);
@@ -370,7 +427,7 @@ as_code as_bind_linear(as_binder *b, as_slot slot, int64_t rows, int64_t cols, b
                        as_error *err)
 {
     as_linear linear = {0};
-    AS_TRY(fetch(b, &(wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &linear.w, err));
+    AS_TRY(fetch(b, &(as_wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &linear.w, err));
     AS_TRY(to_precision(b, &linear.w, &linear.rounding, err));
     if (bias) AS_TRY(as_bind_vector(b, slot, ".bias", rows, &linear.bias, err));
     *out = linear;
@@ -394,7 +451,7 @@ as_code as_bind_experts(as_binder *b, as_slot slot, int64_t experts, int64_t row
     as_expert_stack result = {.w = stack};
     int64_t before = b->totals.parameters;
     for (int64_t e = 0; e < experts; e++) {
-        wanted_matrix want = {.slot = slot, .rows = rows, .cols = cols, .experts = experts, .expert = e};
+        as_wanted_matrix want = {.slot = slot, .rows = rows, .cols = cols, .experts = experts, .expert = e};
         AS_TRY(fetch(b, &want, &stack[e], err));
         AS_TRY(to_precision(b, &stack[e], &result.rounding, err));
     }

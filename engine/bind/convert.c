@@ -172,6 +172,7 @@ static void unit_row(void *context, int64_t row, int worker)
 
 as_code as_bind_unit_rows(as_binder *b, as_matrix *m, as_error *err)
 {
+    if (b->source.counted) return AS_OK;
     if (m->scale == AS_SCALE_BLOCK) AS_TRY(as_convert_matrix(b, m, AS_F32, err));
     unit_job job = {.m = m};
     AS_TRY(as_bind_floats(b, m->rows, &job.scales, err));

@@ -63,12 +63,15 @@ as_code as_generate_matrix(as_binder *b, int64_t rows, int64_t cols, as_matrix *
 as_code as_generate_vector(as_binder *b, as_slot slot, const char *suffix, int64_t count, const float **out,
                            as_error *err)
 {
+    b->totals.parameters += count;
+    b->totals.checkpoint_bytes += count * as_dtype_bytes(b->source.dtype);
+    b->totals.weight_bytes += count * (int64_t)sizeof(float);
+    if (b->source.counted) return as_binder_zeros(b, count, out, err);
     float *values = NULL;
     AS_TRY(as_bind_floats(b, count, &values, err));
     bool bias = strcmp(suffix, ".bias") == 0, raw = suffix[0] == 0;
     uint64_t stream = b->generated++;
-    if (b->source.counted) memset(values, 0, (size_t)count * sizeof *values);
-    for (int64_t i = 0; i < count && !b->source.counted; i++) {
+    for (int64_t i = 0; i < count; i++) {
         uint32_t words[4];
         as_rng_block(b->source.seed, stream, (uint64_t)i, words);
         float unit = (float)(words[0] >> 8) * 0x1p-24f;
@@ -77,9 +80,6 @@ as_code as_generate_vector(as_binder *b, as_slot slot, const char *suffix, int64
                     : slot == AS_SLOT_SSM_CONV || slot == AS_SLOT_LINEAR_CONV ? unit - 0.5f
                                                                               : 1;
     }
-    b->totals.parameters += count;
-    b->totals.checkpoint_bytes += count * as_dtype_bytes(b->source.dtype);
-    b->totals.weight_bytes += count * (int64_t)sizeof *values;
     *out = values;
     return AS_OK;
 }

@@ -15,8 +15,15 @@ struct as_binder {
     const char *prefix;
     int64_t layer;
     int part;
+    const char *stem;   /* or NULL */
     uint64_t generated; /* tensors made so far: the stream of the next one */
     bool **used;        /* [weight file][tensor] */
+    /* Of a counted binder: what its vectors share, all zero, and what blocks write theirs into. */
+    struct as_shared_floats {
+        float *at;
+        int64_t count;
+    } zeros, scratch;
+    int64_t derived; /* floats of scratch that were asked for, in all */
     as_binder_totals totals;
 };
 
@@ -35,22 +42,46 @@ typedef struct as_found {
     char name[AS_NAME_BYTES]; /* the first of its names where none was found */
 } as_found;
 
+/* What a matrix slot asks for: [rows, cols], of one expert of `experts` (0: not of experts). */
+typedef struct as_wanted_matrix {
+    as_slot slot;
+    int64_t rows, cols, experts, expert;
+} as_wanted_matrix;
+
+/* The shape in which its tensor stands: [height, width], or a stack of them [stack, height, width]. */
+as_need as_binder_shape(const as_wanted_matrix *want, const as_storage *in);
+
+/* Endings of the names of a matrix's scales; NULL-terminated. */
+extern const char *const as_scale_suffixes[];
+
 /* Looks a slot's tensor up under all its names. suffix: ".weight", ".bias", another, or "". */
 void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out);
-/* The same for one that must be there and hold floating-point numbers; it counts as used. */
+/* The same for one that must be there. */
+AS_MUST_USE as_code as_binder_find(const as_binder *b, as_slot slot, const char *suffix, int64_t expert,
+                                   as_found *out, as_error *err);
+/* The same for one that must hold floating-point numbers; it counts as used. */
 AS_MUST_USE as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert,
                                    as_found *out, as_error *err);
 /* Settles under which prefix this checkpoint holds its tensors. */
 void as_binder_choose_prefix(as_binder *b);
 void as_binder_mark_used(as_binder *b, const as_tensor *tensor);
-void as_describe_shape(const as_tensor *tensor, char room[static 96]);
+void as_describe_shape(const int64_t *shape, int dims, char room[static 96]);
 
+/* What a binder does that notes needs: the matrix has no data, the vector is zero. */
+AS_MUST_USE as_code as_survey_matrix(as_binder *b, const as_wanted_matrix *want, as_matrix *out,
+                                     as_error *err);
+/* `stack` runs of `count` values. */
+AS_MUST_USE as_code as_survey_vector(as_binder *b, as_slot slot, const char *suffix, int64_t stack,
+                                     int64_t count, const float **out, as_error *err);
+AS_MUST_USE as_code as_survey_indices(as_binder *b, const as_index_table *want, as_error *err);
 /* Generated weights, at the tensor's own place in the random stream. */
 AS_MUST_USE as_code as_generate_matrix(as_binder *b, int64_t rows, int64_t cols, as_matrix *out,
                                        as_error *err);
 AS_MUST_USE as_code as_generate_vector(as_binder *b, as_slot slot, const char *suffix, int64_t count,
                                        const float **out, as_error *err);
 
+/* The zeros of a counted binder. */
+AS_MUST_USE as_code as_binder_zeros(as_binder *b, int64_t count, const float **out, as_error *err);
 /* Zeroed pages that live as long as the model; NULL when there is no memory for them. */
 void *as_binder_take(as_binder *b, int64_t bytes);
 /* Replaces the matrix by a copy in another type, without scales. */

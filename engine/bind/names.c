@@ -61,6 +61,9 @@ static void format_name(const as_binder *b, const stored_name *n, const char *su
             long long number = at[1] == 'd' ? b->layer : at[1] == 'e' ? expert : b->part;
             used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%lld", number);
             at += 2;
+        } else if (at[0] == '%' && at[1] == 's') {
+            used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%s", b->stem ? b->stem : "");
+            at += 2;
         } else {
             used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%c", *at++);
         }
@@ -77,7 +80,7 @@ void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int
     const char *pattern = as_slot_pattern(b->spec, slot), *first = pattern;
     AS_BUG(!pattern); /* the family uses a slot that it does not name */
     *out = (as_found){0};
-    while (*pattern) {
+    while (*pattern && b->source.repository) {
         size_t size = strcspn(pattern, "|");
         stored_name name = take_apart(pattern, size);
         format_name(b, &name, suffix, expert, out->name);
@@ -87,16 +90,40 @@ void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int
         pattern += size + (pattern[size] == '|');
     }
     stored_name name = take_apart(first, strcspn(first, "|"));
+    out->storage = name.storage;
     format_name(b, &name, suffix, expert, out->name);
+}
+
+/* All names that the slot's tensor may have, for a message. */
+static void list_names(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, char *room,
+                       size_t size)
+{
+    size_t used = 0;
+    room[0] = 0;
+    for (const char *at = as_slot_pattern(b->spec, slot); *at && used < size;) {
+        char one[AS_NAME_BYTES];
+        size_t length = strcspn(at, "|");
+        stored_name name = take_apart(at, length);
+        format_name(b, &name, suffix, expert, one);
+        used += (size_t)snprintf(room + used, size - used, "%s%s", used ? " or " : "", one);
+        at += length + (at[length] == '|');
+    }
+}
+
+as_code as_binder_find(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out,
+                       as_error *err)
+{
+    as_binder_look_up(b, slot, suffix, expert, out);
+    if (out->tensor) return AS_OK;
+    char names[4 * AS_NAME_BYTES];
+    list_names(b, slot, suffix, expert, names, sizeof names);
+    return as_fail(err, AS_E_INPUT, "tensor %s (%s) is missing", names, as_slot_name(slot));
 }
 
 as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out,
                        as_error *err)
 {
-    as_binder_look_up(b, slot, suffix, expert, out);
-    if (!out->tensor) {
-        return as_fail(err, AS_E_INPUT, "tensor %s (%s) is missing", out->name, as_slot_name(slot));
-    }
+    AS_TRY(as_binder_find(b, slot, suffix, expert, out, err));
     if (!as_dtype_is_float(out->tensor->dtype)) {
         return as_fail(err, AS_E_UNSUPPORTED, "tensor %s (%s) holds %s, expected floating-point numbers",
                        out->name, as_slot_name(slot), as_dtype_name(out->tensor->dtype));
@@ -107,11 +134,16 @@ as_code as_binder_need(as_binder *b, as_slot slot, const char *suffix, int64_t e
 
 void as_binder_choose_prefix(as_binder *b)
 {
+    /* The final norm's where the embedding itself is missing. */
+    static const as_slot marks[] = {AS_SLOT_EMBED, AS_SLOT_FINAL_NORM};
     as_found found;
-    for (const char *const *prefix = b->spec->prefixes; *prefix; prefix++) {
-        b->prefix = *prefix;
-        as_binder_look_up(b, AS_SLOT_EMBED, ".weight", 0, &found);
-        if (found.tensor) return;
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        if (!as_slot_pattern(b->spec, marks[i])) continue;
+        for (const char *const *prefix = b->spec->prefixes; *prefix; prefix++) {
+            b->prefix = *prefix;
+            as_binder_look_up(b, marks[i], ".weight", 0, &found);
+            if (found.tensor) return;
+        }
     }
     b->prefix = b->spec->prefixes[0];
 }
@@ -126,13 +158,18 @@ void as_binder_mark_used(as_binder *b, const as_tensor *tensor)
     b->totals.checkpoint_bytes += (int64_t)tensor->bytes;
 }
 
-void as_describe_shape(const as_tensor *t, char room[static 96])
+void as_describe_shape(const int64_t *shape, int dims, char room[static 96])
 {
     int used = snprintf(room, 96, "[");
-    for (int i = 0; i < t->dims && used < 90; i++) {
-        used += snprintf(room + used, (size_t)(96 - used), i ? ",%lld" : "%lld", (long long)t->shape[i]);
+    for (int i = 0; i < dims && used < 90; i++) {
+        used += snprintf(room + used, (size_t)(96 - used), i ? ",%lld" : "%lld", (long long)shape[i]);
     }
     snprintf(room + used, (size_t)(96 - used), "]");
+}
+
+bool as_binder_names(const as_binder *b, as_slot slot)
+{
+    return as_slot_pattern(b->spec, slot) != NULL;
 }
 
 bool as_binder_has(const as_binder *b, as_slot slot, const char *suffix)
@@ -155,7 +192,7 @@ bool as_binder_differs(as_binder *b, as_slot slot, as_slot same)
 {
     as_repository *repo = b->source.repository;
     as_found slots, sames;
-    if (!repo) return false;
+    if (!repo || b->source.needs) return false;
     as_binder_look_up(b, slot, ".weight", 0, &slots);
     as_binder_look_up(b, same, ".weight", 0, &sames);
     const as_tensor *one = slots.tensor, *other = sames.tensor;
@@ -169,19 +206,25 @@ bool as_binder_differs(as_binder *b, as_slot slot, as_slot same)
     return !equal;
 }
 
+bool as_spec_ignores(const as_model_spec *spec, const char *name)
+{
+    for (const char *const *pattern = spec->ignored; *pattern; pattern++) {
+        if (fnmatch(*pattern, name, 0) == 0) return true;
+    }
+    return false;
+}
+
 as_code as_binder_check_surplus(const as_binder *b, as_error *err)
 {
     const as_repository *repo = b->source.repository;
     for (int64_t f = 0; repo && f < repo->weight_count; f++) {
         for (int64_t t = 0; t < repo->weights[f].tensor_count; t++) {
             const char *name = repo->weights[f].tensors[t].name;
-            bool known = b->used[f][t];
+            /* Shared experts that a configuration makes of width 0 are stored all the same. */
+            bool known = b->used[f][t] || repo->weights[f].tensors[t].elements == 0;
             /* Another file's tensor of a name that the index gives elsewhere is the rules suite's matter. */
             known |= as_repository_find(repo, name) != &repo->weights[f].tensors[t];
-            for (const char *const *pattern = b->spec->ignored; !known && *pattern; pattern++) {
-                known = fnmatch(*pattern, name, 0) == 0;
-            }
-            if (!known) {
+            if (!known && !as_spec_ignores(b->spec, name)) {
                 return as_fail(err, AS_E_INPUT, "%s: tensor %s has no place in a %s of this configuration",
                                repo->weights[f].name, name, b->spec->architecture);
             }

@@ -12,15 +12,25 @@ typedef struct as_block_needs {
     int64_t kv_heads, k_width, v_width; /* key/value cache of the layer; 0: none */
     bool values_in_keys;                /* the values are the first v_width elements of the keys */
     int64_t index_width;                /* a second cache, of one head of keys without values; 0: none */
-    int64_t state[AS_MAX_STATES];       /* float32 of recurrent state for each sequence, part by part */
-    int64_t row;                        /* float32 of work space for each row of a pass */
+    int64_t
+        entry_width; /* a third, of one head of keys that are the values too, beside the layer's; 0: none */
+    int64_t every;   /* the last two hold a key of so many tokens; 0: of each */
+    int64_t state[AS_MAX_STATES]; /* float32 of recurrent state for each sequence, part by part */
+    int64_t row;                  /* float32 of work space for each row of a pass */
 } as_block_needs;
+
+/* Numbers that the second and third cache hold for each token, rounded up. */
+static inline int64_t as_block_entry_width(const as_block_needs *needs)
+{
+    int64_t every = needs->every > 1 ? needs->every : 1;
+    return (needs->index_width + needs->entry_width + every - 1) / every;
+}
 
 /* Numbers that the caches hold for each token. */
 static inline int64_t as_block_cache_width(const as_block_needs *needs)
 {
     int64_t values = needs->values_in_keys ? 0 : needs->v_width;
-    return needs->kv_heads * (needs->k_width + values) + needs->index_width;
+    return needs->kv_heads * (needs->k_width + values) + as_block_entry_width(needs);
 }
 
 /* What a step of the block costs. */

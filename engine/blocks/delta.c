@@ -34,7 +34,10 @@ static widths widths_of(const as_delta_spec *d)
 static as_code bind_conv(as_binder *binder, const as_delta_spec *d, const float **out, as_error *err)
 {
     widths at = widths_of(d);
-    if (as_binder_has(binder, AS_SLOT_LINEAR_CONV, ".weight")) {
+    bool in_one = !as_binder_names(binder, AS_SLOT_LINEAR_CONV_Q) ||
+                  as_binder_has(binder, AS_SLOT_LINEAR_CONV, ".weight") ||
+                  !as_binder_has(binder, AS_SLOT_LINEAR_CONV_Q, ".weight");
+    if (in_one) {
         return as_bind_vector(binder, AS_SLOT_LINEAR_CONV, ".weight", at.mixed * d->taps, out, err);
     }
     const as_slot slots[3] = {AS_SLOT_LINEAR_CONV_Q, AS_SLOT_LINEAR_CONV_K, AS_SLOT_LINEAR_CONV_V};

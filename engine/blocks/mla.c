@@ -1,19 +1,40 @@
 /* Multi-head latent attention; see mla.h. */
 #include "engine/blocks/mla.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "engine/blocks/index.h"
 
 typedef struct mla_weights {
     as_linear q, q_down, kv_down, kv_up, o, gate;
+    const float *sinks;
     as_linear index_q, index_k;
     as_matrix index_weights;
-    as_norm_weights q_norm, kv_norm, index_norm;
+    as_norm_weights q_norm, kv_norm, k_norm, index_norm;
 } mla_weights;
 
 static int64_t max64(int64_t a, int64_t b)
 {
     return a > b ? a : b;
+}
+
+/* Values of the gate of one row, and floats of its query projection. */
+static int64_t gate_width(const as_mla_spec *m)
+{
+    return m->out_gate == AS_ATTENTION_GATE_NONE    ? 0
+           : m->out_gate == AS_ATTENTION_GATE_HEADS ? m->heads
+                                                    : m->heads * m->v_width;
+}
+
+static int64_t q_rows(const as_mla_spec *m)
+{
+    return m->heads * (m->nope + m->rope + (m->out_gate == AS_ATTENTION_GATE_IN_Q ? m->v_width : 0));
+}
+
+/* Columns of the query projection from the latent. */
+static int64_t q_cols(const as_mla_spec *m)
+{
+    return m->q_with_raw ? 2 * m->q_rank : m->q_rank;
 }
 
 /* ---- weights ---------------------------------------------------------------------------------------------
@@ -35,11 +56,11 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
 {
     const as_mla_spec *m = step->form;
     mla_weights *w = weights;
-    int64_t hidden = spec->hidden, q = m->heads * (m->nope + m->rope), out = m->heads * m->v_width;
+    int64_t hidden = spec->hidden, q = q_rows(m), out = m->heads * m->v_width;
     if (m->q_rank) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_Q_DOWN, m->q_rank, hidden, m->bias, &w->q_down, err));
         AS_TRY(as_bind_norm(binder, &m->q_norm, m->q_rank, &w->q_norm, err));
-        AS_TRY(as_bind_linear(binder, AS_SLOT_Q_UP, q, m->q_rank, false, &w->q, err));
+        AS_TRY(as_bind_linear(binder, AS_SLOT_Q_UP, q, q_cols(m), false, &w->q, err));
     } else {
         AS_TRY(as_bind_linear(binder, AS_SLOT_Q, q, hidden, false, &w->q, err));
     }
@@ -47,9 +68,11 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     AS_TRY(as_bind_norm(binder, &m->kv_norm, m->kv_rank, &w->kv_norm, err));
     AS_TRY(as_bind_linear(binder, AS_SLOT_KV_UP, m->heads * (m->nope + m->v_width), m->kv_rank, false,
                           &w->kv_up, err));
-    if (m->gate) {
-        AS_TRY(as_bind_linear(binder, AS_SLOT_ATTENTION_GATE, m->heads, hidden, false, &w->gate, err));
+    AS_TRY(as_bind_norm(binder, &m->k_norm, m->rope, &w->k_norm, err));
+    if (m->out_gate == AS_ATTENTION_GATE_HEADS || m->out_gate == AS_ATTENTION_GATE_ELEMENTS) {
+        AS_TRY(as_bind_linear(binder, AS_SLOT_ATTENTION_GATE, gate_width(m), hidden, false, &w->gate, err));
     }
+    if (m->sinks) AS_TRY(as_bind_vector(binder, AS_SLOT_SINKS, "", m->heads, &w->sinks, err));
     if (m->index == AS_INDEX_OWN) AS_TRY(bind_index(binder, spec, m, w, err));
     return as_bind_linear(binder, AS_SLOT_O, hidden, out, m->bias, &w->o, err);
 }
@@ -60,7 +83,8 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     int64_t latent = m->kv_rank + m->rope, from_hidden = as_pass_linear_needs(spec->hidden);
     int64_t out = m->heads * m->v_width, absorbed = m->heads * latent, context = m->heads * m->kv_rank;
     /* The queries, beside them their latent and what the index makes of it, or the keys' latent. */
-    int64_t from_latent = m->q_rank ? m->q_rank + max64(from_hidden, as_pass_linear_needs(m->q_rank)) : 0;
+    int64_t from_latent = m->q_rank ? q_cols(m) + max64(from_hidden, as_pass_linear_needs(q_cols(m))) : 0;
+    if (m->out_gate == AS_ATTENTION_GATE_IN_Q) from_latent += q_rows(m) + (m->q_rank ? 0 : from_hidden);
     if (m->index == AS_INDEX_OWN) from_latent += (m->index_heads + 1) * m->index_width + m->index_heads;
     int64_t queries = m->heads * (m->nope + m->rope) + max64(from_latent, latent + from_hidden);
     int64_t most = max64(absorbed + max64(queries, context), as_pass_linear_needs(out));
@@ -68,7 +92,7 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
                              .k_width = latent,
                              .v_width = m->kv_rank,
                              .values_in_keys = true,
-                             .row = out + (m->gate ? m->heads : 0) + most};
+                             .row = out + gate_width(m) + most};
     if (m->index == AS_INDEX_OWN) result.index_width = m->index_width;
     return result;
 }
@@ -77,9 +101,10 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
 {
     const as_mla_spec *m = step->form;
     double hidden = (double)spec->hidden, heads = (double)m->heads;
-    double q = heads * (double)(m->nope + m->rope), latent = (double)(m->kv_rank + m->rope);
-    double products = hidden * (latent + heads * (double)(m->v_width + m->gate));
-    products += m->q_rank ? (double)m->q_rank * (hidden + q) : hidden * q;
+    double q = (double)q_rows(m), latent = (double)(m->kv_rank + m->rope);
+    double gate = m->out_gate == AS_ATTENTION_GATE_IN_Q ? 0 : (double)gate_width(m);
+    double products = hidden * (latent + heads * (double)m->v_width + gate);
+    products += m->q_rank ? (double)m->q_rank * hidden + (double)q_cols(m) * q : hidden * q;
     products += heads * (double)m->kv_rank * (double)(m->nope + m->v_width);
     double per_key = heads * (latent + (double)m->kv_rank);
     if (m->index == AS_INDEX_OWN) {
@@ -87,27 +112,11 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
         products += (double)m->q_rank * index + hidden * (double)(m->index_width + m->index_heads);
         per_key += index;
     }
-    return (as_block_cost){.products = products, .key_products = per_key};
+    return (as_block_cost){.products = products, .key_products = per_key, .window = m->window};
 }
 
 /* ---- steps -----------------------------------------------------------------------------------------------
  */
-
-static void rotate(as_pass *pass, int table, float *x, int64_t heads, int64_t width, int64_t offset)
-{
-    if (table < 0) return;
-    const as_rope_spec *rope = &pass->spec->ropes[table];
-    pass->ops->rope(&pass->exec, &(as_rope_args){.kind = rope->kind,
-                                                 .x = x,
-                                                 .n = pass->rows,
-                                                 .heads = heads,
-                                                 .width = width,
-                                                 .stride = heads * width,
-                                                 .offset = offset,
-                                                 .rotary = rope->rotary,
-                                                 .cos = pass->ropes[table].cos,
-                                                 .sin = pass->ropes[table].sin});
-}
 
 static void scale(as_pass *pass, float factor, float *x, int64_t width, int64_t stride)
 {
@@ -117,13 +126,10 @@ static void scale(as_pass *pass, float factor, float *x, int64_t width, int64_t 
         &(as_cap_args){.x = x, .n = pass->rows, .width = width, .stride = stride, .scale = factor});
 }
 
-static void store(as_pass *pass, const as_kv_layer *cache, const float *k, int64_t stride)
+/* Where the choice of keys lies, [N, index_top] with the stride of what is carried. */
+static int32_t *chosen_keys(const as_pass *pass, const as_mla_spec *m)
 {
-    pass->ops->kv_store(&pass->exec, &(as_kv_store_args){.cache = cache,
-                                                         .k = k,
-                                                         .k_stride = stride,
-                                                         .spans = pass->spans,
-                                                         .span_count = pass->span_count});
+    return (int32_t *)(void *)(pass->carried + m->index_at);
 }
 
 /* The keys that each row may see, into what the pass carries from layer to layer. */
@@ -133,52 +139,58 @@ static void choose_keys(as_pass *pass, const as_mla_spec *m, const mla_weights *
     int64_t hidden = pass->spec->hidden, width = m->index_heads * m->index_width;
     float *q = as_pass_floats(pass, pass->rows * width);
     float *k = as_pass_floats(pass, pass->rows * m->index_width);
-    float *weights = as_pass_floats(pass, pass->rows * m->index_heads);
-    AS_BUG(pass->spec->carried != m->index_top);
-    as_pass_linear(pass, &w->index_q, q_latent, m->q_rank, q, width);
+    AS_BUG(pass->spec->carried < m->index_at + m->index_top);
+    as_pass_linear(pass, &w->index_q, q_latent, q_cols(m), q, width);
     as_pass_linear(pass, &w->index_k, x, hidden, k, m->index_width);
     as_pass_norm(pass, &m->index_norm, &w->index_norm, k, m->index_width, k, m->index_width, 1,
                  m->index_width);
-    rotate(pass, m->index_rope, q, m->index_heads, m->index_width, 0);
-    rotate(pass, m->index_rope, k, 1, m->index_width, 0);
-    store(pass, pass->index, k, m->index_width);
-    pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &w->index_weights,
-                                                     .x = x,
-                                                     .n = pass->rows,
-                                                     .x_stride = hidden,
-                                                     .out = weights,
-                                                     .out_stride = m->index_heads});
-    scale(pass, (float)(1 / sqrt((double)width)), weights, m->index_heads, m->index_heads);
-    pass->ops->index_keys(&pass->exec, &(as_index_keys_args){.cache = pass->index,
-                                                             .q = q,
-                                                             .weights = weights,
-                                                             .q_stride = width,
-                                                             .weight_stride = m->index_heads,
-                                                             .heads = m->index_heads,
-                                                             .top = m->index_top,
-                                                             .keys = (int32_t *)pass->carried,
-                                                             .spans = pass->spans,
-                                                             .span_count = pass->span_count});
+    as_pass_rope_at(pass, m->index_rope, q, m->index_heads, m->index_width, m->index_offset);
+    as_pass_rope_at(pass, m->index_rope, k, 1, m->index_width, m->index_offset);
+    as_pass_store_keys(pass, pass->index, k, m->index_width, pass->spans);
+    as_pass_index(pass, &(as_index_choice){.weights = &w->index_weights,
+                                           .x = x,
+                                           .q = q,
+                                           .heads = m->index_heads,
+                                           .width = m->index_width,
+                                           .top = m->index_top,
+                                           .keys = chosen_keys(pass, m),
+                                           .key_stride = pass->spec->carried});
 }
 
-/* Queries, rotated, [N, heads, nope + rope]. */
+/* x [N, from] through the query projection: queries [N, heads, nope + rope] and, where it holds one, the
+ * gate. */
+static void split_queries(as_pass *pass, const as_mla_spec *m, const mla_weights *w, const float *x,
+                          int64_t from, float *q, float *gate)
+{
+    int64_t head = m->nope + m->rope, step = head + m->v_width, rows = q_rows(m);
+    if (m->out_gate != AS_ATTENTION_GATE_IN_Q) {
+        as_pass_linear(pass, &w->q, x, from, q, rows);
+        return;
+    }
+    float *all = as_pass_floats(pass, pass->rows * rows);
+    as_pass_linear(pass, &w->q, x, from, all, rows);
+    as_pass_copy_groups(pass, m->heads, head, all, step, rows, q, m->heads * head);
+    as_pass_copy_groups(pass, m->heads, m->v_width, all + head, step, rows, gate, m->heads * m->v_width);
+}
+
+/* Queries, rotated, [N, heads, nope + rope]; and the gate where their projection holds it. */
 static void project_queries(as_pass *pass, const as_mla_spec *m, const mla_weights *w, const float *x,
-                            float *q)
+                            float *q, float *gate)
 {
     int64_t hidden = pass->spec->hidden, head = m->nope + m->rope, width = m->heads * head;
-    int64_t mark = pass->work_used;
+    int64_t mark = pass->work_used, cols = q_cols(m);
     if (m->q_rank) {
-        float *latent = as_pass_floats(pass, pass->rows * m->q_rank);
-        as_pass_linear(pass, &w->q_down, x, hidden, latent, m->q_rank);
-        as_pass_norm(pass, &m->q_norm, &w->q_norm, latent, m->q_rank, latent, m->q_rank, 1, m->q_rank);
-        as_pass_linear(pass, &w->q, latent, m->q_rank, q, width);
+        float *latent = as_pass_floats(pass, pass->rows * cols), *raw = latent + cols - m->q_rank;
+        as_pass_linear(pass, &w->q_down, x, hidden, raw, cols);
+        as_pass_norm(pass, &m->q_norm, &w->q_norm, raw, cols, latent, cols, 1, m->q_rank);
+        split_queries(pass, m, w, latent, cols, q, gate);
         if (m->index == AS_INDEX_OWN) choose_keys(pass, m, w, x, latent);
     } else {
-        as_pass_linear(pass, &w->q, x, hidden, q, width);
+        split_queries(pass, m, w, x, hidden, q, gate);
     }
     pass->work_used = mark;
     scale(pass, m->q_scale, q, width, width);
-    rotate(pass, m->rope_table, q, m->heads, head, m->nope);
+    as_pass_rope_at(pass, m->rope_table, q, m->heads, head, m->nope);
     as_attention_grow(pass, &m->growth, q, width);
 }
 
@@ -189,9 +201,13 @@ static void store_latents(as_pass *pass, const as_mla_spec *m, const mla_weights
     float *latent = as_pass_floats(pass, pass->rows * width);
     as_pass_linear(pass, &w->kv_down, x, pass->spec->hidden, latent, width);
     as_pass_norm(pass, &m->kv_norm, &w->kv_norm, latent, width, latent, width, 1, m->kv_rank);
+    if (m->k_norm.present) {
+        float *key = latent + m->kv_rank;
+        as_pass_norm(pass, &m->k_norm, &w->k_norm, key, width, key, width, 1, m->rope);
+    }
     scale(pass, m->kv_scale, latent, m->kv_rank, width);
-    rotate(pass, m->rope_table, latent, 1, width, m->kv_rank);
-    store(pass, pass->cache, latent, width);
+    as_pass_rope_at(pass, m->rope_table, latent, 1, width, m->kv_rank);
+    as_pass_store_keys(pass, pass->cache, latent, width, pass->spans);
     pass->work_used = mark;
 }
 
@@ -217,33 +233,49 @@ static void absorb(as_pass *pass, const as_mla_spec *m, const mla_weights *w, co
     }
 }
 
-static void attend(as_pass *pass, const as_mla_spec *m, const float *absorbed, float *context)
+static void attend(as_pass *pass, const as_mla_spec *m, const mla_weights *w, const float *absorbed,
+                   float *context)
 {
     bool chosen = m->index != AS_INDEX_NONE;
-    pass->ops->attention(&pass->exec,
-                         &(as_attention_args){.cache = pass->cache,
-                                              .q = absorbed,
-                                              .out = context,
-                                              .q_stride = m->heads * (m->kv_rank + m->rope),
-                                              .out_stride = m->heads * m->kv_rank,
-                                              .heads = m->heads,
-                                              .scale = m->scale,
-                                              .keys = chosen ? (const int32_t *)pass->carried : NULL,
-                                              .key_count = chosen ? m->index_top : 0,
-                                              .spans = pass->spans,
-                                              .span_count = pass->span_count});
+    pass->ops->attention(&pass->exec, &(as_attention_args){.cache = pass->cache,
+                                                           .q = absorbed,
+                                                           .out = context,
+                                                           .q_stride = m->heads * (m->kv_rank + m->rope),
+                                                           .out_stride = m->heads * m->kv_rank,
+                                                           .heads = m->heads,
+                                                           .scale = m->scale,
+                                                           .window = m->window,
+                                                           .sinks = w->sinks,
+                                                           .keys = chosen ? chosen_keys(pass, m) : NULL,
+                                                           .key_count = chosen ? m->index_top : 0,
+                                                           .key_stride = pass->spec->carried,
+                                                           .spans = pass->spans,
+                                                           .span_count = pass->span_count});
 }
 
 static void apply_gate(as_pass *pass, const as_mla_spec *m, const float *gate, float *out)
 {
-    pass->ops->scale_groups(&pass->exec, &(as_scale_groups_args){.act = AS_ACT_SIGMOID,
-                                                                 .factors = gate,
-                                                                 .factor_stride = m->heads,
-                                                                 .x = out,
-                                                                 .n = pass->rows,
-                                                                 .groups = m->heads,
-                                                                 .width = m->v_width,
-                                                                 .stride = m->heads * m->v_width});
+    int64_t width = m->heads * m->v_width;
+    if (m->out_gate == AS_ATTENTION_GATE_HEADS) {
+        pass->ops->scale_groups(&pass->exec, &(as_scale_groups_args){.act = AS_ACT_SIGMOID,
+                                                                     .factors = gate,
+                                                                     .factor_stride = m->heads,
+                                                                     .x = out,
+                                                                     .n = pass->rows,
+                                                                     .groups = m->heads,
+                                                                     .width = m->v_width,
+                                                                     .stride = width});
+        return;
+    }
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SIGMOID,
+                                                 .a = gate,
+                                                 .b = out,
+                                                 .out = out,
+                                                 .n = pass->rows,
+                                                 .width = width,
+                                                 .a_stride = width,
+                                                 .b_stride = width,
+                                                 .out_stride = width});
 }
 
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
@@ -251,17 +283,18 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     const as_mla_spec *m = step->form;
     const mla_weights *w = weights;
     int64_t n = pass->rows, width = m->heads * m->v_width;
-    float *out = as_pass_floats(pass, n * width), *gate = m->gate ? as_pass_floats(pass, n * m->heads) : NULL;
+    float *out = as_pass_floats(pass, n * width);
+    float *gate = gate_width(m) ? as_pass_floats(pass, n * gate_width(m)) : NULL;
     int64_t all = pass->work_used;
     float *absorbed = as_pass_floats(pass, n * m->heads * (m->kv_rank + m->rope));
     int64_t mark = pass->work_used;
     float *q = as_pass_floats(pass, n * m->heads * (m->nope + m->rope));
-    project_queries(pass, m, w, x, q);
+    project_queries(pass, m, w, x, q, gate);
     store_latents(pass, m, w, x);
     absorb(pass, m, w, q, absorbed);
     pass->work_used = mark;
     float *context = as_pass_floats(pass, n * m->heads * m->kv_rank);
-    attend(pass, m, absorbed, context);
+    attend(pass, m, w, absorbed, context);
     pass->ops->head_matmul(&pass->exec, &(as_head_matmul_args){.w = &w->kv_up.w,
                                                                .heads = m->heads,
                                                                .first = m->nope,
@@ -274,10 +307,10 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                                .out_stride = width,
                                                                .out_head_stride = m->v_width});
     pass->work_used = all;
-    if (gate) {
-        as_pass_linear(pass, &w->gate, x, pass->spec->hidden, gate, m->heads);
-        apply_gate(pass, m, gate, out);
+    if (gate && m->out_gate != AS_ATTENTION_GATE_IN_Q) {
+        as_pass_linear(pass, &w->gate, x, pass->spec->hidden, gate, gate_width(m));
     }
+    if (gate) apply_gate(pass, m, gate, out);
     as_pass_linear(pass, &w->o, out, width, y, pass->spec->hidden);
 }
 
@@ -292,7 +325,9 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
     if (m->q_rank) as_buf_printf(out, ", queries from %lld", (long long)m->q_rank);
     as_buf_str(out, m->rope_table < 0 ? ", no positions" : ", rotary on the second part");
     if (m->bias) as_buf_str(out, ", biases");
-    if (m->gate) as_buf_str(out, ", output gate");
+    if (m->window) as_buf_printf(out, ", window %lld", (long long)m->window);
+    if (m->sinks) as_buf_str(out, ", sinks");
+    if (m->out_gate != AS_ATTENTION_GATE_NONE) as_buf_str(out, ", output gate");
     if (m->index != AS_INDEX_NONE) {
         as_buf_printf(out,
                       m->index == AS_INDEX_OWN ? ", sees %lld keys by its index"

@@ -29,11 +29,17 @@ typedef struct as_mla_spec {
     float q_scale, kv_scale; /* on queries, on the keys' and values' latent; 0 means 1 */
     as_query_growth growth;
     float scale;
-    bool gate; /* each head times sigmoid of slot ATTENTION_GATE, [heads, hidden] */
+    int64_t window;             /* 0: none */
+    bool sinks;                 /* slot SINKS */
+    as_attention_gate out_gate; /* of the heads' outputs, by a sigmoid */
+    bool q_with_raw; /* queries are projected from their latent and, behind it, the same before its norm */
+    as_norm_spec k_norm; /* of the rotated key, before the rotation */
 
-    as_index_source index; /* where it is not NONE, as_model_spec.carried is index_top */
+    as_index_source index;
+    int64_t index_at; /* of the choice in what is carried from layer to layer */
     int64_t index_heads, index_width, index_top;
-    int index_rope; /* turns the first `rope` elements */
+    int index_rope;       /* turns `rope` elements */
+    int64_t index_offset; /* where in a head they begin */
     as_norm_spec index_norm;
 } as_mla_spec;
 

@@ -59,6 +59,11 @@ as_code as_bind_router(as_binder *binder, const as_model_spec *spec, const as_mo
     bool lacks = m->correction_may_lack && !as_binder_has(binder, AS_SLOT_ROUTER_CORRECTION, "");
     if (m->correction && !lacks)
         AS_TRY(as_bind_vector(binder, AS_SLOT_ROUTER_CORRECTION, "", experts, &w.correction, err));
+    if (m->by_token) {
+        as_index_table want = {
+            .slot = AS_SLOT_ROUTER_TABLE, .rows = spec->vocab, .cols = m->top_k, .limit = experts};
+        AS_TRY(as_bind_indices(binder, &want, &w.table, err));
+    }
     *out = w;
     return AS_OK;
 }
@@ -193,7 +198,11 @@ void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights 
                                                      .bias = w->bias,
                                                      .out = scores,
                                                      .out_stride = experts});
+    for (int64_t i = 0; w->table && i < n; i++) {
+        memcpy(ids + i * m->top_k, w->table + pass->tokens[i] * m->top_k, (size_t)m->top_k * sizeof *ids);
+    }
     pass->ops->route(&pass->exec, &(as_route_args){.kind = m->route,
+                                                   .given = w->table != NULL,
                                                    .scores = scores,
                                                    .bias = w->correction,
                                                    .n = n,
@@ -202,6 +211,7 @@ void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights 
                                                    .groups = m->groups,
                                                    .group_top = m->group_top,
                                                    .group_by_max = m->group_by_max,
+                                                   .groups_as_zero = m->groups_as_zero,
                                                    .normalise = m->normalise,
                                                    .norm_added = m->norm_added,
                                                    .norm_least = m->norm_least,
@@ -274,6 +284,7 @@ static void enter(as_pass *pass, const as_moe_spec *m, const moe_weights *w, con
     pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act,
                                                  .limit = m->limit,
                                                  .b_offset = m->up_offset,
+                                                 .slope = m->slope,
                                                  .a = inner,
                                                  .b = m->gated ? up : NULL,
                                                  .out = inner,
@@ -366,12 +377,17 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
 
 static void describe(const as_model_spec *spec, const as_step *step, as_buf *out)
 {
-    static const char *const routes[] = {"softmax", "softmax of the chosen", "sigmoid"};
+    static const char *const routes[] = {[AS_ROUTE_SOFTMAX] = "softmax",
+                                         [AS_ROUTE_SOFTMAX_TOPK] = "softmax of the chosen",
+                                         [AS_ROUTE_SIGMOID] = "sigmoid",
+                                         [AS_ROUTE_SQRT_SOFTPLUS] = "sqrt softplus"};
     const as_moe_spec *m = step->form;
     (void)spec;
     as_buf_printf(out, "%lld of %lld, %s%s %lld", (long long)m->top_k, (long long)m->experts,
                   m->gated ? "gated " : "", as_activation_name(m->act), (long long)m->width);
-    if ((size_t)m->route < sizeof routes / sizeof routes[0]) as_buf_printf(out, ", %s", routes[m->route]);
+    bool named = (size_t)m->route < sizeof routes / sizeof routes[0] && routes[m->route];
+    if (named) as_buf_printf(out, ", %s", routes[m->route]);
+    if (m->by_token) as_buf_str(out, ", chosen by token");
     if (m->groups > 1) {
         as_buf_printf(out, ", %lld of %lld groups", (long long)m->group_top, (long long)m->groups);
     }

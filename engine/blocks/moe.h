@@ -11,6 +11,7 @@ typedef struct as_moe_spec {
     as_activation act;
     bool gated;             /* down(act(gate x) * up x), else down(act(up x)) */
     float limit, up_offset; /* act(min(gate, limit)) * (up within -limit to limit + up_offset); 0: none */
+    float slope;            /* x sigmoid(slope x) instead of act(x); 0: no */
     bool bias;              /* on the experts' matrices */
     int64_t latent;         /* experts live in a space of this width, between projections; 0: none */
     bool latent_bias;
@@ -23,14 +24,16 @@ typedef struct as_moe_spec {
     bool router_bias;         /* the router's scores are w x + bias */
     bool correction;          /* slot ROUTER_CORRECTION is added to them for the choice alone */
     bool correction_may_lack; /* a checkpoint without it has none */
-    bool normalise;           /* the chosen weights are divided by their sum */
+    bool by_token;  /* slot ROUTER_TABLE says which experts a token goes to; the scores weigh them alone */
+    bool normalise; /* the chosen weights are divided by their sum */
     float norm_added, norm_least, norm_power, router_cap, jitter; /* as_route_args */
     float scale;                                                  /* on the weights; 0 means 1 */
     as_norm_spec router_norm;                                     /* before the router alone */
     float router_in_scale;                                        /* behind that norm; 0 means 1 */
     bool expert_scale; /* slot EXPERT_SCALE: a further factor on the weights, each expert's own */
     int64_t groups, group_top;
-    bool group_by_max; /* a group counts by its best expert, else by its two best */
+    bool group_by_max;   /* a group counts by its best expert, else by its two best */
+    bool groups_as_zero; /* as_route_args */
 
     as_mlp_spec shared; /* width 0: none */
     as_norm_spec shared_in_norm, shared_out_norm;
@@ -44,6 +47,7 @@ extern const as_block as_block_moe;
 typedef struct as_router_weights {
     as_matrix matrix;
     const float *bias, *correction, *expert_scale; /* or NULL */
+    const int32_t *table;                          /* [vocab, top_k] or NULL */
     as_norm_weights norm;
 } as_router_weights;
 

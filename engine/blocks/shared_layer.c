@@ -61,7 +61,8 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     shared_weights *w = weights;
     AS_TRY(as_bind_linear(binder, AS_SLOT_SHARED_LINEAR, spec->hidden, spec->hidden, false, &w->linear, err));
     as_binder_at(binder, s->layer, (int)s->use);
-    if (!as_binder_has(binder, AS_SLOT_O, ".weight")) as_binder_at(binder, s->source, (int)s->use);
+    bool own = as_binder_has(binder, AS_SLOT_O, ".weight") || as_binder_has(binder, AS_SLOT_Q, ".weight");
+    if (!own) as_binder_at(binder, s->source, (int)s->use);
     return bind_parts(binder, spec, s, w, err);
 }
 

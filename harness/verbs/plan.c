@@ -125,7 +125,7 @@ static as_code choose_contexts(plan *p, as_error *err)
 static double bytes_each(const plan *p, int64_t context, int64_t n)
 {
     const as_model_info *info = p->info;
-    double cache = as_model_cache_bytes(p->model, context, p->cache_element) * (double)given.sequences;
+    double cache = as_model_cache_bytes(p->model, context, given.sequences, p->cache_element);
     double heads = info->kv_heads > 0 ? (double)info->kv_heads : 1;
     double states = (double)info->state_bytes * (double)given.sequences;
     return ((double)info->weight_bytes + states) / (double)n + cache / fmin((double)n, heads) + p->work_bytes;
@@ -174,7 +174,7 @@ static json_t *document(const plan *p, const char *name)
         }
     }
     for (int c = 0; c < p->context_count; c++) {
-        double bytes = as_model_cache_bytes(p->model, p->contexts[c], p->cache_element);
+        double bytes = as_model_cache_bytes(p->model, p->contexts[c], 1, p->cache_element);
         json_array_append_new(cache, json_pack("{s:I, s:f, s:f}", "context", (json_int_t)p->contexts[c],
                                                "cache_bytes", bytes, "total_bytes",
                                                bytes_each(p, p->contexts[c], 1)));
@@ -250,7 +250,7 @@ static void print_row(as_buf *out, const char *label, const plan *p, bool all)
     for (int c = 0; c < p->context_count; c++) {
         double bytes =
             all ? bytes_each(p, p->contexts[c], 1)
-                : as_model_cache_bytes(p->model, p->contexts[c], p->cache_element) * (double)given.sequences;
+                : as_model_cache_bytes(p->model, p->contexts[c], given.sequences, p->cache_element);
         as_buf_printf(out, "%9.2f GB", bytes / billion);
     }
 }

@@ -50,4 +50,10 @@ static inline int64_t as_first_visible(int64_t p, int64_t window, int64_t chunk)
     return chunk > 0 ? as_max_i64(first, p / chunk * chunk) : first;
 }
 
+/* The last key that row position p sees, where a key is of `every` tokens (0: of one); -1: none. */
+static inline int64_t as_last_visible(int64_t p, int64_t every)
+{
+    return every > 0 ? (p + 1) / every - 1 : p;
+}
+
 #endif

@@ -163,7 +163,7 @@ void as_divergence_compute(const float *reference, const float *candidate, int64
     out->kl = total.forward / total.reference - log_reference + log_candidate;
     out->reversed = total.backward / total.candidate - log_candidate + log_reference;
 
-    top a, b;
+    top a = {0}, b = {0};
     row_top(reference, vocab, &a);
     row_top(candidate, vocab, &b);
     out->reference_top = a.ids[0];

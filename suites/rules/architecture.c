@@ -39,7 +39,8 @@ static bool generates(const as_rule_call *call)
 {
     const char *name = architecture_of(call->facts);
     return has_ending(call, "endings", name) ||
-           (has_ending(call, "endings_if_known", name) && call->facts->dims);
+           (has_ending(call, "endings_if_known", name) &&
+            (call->facts->dims || call->facts->own_error.code != AS_E_UNSUPPORTED));
 }
 
 void as_rule_text_generation(as_rule_call *call)

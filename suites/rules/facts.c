@@ -134,6 +134,7 @@ static as_code choose_weights(as_rule_facts *facts, as_error *err)
         const char *name = repo->weights[i].name;
         bool is_main = strcmp(name, "model.safetensors") == 0;
         facts->used[i] = is_main || (!is_adapter_file(name) && !starts_with(name, "consolidated"));
+        if (facts->is_gguf) facts->used[i] = repo->weights[i].tensor_count || repo->weights[i].has_problem;
         if (is_main && !repo->index.has_problem) {
             memset(facts->used, 0, (size_t)repo->weight_count);
             facts->used[i] = true;
@@ -149,49 +150,53 @@ static as_code choose_weights(as_rule_facts *facts, as_error *err)
 
 /* The tensors. */
 
-/* Dimensions of the base, at this model's depth and under this model's architecture, so that a change of
- * either is told once, by the rule it belongs to. */
-static as_code base_dims(const as_rule_facts *facts, json_t **out, as_error *err)
+/* The configuration of the class's base, at this model's depth and under this model's architecture, so that a
+ * change of either is told once, by the rule it belongs to. */
+static as_code base_config(const as_rule_facts *facts, json_t **out, as_error *err)
 {
-    AS_TRY(as_catalog_model_dims(facts->catalog, facts->match.base, out, err));
-    static const char *const own[] = {"architecture", "model_type", "layers"};
+    json_t *base = json_copy((json_t *)facts->match.base);
+    static const char *const own[] = {"architecture", "model_type"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        if (json_object_set(*out, own[i], json_object_get(facts->dims, own[i])) != 0) {
-            json_decref(*out);
-            return as_fail_memory(err, "dimensions");
+        if (json_object_set(base, own[i], json_object_get(facts->dims, own[i])) != 0) {
+            json_decref(base);
+            return as_fail_memory(err, "the base's configuration");
         }
     }
-    return AS_OK;
+    json_int_t layers = json_integer_value(json_object_get(facts->dims, "layers"));
+    as_code rc = as_catalog_model_config(facts->catalog, base, layers, out, err);
+    json_decref(base);
+    return rc;
 }
 
-static as_code find_dims(as_rule_facts *facts, as_error *err)
+static as_code find_class(as_rule_facts *facts, as_error *err)
 {
     as_code rc = as_catalog_config_dims(facts->catalog, facts->config, &facts->dims, &facts->dims_error);
     if (rc == AS_E_MEMORY) return as_fail_memory(err, "dimensions");
-    if (rc != AS_OK) {
-        facts->own_error = facts->dims_error;
-        return AS_OK;
-    }
-    rc = as_tensor_table_new(facts->catalog, facts->dims, &facts->own, &facts->own_error);
-    if (rc == AS_E_MEMORY) return as_fail_memory(err, "the table of expected tensors");
+    if (rc != AS_OK) return AS_OK;
     as_catalog_match(facts->catalog, facts->dims, &facts->match);
     if (!facts->match.base || !facts->own) return AS_OK;
-    json_t *dims;
-    as_error why; /* the base's architecture may have no table */
-    rc = base_dims(facts, &dims, &why);
+    json_t *config;
+    as_error why; /* the base may be beyond what runs */
+    rc = base_config(facts, &config, &why);
     if (rc == AS_OK) {
-        rc = as_tensor_table_new(facts->catalog, dims, &facts->expected, &why);
-        json_decref(dims);
+        rc = as_needs_open(facts->repo, config, &facts->expected, &why);
+        json_decref(config);
     }
-    return rc == AS_E_MEMORY ? as_fail_memory(err, "the table of expected tensors") : AS_OK;
+    return rc == AS_E_MEMORY ? as_fail_memory(err, "the base's tensors") : AS_OK;
+}
+
+static as_code find_tensors(as_rule_facts *facts, as_error *err)
+{
+    as_code rc = as_needs_open(facts->repo, facts->config, &facts->own, &facts->own_error);
+    return rc == AS_E_MEMORY ? as_fail_memory(err, "the model's tensors") : find_class(facts, err);
 }
 
 static bool is_packed(as_dtype type)
 {
-    return !as_dtype_is_float(type) && type != AS_I64 && type != AS_BOOL;
+    return as_dtype_is_blocks(type) || (!as_dtype_is_float(type) && type != AS_I64 && type != AS_BOOL);
 }
 
-/* config.json says so, or there are whole-number matrices, as quantizers leave them. */
+/* config.json says so, or there are matrices of whole numbers or of blocks, as quantizers leave them. */
 static bool find_quantization(const as_rule_facts *facts)
 {
     if (as_json_has(facts->config, "quantization_config")) return true;
@@ -200,7 +205,7 @@ static bool find_quantization(const as_rule_facts *facts)
         for (int64_t t = 0; facts->used[i] && t < file->tensor_count; t++) {
             const as_tensor *tensor = &file->tensors[t];
             if (tensor->dims < 2 || !is_packed(tensor->dtype)) continue;
-            if (!facts->own || !as_tensor_table_ignores(facts->own, tensor->name)) return true;
+            if (!facts->own || !as_needs_ignores(facts->own, tensor->name)) return true;
         }
     }
     return false;
@@ -214,10 +219,9 @@ static int64_t count_parameters(const as_rule_facts *facts)
         const as_weight_file *file = &facts->repo->weights[i];
         for (int64_t t = 0; facts->used[i] && t < file->tensor_count; t++) {
             const as_tensor *tensor = &file->tensors[t];
-            const as_expected_tensor *known =
-                facts->own ? as_tensor_table_find(facts->own, tensor->name) : NULL;
+            const as_need *known = facts->own ? as_needs_find(facts->own, tensor->name) : NULL;
             bool counted =
-                known ? !known->optional : !facts->own || !as_tensor_table_ignores(facts->own, tensor->name);
+                known ? !known->optional : !facts->own || !as_needs_ignores(facts->own, tensor->name);
             if (counted && __builtin_add_overflow(sum, tensor->elements, &sum)) return -1;
         }
     }
@@ -253,6 +257,11 @@ static as_code count_tokens(as_rule_facts *facts, size_t which, as_error *err)
 static as_code find_tokenizer(as_rule_facts *facts, as_error *err)
 {
     size_t count = sizeof tokenizers / sizeof tokenizers[0], which = count - 1;
+    if (facts->is_gguf) {
+        facts->tokenizer_ids = as_repository_gguf_tokens(facts->repo);
+        if (facts->tokenizer_ids) facts->tokenizer = facts->repo->weights[0].name;
+        return AS_OK;
+    }
     for (size_t i = 0; i < count && !facts->tokenizer; i++) {
         if (!as_repository_has(facts->repo, tokenizers[i].name)) continue;
         facts->tokenizer = tokenizers[i].name;
@@ -270,9 +279,10 @@ static as_code find_tokenizer(as_rule_facts *facts, as_error *err)
 static as_code fill(as_rule_facts *facts, as_error *err)
 {
     facts->config = facts->repo->config.value;
+    facts->is_gguf = as_repository_is_gguf(facts->repo);
     AS_TRY(list_kinds(facts, err));
     AS_TRY(choose_weights(facts, err));
-    if (facts->config) AS_TRY(find_dims(facts, err));
+    if (facts->config) AS_TRY(find_tensors(facts, err));
     facts->is_quantized = find_quantization(facts);
     facts->parameters = count_parameters(facts);
     return find_tokenizer(facts, err);
@@ -296,8 +306,8 @@ as_code as_rule_facts_open(const as_suite_context *context, as_rule_facts *out, 
 
 void as_rule_facts_close(as_rule_facts *facts)
 {
-    as_tensor_table_free(facts->own);
-    as_tensor_table_free(facts->expected);
+    as_needs_close(facts->own);
+    as_needs_close(facts->expected);
     json_decref(facts->dims);
     json_decref(facts->weight_numbers);
     as_arena_free(&facts->arena);

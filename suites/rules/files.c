@@ -60,6 +60,10 @@ void as_rule_model_card(as_rule_call *call)
     as_buf_init(&text, MAX_CARD);
     call->check->unit = "bytes";
     call->check->expected = json_string("README.md that is not empty");
+    if (call->facts->is_gguf) {
+        as_rule_say(call, AS_SKIP, "it is one GGUF file: the card belongs to the repository around it");
+        return;
+    }
     if (!as_repository_has(repo, "README.md")) {
         if (!skip_for_link(call, "README.md")) {
             as_rule_say(call, AS_FAIL, "there is no README.md in the repository's root");
@@ -152,7 +156,9 @@ static const as_weight_file *first_broken(const as_rule_facts *facts, as_rule_li
 static void say_without_safetensors(as_rule_call *call)
 {
     const as_rule_facts *facts = call->facts;
-    if (facts->adapters.count) {
+    if (facts->is_gguf) {
+        as_rule_say(call, AS_FAIL, "the GGUF file holds no tensors");
+    } else if (facts->adapters.count) {
         as_rule_say(call, AS_SKIP, "there is an adapter only: full-weights tells of it");
     } else if (facts->pickles.count) {
         as_rule_say(call, AS_SKIP, "the weights are pickles: no-pickle-only tells of it");
@@ -215,6 +221,10 @@ void as_rule_no_gguf_only(as_rule_call *call)
 {
     if (call->facts->used_count == 0 && call->facts->pickles.count) {
         as_rule_say(call, AS_SKIP, "the weights are pickles: no-pickle-only tells of it");
+        return;
+    }
+    if (call->facts->is_gguf) {
+        as_rule_say(call, AS_SKIP, "it is one GGUF file: what stands beside it is not known");
         return;
     }
     say_only(call, &call->facts->ggufs, "GGUF");

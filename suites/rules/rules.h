@@ -27,12 +27,13 @@ typedef struct as_rule_facts {
     const json_t *config; /* NULL: absent or broken */
     json_t *dims;         /* NULL: dims_error says why */
     as_error dims_error;
-    as_class_match match;      /* model_class NULL: none */
-    as_tensor_table *own;      /* what config.json implies; NULL: own_error */
-    as_tensor_table *expected; /* what the base of the class holds, at this model's depth; NULL: no class */
+    as_class_match match; /* model_class NULL: none */
+    as_needs *own;        /* what config.json implies; NULL: own_error */
+    as_needs *expected;   /* what the base of the class holds, at this model's depth; NULL: no class */
     as_error own_error;
 
     /* weights */
+    bool is_gguf;           /* the repository is one GGUF file, by itself */
     bool *used;             /* for each weight file: it is one of the model's, not an adapter or a copy */
     json_t *weight_numbers; /* the number of each weight file by its name */
     int64_t used_count, broken_count;      /* broken: used, with a problem */
@@ -41,7 +42,7 @@ typedef struct as_rule_facts {
     int64_t parameters;                    /* -1: unknown */
 
     /* tokenizer: the number of ids, 0 where it is not known; tokenizer_error says why */
-    const char *tokenizer; /* the file; NULL: none */
+    const char *tokenizer; /* the file, a GGUF file where that holds one; NULL: none */
     int64_t tokenizer_ids;
     as_error tokenizer_error;
 } as_rule_facts;

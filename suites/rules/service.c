@@ -114,11 +114,30 @@ static bool skip_without_parameters(as_rule_call *call)
     return true;
 }
 
+/* Weights as they are stored are of the type that they are stored in. */
+static const char *stored_precision(const as_model_info *info)
+{
+    static const struct {
+        as_dtype type;
+        const char *precision;
+    } names[] = {{AS_F16, "f16"}, {AS_BF16, "bf16"}, {AS_F32, "f32"}};
+    as_dtype type;
+    if (!as_dtype_parse(info->dtype, &type)) return NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].type == type) return names[i].precision;
+    }
+    return NULL;
+}
+
 /* What the target runs at; skips, and returns NULL, where there is none. */
 static const char *target_precision(as_rule_call *call)
 {
     const as_target *target = call->facts->target;
     const char *precision = target ? target->facts.precision : NULL;
+    if (precision && strcmp(precision, "native") == 0 && target->facts.info) {
+        const char *stored = stored_precision(target->facts.info);
+        if (stored) precision = stored;
+    }
     if (!precision || !*precision) {
         as_rule_say(call, AS_SKIP, "no server is given, or it does not tell the precision it runs at");
         return NULL;

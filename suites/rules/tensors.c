@@ -21,12 +21,6 @@ static void for_each_tensor(const as_rule_facts *facts, tensor_visitor *visit, v
     }
 }
 
-static bool same_shape(const as_tensor *tensor, const as_expected_tensor *expected)
-{
-    if (tensor->dims != expected->dims) return false;
-    return memcmp(tensor->shape, expected->shape, (size_t)tensor->dims * sizeof tensor->shape[0]) == 0;
-}
-
 static void write_shape(const int64_t *shape, int dims, char room[static 128])
 {
     size_t used = 0;
@@ -48,8 +42,8 @@ static bool is_adapter_tensor(const char *name)
 }
 
 typedef struct presence {
-    const as_tensor_table *table;
-    bool *found; /* for each entry of the table */
+    const as_needs *needs;
+    bool *found; /* for each of the needs */
     int64_t adapters;
     const char *first_adapter;
 } presence;
@@ -59,25 +53,15 @@ static void note_presence(void *context, const as_tensor *tensor, const as_weigh
     presence *seen = context;
     (void)file;
     if (is_adapter_tensor(tensor->name) && seen->adapters++ == 0) seen->first_adapter = tensor->name;
-    const as_expected_tensor *entry = seen->table ? as_tensor_table_find(seen->table, tensor->name) : NULL;
-    if (entry) seen->found[entry - as_tensor_table_at(seen->table, 0)] = true;
-}
-
-/* A tied model has its matrix once, under the name of the embedding or of the head. */
-static bool has_tied_twin(const presence *seen, const as_expected_tensor *entry)
-{
-    for (int64_t i = 0; entry->embedding && i < as_tensor_table_count(seen->table); i++) {
-        const as_expected_tensor *other = as_tensor_table_at(seen->table, i);
-        if (other->optional && other->embedding && seen->found[i]) return true;
-    }
-    return false;
+    const as_need *entry = seen->needs ? as_needs_find(seen->needs, tensor->name) : NULL;
+    if (entry) seen->found[entry - as_needs_at(seen->needs, 0)] = true;
 }
 
 static void list_missing(const presence *seen, as_rule_list *missing, const char **first)
 {
-    for (int64_t i = 0; seen->table && i < as_tensor_table_count(seen->table); i++) {
-        const as_expected_tensor *entry = as_tensor_table_at(seen->table, i);
-        if (seen->found[i] || entry->optional || has_tied_twin(seen, entry)) continue;
+    for (int64_t i = 0; seen->needs && i < as_needs_count(seen->needs); i++) {
+        const as_need *entry = as_needs_at(seen->needs, i);
+        if (seen->found[i] || entry->optional) continue;
         if (missing->count == 0) *first = entry->name;
         as_rule_list_add(missing, as_result_text(entry->name));
     }
@@ -97,12 +81,12 @@ static void say_complete(as_rule_call *call, const presence *seen)
     } else if (count) {
         as_rule_say(call, AS_FAIL, "%" PRId64 " tensor%s missing, the first is %.200s", count,
                     AS_PLURAL(count), first);
-    } else if (!seen->table) {
+    } else if (!seen->needs) {
         as_rule_say(call, AS_SKIP, "which tensors this model needs is not known: %.800s",
                     call->facts->config ? call->facts->own_error.text : "there is no config.json");
     } else {
         as_rule_say(call, AS_PASS, "all %" PRId64 " tensors that the model needs are there%s",
-                    as_tensor_table_count(seen->table),
+                    as_needs_count(seen->needs),
                     call->facts->adapters.count ? "; the adapter beside them is not part of it" : "");
     }
 }
@@ -118,8 +102,8 @@ void as_rule_full_weights(as_rule_call *call)
         return;
     }
     if (as_rule_skip_without_weights(call)) return;
-    presence seen = {.table = facts->expected ? facts->expected : facts->own};
-    seen.found = AS_NEW_ARRAY(bool, seen.table ? as_tensor_table_count(seen.table) : 1);
+    presence seen = {.needs = facts->expected ? facts->expected : facts->own};
+    seen.found = AS_NEW_ARRAY(bool, seen.needs ? as_needs_count(seen.needs) : 1);
     if (!seen.found) {
         as_rule_say(call, AS_ERROR, "out of memory");
         return;
@@ -161,7 +145,8 @@ void as_rule_no_quantization(as_rule_call *call)
                     "config.json has a quantization_config (%.60s): these are not full weights",
                     method ? method : "no method");
     } else {
-        as_rule_say(call, AS_FAIL, "there are matrices of whole numbers: these are packed, not full weights");
+        as_rule_say(call, AS_FAIL,
+                    "there are matrices of whole numbers or of blocks: these are packed, not full weights");
     }
 }
 
@@ -188,9 +173,9 @@ static bool is_small(const type_count *count, const as_tensor *tensor)
 static void note_type(void *context, const as_tensor *tensor, const as_weight_file *file)
 {
     type_count *count = context;
-    const as_tensor_table *own = count->call->facts->own;
+    const as_needs *own = count->call->facts->own;
     const char *name = as_dtype_name(tensor->dtype);
-    if (own && as_tensor_table_ignores(own, tensor->name)) return;
+    if (own && as_needs_ignores(own, tensor->name)) return;
     if (tensor->dtype == AS_F32 && is_small(count, tensor)) return;
     count->tensors[tensor->dtype]++;
     if (as_rule_parameter_has(count->call, "accept", name)) return;
@@ -262,14 +247,14 @@ void as_rule_16_bit(as_rule_call *call)
 /* Names and shapes. */
 
 typedef struct comparison {
-    const as_tensor_table *table;
+    const as_needs *needs;
     bool embedding_too; /* else the rows of the vocabulary are another rule's */
     int64_t compared, ignored;
     as_rule_list differences;
     char first[512];
 } comparison;
 
-static void add_difference(comparison *c, const as_tensor *tensor, const as_expected_tensor *expected)
+static void add_difference(comparison *c, const as_tensor *tensor, const as_need *expected)
 {
     char found_shape[128], wanted_shape[128];
     write_shape(tensor->shape, tensor->dims, found_shape);
@@ -295,20 +280,19 @@ static void compare_tensor(void *context, const as_tensor *tensor, const as_weig
 {
     comparison *c = context;
     (void)file;
-    const as_expected_tensor *expected = as_tensor_table_find(c->table, tensor->name);
-    if (!expected && (is_adapter_tensor(tensor->name) || as_tensor_table_ignores(c->table, tensor->name))) {
+    const as_need *expected = as_needs_find(c->needs, tensor->name);
+    if (!expected && (is_adapter_tensor(tensor->name) || as_needs_ignores(c->needs, tensor->name))) {
         c->ignored++;
         return;
     }
     if (expected && expected->embedding && !c->embedding_too) return;
     c->compared++;
-    if (!expected || !same_shape(tensor, expected)) add_difference(c, tensor, expected);
+    if (!expected || !as_need_fits(expected, tensor)) add_difference(c, tensor, expected);
 }
 
-static void compare_with(as_rule_call *call, const as_tensor_table *table, bool embedding_too,
-                         const char *what)
+static void compare_with(as_rule_call *call, const as_needs *needs, bool embedding_too, const char *what)
 {
-    comparison c = {.table = table, .embedding_too = embedding_too};
+    comparison c = {.needs = needs, .embedding_too = embedding_too};
     for_each_tensor(call->facts, compare_tensor, &c);
     int64_t count = c.differences.count;
     as_rule_show_list(call, "differences", &c.differences);
@@ -334,7 +318,7 @@ void as_rule_shape_unchanged(as_rule_call *call)
         as_rule_say(call, AS_SKIP, "the base of %s is not known; %s only stands for it",
                     as_rule_class_name(facts), base);
     } else if (!facts->expected) {
-        as_rule_say(call, AS_SKIP, "the names of the tensors of %s are not in the catalogue", base);
+        as_rule_say(call, AS_SKIP, "the tensors of %s are not known", base);
     } else {
         compare_with(call, facts->expected, false, base);
     }
@@ -354,7 +338,7 @@ void as_rule_shapes_implied(as_rule_call *call)
 /* The vocabulary's rows. */
 
 typedef struct rows {
-    const as_tensor_table *table;
+    const as_needs *needs;
     int64_t wanted;
     json_t *found; /* name -> rows */
     const char *first;
@@ -365,7 +349,7 @@ static void note_rows(void *context, const as_tensor *tensor, const as_weight_fi
 {
     rows *r = context;
     (void)file;
-    const as_expected_tensor *expected = as_tensor_table_find(r->table, tensor->name);
+    const as_need *expected = as_needs_find(r->needs, tensor->name);
     if (!expected || !expected->embedding || tensor->dims < 1) return;
     (void)json_object_set_new(r->found, tensor->name, json_integer(tensor->shape[0]));
     if (tensor->shape[0] == r->wanted || r->differing++) return;
@@ -375,7 +359,7 @@ static void note_rows(void *context, const as_tensor *tensor, const as_weight_fi
 
 static void say_rows(as_rule_call *call, int64_t wanted, int64_t stated, const char *whose)
 {
-    rows r = {.table = call->facts->own, .wanted = wanted, .found = json_object()};
+    rows r = {.needs = call->facts->own, .wanted = wanted, .found = json_object()};
     for_each_tensor(call->facts, note_rows, &r);
     bool empty = json_object_size(r.found) == 0;
     call->check->measured = r.found;
@@ -408,7 +392,7 @@ void as_rule_embedding_unchanged(as_rule_call *call)
     } else if (facts->match.stand_in) {
         as_rule_say(call, AS_SKIP, "the base of %s is not known", as_rule_class_name(facts));
     } else {
-        say_rows(call, whole(facts->match.base, "vocab"), whole(facts->dims, "vocab"), "the base");
+        say_rows(call, whole(facts->match.base, "vocab"), as_needs_vocab(facts->own), "the base");
     }
 }
 
@@ -419,7 +403,7 @@ void as_rule_embedding_rows(as_rule_call *call)
     if (!facts->own) {
         as_rule_say(call, AS_SKIP, "%.900s", facts->own_error.text);
     } else {
-        say_rows(call, whole(facts->dims, "vocab"), whole(facts->dims, "vocab"), "config.json counts");
+        say_rows(call, as_needs_vocab(facts->own), as_needs_vocab(facts->own), "config.json counts");
     }
 }
 
@@ -431,6 +415,8 @@ void as_rule_tokenizer_present(as_rule_call *call)
     call->check->measured = as_result_text(call->facts->tokenizer);
     if (call->facts->tokenizer) {
         as_rule_say(call, AS_PASS, "the tokenizer is %.200s", call->facts->tokenizer);
+    } else if (call->facts->is_gguf) {
+        as_rule_say(call, AS_FAIL, "the GGUF file holds no tokenizer (tokenizer.ggml.tokens)");
     } else {
         as_rule_say(call, AS_FAIL, "there is no tokenizer.json, tokenizer.model, vocab.json or vocab.txt");
     }
@@ -454,7 +440,7 @@ static void say_ids(as_rule_call *call, int64_t rows_there, const char *where)
 void as_rule_tokenizer_within_embedding(as_rule_call *call)
 {
     const as_rule_facts *facts = call->facts;
-    rows r = {.table = facts->own, .wanted = -1, .found = NULL};
+    rows r = {.needs = facts->own, .wanted = -1, .found = NULL};
     if (!facts->tokenizer) {
         bool told = as_rule_in_profile(facts, "tokenizer-present");
         as_rule_say(call, told ? AS_SKIP : AS_FAIL, "there is no tokenizer%s",
@@ -465,17 +451,17 @@ void as_rule_tokenizer_within_embedding(as_rule_call *call)
         as_rule_say(call, AS_FAIL, "%.900s", facts->tokenizer_error.text);
         return;
     }
-    if (r.table) {
+    if (r.needs) {
         r.found = json_object();
         for_each_tensor(facts, note_rows, &r);
         json_decref(r.found);
     }
     if (r.first) {
         say_ids(call, r.first_rows, r.first);
-    } else if (facts->dims) {
-        say_ids(call, whole(facts->dims, "vocab"), "config.json's vocabulary");
+    } else if (facts->own) {
+        say_ids(call, as_needs_vocab(facts->own), "config.json's vocabulary");
     } else {
         as_rule_say(call, AS_SKIP, "the number of rows is not known: %.800s",
-                    facts->config ? facts->dims_error.text : "there is no config.json");
+                    facts->config ? facts->own_error.text : "there is no config.json");
     }
 }

@@ -19,7 +19,7 @@ typedef struct checkpoint_tensor {
     unsigned char *data;
 } checkpoint_tensor;
 
-enum { CHECKPOINT_TENSORS = 256 };
+enum { CHECKPOINT_TENSORS = 512 };
 
 typedef struct checkpoint {
     char path[64]; /* the folder, "" until written */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/arch/text_parts.h"
 #include "engine/blocks/block.h"
+#include "engine/blocks/mamba.h"
 #include "engine/blocks/moe.h"
 
 static json_t *parse(const char *text)
@@ -163,7 +164,7 @@ static const broken cases[] = {
     {"GPTNeoXForCausalLM", "{\"rotary_pct\": 1e300}", AS_E_INPUT, {"\"rotary_pct\""}},
     {"GPTNeoXForCausalLM", "{\"rotary_pct\": -0.25}", AS_E_INPUT, {"\"rotary_pct\" is -0.25"}},
     {"GPTNeoXForCausalLM", "{\"rotary_emb_base\": 0}", AS_E_INPUT, {"\"rotary_emb_base\" is 0"}},
-    {"GPTNeoXForCausalLM", "{\"partial_rotary_factor\": NaN}", AS_E_INPUT, {"\"partial_rotary_factor\""}},
+    {"GlmForCausalLM", "{\"partial_rotary_factor\": NaN}", AS_E_INPUT, {"\"partial_rotary_factor\""}},
     {"GPTNeoXForCausalLM",
      "{\"rope_parameters\": {\"partial_rotary_factor\": 1e300}}",
      AS_E_INPUT,
@@ -208,8 +209,8 @@ static const broken cases[] = {
     {"GPT2LMHeadModel", "{\"n_inner\": 0}", AS_E_INPUT, {"\"n_inner\" is 0"}},
     {"OPTForCausalLM", "{\"activation_function\": \"swoosh\"}", AS_E_UNSUPPORTED, {"swoosh"}},
     {"OPTForCausalLM", "{\"word_embed_proj_dim\": -4}", AS_E_INPUT, {"\"word_embed_proj_dim\" is -4"}},
-    {"GPTJForCausalLM", "{\"rotary_dim\": 7}", AS_E_INPUT, {"7 elements of heads of 16", "pairs"}},
-    {"GPTJForCausalLM", "{\"rotary_dim\": 18}", AS_E_INPUT, {"18 elements of heads of 16"}},
+    {"GPTJForCausalLM", "{\"rotary_dim\": 7}", AS_E_INPUT, {"\"head_dim\" is 16, of which 7", "pairs"}},
+    {"GPTJForCausalLM", "{\"rotary_dim\": 18}", AS_E_INPUT, {"\"head_dim\" is 16, of which 18"}},
     {"CodeGenForCausalLM", "{\"num_attention_heads\": 2}", AS_E_INPUT, {"\"n_head\" is 2", "4 parts"}},
     {"GPTNeoForCausalLM",
      "{\"attention_types\": [[[\"global\", \"local\"], 2]]}",
@@ -258,7 +259,7 @@ static const broken cases[] = {
      {"\"ffn_mult\" is 0"}},
     {"InternLMForCausalLM", "{\"rotary\": {\"type\": \"twisted\"}}", AS_E_UNSUPPORTED, {"twisted"}},
     {"MiniCPMForCausalLM", "{\"num_experts\": 8}", AS_E_UNSUPPORTED, {"\"num_experts\""}},
-    {"QWenLMHeadModel", "{\"kv_channels\": 5}", AS_E_INPUT, {"5 elements of heads of 5"}},
+    {"QWenLMHeadModel", "{\"kv_channels\": 5}", AS_E_INPUT, {"\"head_dim\" is 5"}},
     /* experts, states */
     {"MixtralForCausalLM",
      "{\"num_local_experts\": 4, \"num_experts_per_tok\": 5}",
@@ -511,6 +512,21 @@ Test(config, the_older_and_the_newer_form_agree)
         {"GPTNeoXForCausalLM", "{\"rotary_pct\": 0.5, \"rotary_emb_base\": 20000}",
          "{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 20000.0, "
          "\"partial_rotary_factor\": 0.5}}"},
+        /* rope_scaling goes before rope_parameters, unless it is empty */
+        {LLAMA,
+         "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": {\"rope_theta\": "
+         "5}}",
+         "{\"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 2}}"},
+        {LLAMA, "{\"rope_scaling\": {}, \"rope_parameters\": {\"rope_theta\": 5}}", "{\"rope_theta\": 5}"},
+        /* each family's own names of the base and the share, and no others */
+        {"GPTNeoXForCausalLM", "{\"rope_theta\": 5, \"partial_rotary_factor\": 0.5}", "{}"},
+        {"BambaForCausalLM", "{\"partial_rotary_factor\": 1.0}", "{}"},
+        {"GlmForCausalLM", "{\"partial_rotary_factor\": null}", "{\"partial_rotary_factor\": 1.0}"},
+        {"DbrxForCausalLM", "{\"attn_config\": {\"rope_theta\": 5}}", "{}"},
+        {"Cohere2MoeForCausalLM", "{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2}}", "{}"},
+        /* an empty object is a statement, and takes the place of the family's own scaling */
+        {"ApertusForCausalLM", "{\"rope_parameters\": {}}",
+         "{\"rope_parameters\": {\"rope_type\": \"default\"}}"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         json_t *older = config_with(pairs[i].architecture, pairs[i].older),
@@ -657,6 +673,79 @@ Test(config, null_is_the_default_where_transformers_takes_it_so)
     cr_assert_eq(spec.head_dim, 16);
     cr_assert_eq(spec.ropes[0].theta, 10000);
     cr_assert_eq(((const as_mlp_spec *)spec.layers[0].steps[1].form)->act, AS_ACT_SILU);
+    as_model_spec_free(&spec);
+    json_decref(config);
+}
+
+/* A configuration saved without its model names no class; its type tells it. */
+Test(config, the_type_stands_for_a_missing_class)
+{
+    static const char *const pairs[][2] = {{"llama", "LlamaForCausalLM"},
+                                           {"gpt_neox", "GPTNeoXForCausalLM"},
+                                           {"gpt2", "GPT2LMHeadModel"},
+                                           {"openai-gpt", "OpenAIGPTLMHeadModel"},
+                                           {"gemma3_text", "Gemma3ForCausalLM"},
+                                           {"ernie4_5_moe", "Ernie4_5_MoeForCausalLM"},
+                                           {"deepseek_v3", "DeepseekV3ForCausalLM"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        json_t *config = config_with("", "{\"architectures\": \"ABSENT\"}");
+        json_object_set_new(config, "model_type", json_string(pairs[i][0]));
+        as_model_spec spec;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", pairs[i][0], err.text);
+        cr_assert_str_eq(spec.architecture, pairs[i][1]);
+        as_model_spec_free(&spec);
+        json_decref(config);
+    }
+}
+
+/* In the oracle's conditions null is false, whatever a switch is where it is absent. */
+Test(config, a_null_switch_is_off)
+{
+    json_t *config = config_with("MambaForCausalLM", "{\"use_conv_bias\": null}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    cr_assert(!((const as_mamba_spec *)spec.layers[0].steps[0].form)->conv_bias);
+    as_model_spec_free(&spec);
+    json_decref(config);
+}
+
+/* Of Gemma's scaling in the older form only rope_type counts. */
+Test(config, type_without_rope_type_is_nothing_to_gemma)
+{
+    static const struct {
+        const char *scaling;
+        as_rope_scaling expected;
+    } forms[] = {{"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 8}}", AS_ROPE_PLAIN},
+                 {"{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8}}", AS_ROPE_LINEAR},
+                 {"{\"rope_parameters\": {\"full_attention\": {\"type\": \"linear\", \"factor\": 8}}}",
+                  AS_ROPE_LINEAR},
+                 {"{\"rope_parameters\": {\"full_attention\": null}}", AS_ROPE_PLAIN}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        json_t *config = config_with("Gemma3ForCausalLM", forms[i].scaling);
+        as_model_spec spec;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+        cr_assert_eq(spec.rope_count, 2);
+        cr_assert_eq(spec.ropes[0].scaling, forms[i].expected, "%s", forms[i].scaling);
+        cr_assert_eq(spec.ropes[0].theta, 1e6);
+        as_model_spec_free(&spec);
+        json_decref(config);
+    }
+}
+
+/* GPT-Neo's attention_layers goes before attention_types, which may be of another length. */
+Test(config, a_kind_for_each_layer_goes_before_the_pattern)
+{
+    json_t *config = config_with("GPTNeoForCausalLM",
+                                 "{\"attention_layers\": [\"local\", \"global\"], \"window_size\": 7, "
+                                 "\"attention_types\": [[[\"global\", \"local\"], 12]]}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(((const as_attention_spec *)spec.layers[0].steps[0].form)->window, 7);
+    cr_assert_eq(((const as_attention_spec *)spec.layers[1].steps[0].form)->window, 0);
     as_model_spec_free(&spec);
     json_decref(config);
 }

@@ -133,3 +133,79 @@ Test(invariance, company_in_the_batch)
     for_each_fixture(check_company, "f32", ALL);
     for_each_fixture(check_company, "f16", ONE_OF_EACH_FAMILY);
 }
+
+/* ---- windows ---------------------------------------------------------------------------------------------
+ */
+
+/* A prompt of many pages, so that those behind a window are given back and taken again. */
+enum { LONG = 270, PIECE = 37, THREE = 3 };
+
+static const int32_t *long_prompt(const golden *g, int32_t tokens[static LONG], int64_t turn)
+{
+    for (int64_t i = 0; i < LONG; i++) tokens[i] = g->tokens[(i * (i / g->count + 1 + turn)) % g->count];
+    return tokens;
+}
+
+static bool has_window(const as_model *model)
+{
+    double all = (double)as_model_facts(model)->kv_bytes_per_token * 65536;
+    return as_model_cache_bytes(model, 65536, 1, 2) < all;
+}
+
+/* Three sequences take turns, piece by piece. */
+static void check_turns(const golden *g, const as_model *model, const float *expected)
+{
+    int32_t tokens[THREE][LONG];
+    float *out[THREE];
+    as_session *session;
+    as_error err;
+    as_session_options options = {
+        .threads = 2, .cache_tokens = THREE * LONG, .max_sequences = THREE, .chunk = 16};
+    cr_assert_eq(as_session_open(model, &options, &session, &err), AS_OK, "%s", err.text);
+    as_feed feeds[THREE] = {{.want = AS_LOGITS_ALL, .prompt_length = LONG}};
+    for (int s = 0; s < THREE; s++) {
+        feeds[s] = feeds[0];
+        cr_assert_eq(as_session_add(session, &feeds[s].sequence, &err), AS_OK);
+        long_prompt(g, tokens[s], s == 1);
+        out[s] = as_alloc((size_t)(LONG * g->vocab) * sizeof(float));
+    }
+    for (int64_t at = 0; at < LONG; at += PIECE) {
+        company c = {.vocab = g->vocab};
+        for (int s = 0; s < THREE; s++) {
+            feeds[s].tokens = tokens[s] + at;
+            feeds[s].count = LONG - at < PIECE ? LONG - at : PIECE;
+            c.out[s] = out[s] + at * g->vocab;
+        }
+        cr_assert_eq(as_session_forward(session, feeds, THREE, store, &c, &err), AS_OK, "%s", err.text);
+    }
+    expect_same_bits(g, out[0], expected, LONG, "by turns as", 0);
+    expect_same_bits(g, out[2], expected, LONG, "by turns as", 2);
+    for (int s = 0; s < THREE; s++) as_free(out[s]);
+    as_session_close(session);
+}
+
+static int windows_seen;
+
+static void check_window(const golden *g, const as_model *model)
+{
+    static const int64_t chunks[] = {7, 64};
+    int32_t tokens[LONG];
+    int64_t context = as_model_facts(model)->context;
+    if (!has_window(model) || (context && context < LONG)) return;
+    windows_seen++;
+    float *expected =
+        golden_compute(model, long_prompt(g, tokens, 0), LONG, 512, 1); /* one pass: all is kept */
+    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
+        float *found = golden_compute(model, tokens, LONG, chunks[i], 2);
+        expect_same_bits(g, found, expected, LONG, "a long prompt in chunks of", chunks[i]);
+        as_free(found);
+    }
+    check_turns(g, model, expected);
+    as_free(expected);
+}
+
+Test(invariance, pages_behind_a_window_are_not_missed)
+{
+    for_each_fixture(check_window, "f32", ALL);
+    cr_assert(STEP > 1 || windows_seen > 15, "only %d models with a window", windows_seen);
+}

@@ -1,5 +1,6 @@
 /* Pages of the cache: never two owners, all of them back after a drop, states empty at every start. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -26,44 +27,49 @@ static as_model_spec spec_of(const char *architecture, const char *changes)
     return spec;
 }
 
-/* Every page is free or in one sequence's table, once. */
+/* Every page of every pool is free or in one sequence's table, once. */
 static void check_owners(const as_kv *kv)
 {
-    int64_t held = 0;
-    uint8_t *seen = as_calloc((size_t)kv->pages, 1);
-    for (int64_t i = 0; i < kv->free_count; i++) cr_assert_eq(seen[kv->free_pages[i]]++, 0);
-    for (int64_t s = 0; s < kv->sequence_count; s++) {
-        const as_sequence *seq = &kv->sequences[s];
-        if (!seq->active) continue;
-        held += seq->page_count;
-        for (int64_t p = 0; p < seq->page_count; p++) cr_assert_eq(seen[seq->pages[p]]++, 0);
+    for (int p = 0; p < kv->pool_count; p++) {
+        const as_page_pool *pool = &kv->pools[p];
+        int64_t held = 0;
+        uint8_t *seen = as_calloc((size_t)pool->pages, 1);
+        for (int64_t i = 0; i < pool->free_count; i++) cr_assert_eq(seen[pool->free_pages[i]]++, 0);
+        for (int64_t s = 0; s < kv->sequence_count; s++) {
+            const as_page_table *table = &kv->sequences[s].tables[p];
+            if (!kv->sequences[s].active) continue;
+            held += table->count - table->first;
+            for (int64_t i = table->first; i < table->count; i++) cr_assert_eq(seen[table->pages[i]]++, 0);
+        }
+        cr_assert_eq(pool->free_count + held, pool->pages);
+        as_free(seen);
     }
-    cr_assert_eq(kv->free_count + held, kv->pages);
-    as_free(seen);
 }
 
 Test(kv, pages_have_one_owner_through_any_order_of_calls)
 {
-    enum { SEQUENCES = 7, TOKENS = 2000 };
+    enum { SEQUENCES = 7, TOKENS = 2000, ROWS = 512 };
     as_model_spec spec = spec_of("LlamaForCausalLM", "{}");
     as_kv kv;
     as_error err;
     as_rng rng;
-    cr_assert_eq(as_kv_open(&kv, &spec, AS_F32, TOKENS, SEQUENCES, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(as_kv_open(&kv, &spec, AS_F32, &(as_kv_size){TOKENS, SEQUENCES, ROWS}, &err), AS_OK, "%s",
+                 err.text);
     as_rng_init(&rng, 1, 0);
     int64_t refused = 0;
     for (int turn = 0; turn < 5000; turn++) {
         int64_t s = (int64_t)as_rng_below(&rng, SEQUENCES), more = 1 + (int64_t)as_rng_below(&rng, 300);
         if (!kv.sequences[s].active) {
             int64_t added = as_kv_add(&kv);
-            cr_assert(added >= 0 && kv.sequences[added].length == 0 && kv.sequences[added].page_count == 0);
+            cr_assert(added >= 0 && kv.sequences[added].length == 0 &&
+                      kv.sequences[added].tables[0].count == 0);
         } else if (as_rng_below(&rng, 12) == 0) {
             as_kv_drop(&kv, s);
-        } else if (as_kv_pages_needed(&kv, s, more) <= kv.free_count) {
+        } else if (as_kv_pages_needed(&kv, s, more) <= kv.pools[0].free_count) {
             as_kv_grow(&kv, s, more);
             kv.sequences[s].length += more;
-            cr_assert_geq(kv.sequences[s].page_count * AS_PAGE_TOKENS, kv.sequences[s].length);
-            cr_assert_lt((kv.sequences[s].page_count - 1) * AS_PAGE_TOKENS, kv.sequences[s].length);
+            cr_assert_geq(kv.sequences[s].tables[0].count * AS_PAGE_TOKENS, kv.sequences[s].length);
+            cr_assert_lt((kv.sequences[s].tables[0].count - 1) * AS_PAGE_TOKENS, kv.sequences[s].length);
         } else {
             refused++;
         }
@@ -80,13 +86,13 @@ Test(kv, room_for_the_tokens_promised_however_they_are_spread)
     for (int64_t sequences = 1; sequences < 10; sequences++) {
         for (int64_t tokens = sequences; tokens < 400; tokens += 7) {
             as_kv kv;
-            cr_assert_eq(as_kv_open(&kv, &spec, AS_E4M3, tokens, sequences, NULL), AS_OK);
+            cr_assert_eq(as_kv_open(&kv, &spec, AS_E4M3, &(as_kv_size){tokens, sequences, 64}, NULL), AS_OK);
             for (int64_t s = 0, left = tokens; s < sequences;
                  s++) { /* one token each, the rest to the last */
                 int64_t n = s + 1 < sequences ? 1 : left;
                 cr_assert_eq(as_kv_add(&kv), s);
-                cr_assert_leq(as_kv_pages_needed(&kv, s, n), kv.free_count, "%lld tokens, %lld sequences",
-                              (long long)tokens, (long long)sequences);
+                cr_assert_leq(as_kv_pages_needed(&kv, s, n), kv.pools[0].free_count,
+                              "%lld tokens, %lld sequences", (long long)tokens, (long long)sequences);
                 as_kv_grow(&kv, s, n);
                 left -= n;
             }
@@ -97,11 +103,56 @@ Test(kv, room_for_the_tokens_promised_however_they_are_spread)
     as_model_spec_free(&spec);
 }
 
+/* A window's pages suffice for any passes of any sequences, and are no more than that. */
+Test(kv, pages_of_a_window_always_suffice)
+{
+    enum { SEQUENCES = 5, TOKENS = 80000 };
+    static const int64_t windows[] = {1, 2, 63, 64, 65, 100, 129}, rows[] = {1, 7, 64, 200};
+    for (size_t w = 0; w < sizeof windows / sizeof windows[0]; w++) {
+        for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+            char changes[64];
+            as_kv kv;
+            as_rng rng;
+            snprintf(changes, sizeof changes, "{\"sliding_window\": %d}", (int)windows[w]);
+            as_model_spec spec = spec_of("MistralForCausalLM", changes);
+            as_kv_size size = {TOKENS, SEQUENCES, rows[r]};
+            cr_assert_eq(as_kv_open(&kv, &spec, AS_E4M3, &size, NULL), AS_OK);
+            cr_assert_eq(kv.pool_count, 2);
+            cr_assert_eq(kv.layers[0].steps[0].pool, 1);
+            cr_assert_lt(kv.pools[1].pages, SEQUENCES * (windows[w] / AS_PAGE_TOKENS + 3) + 5);
+            as_rng_init(&rng, 1, w * 10 + r);
+            for (int64_t s = 0; s < SEQUENCES; s++) cr_assert_eq(as_kv_add(&kv), s);
+            for (int turn = 0; turn < 300; turn++) {
+                int64_t left = rows[r], parts[SEQUENCES];
+                for (int64_t s = 0; s < SEQUENCES; s++) {
+                    parts[s] = left ? (int64_t)as_rng_below(&rng, (uint32_t)left + 1) : 0;
+                    left -= parts[s];
+                    as_kv_grow(&kv, s, parts[s]);
+                    if (parts[s]) as_kv_begin_pass(&kv, s, parts[s]);
+                    kv.sequences[s].length += parts[s];
+                }
+                for (int64_t s = 0; s < SEQUENCES; s++) {
+                    const as_page_table *table = &kv.sequences[s].tables[1];
+                    if (parts[s]) as_kv_end_pass(&kv, s);
+                    int64_t least = kv.sequences[s].length - windows[w] + 1;
+                    cr_assert(table->first * AS_PAGE_TOKENS <= (least > 0 ? least : 0));
+                    cr_assert(table->count * AS_PAGE_TOKENS >= kv.sequences[s].length);
+                }
+                check_owners(&kv);
+            }
+            for (int64_t s = 0; s < SEQUENCES; s++) as_kv_drop(&kv, s);
+            cr_assert_eq(kv.pools[1].free_count, kv.pools[1].pages);
+            as_kv_close(&kv);
+            as_model_spec_free(&spec);
+        }
+    }
+}
+
 Test(kv, states_are_empty_at_every_start)
 {
     as_model_spec spec = spec_of("MambaForCausalLM", "{}");
     as_kv kv;
-    cr_assert_eq(as_kv_open(&kv, &spec, AS_F32, 100, 3, NULL), AS_OK);
+    cr_assert_eq(as_kv_open(&kv, &spec, AS_F32, &(as_kv_size){100, 3, 64}, NULL), AS_OK);
     for (int round = 0; round < 3; round++) {
         int64_t s = as_kv_add(&kv);
         for (int64_t layer = 0; layer < kv.layer_count; layer++) {
@@ -128,7 +179,8 @@ Test(kv, what_cannot_be_held_is_refused)
                                     "\"head_dim\": 16384, \"num_hidden_layers\": 3}");
     as_kv kv;
     as_error err;
-    cr_assert_eq(as_kv_open(&kv, &spec, AS_F32, (int64_t)1 << 31, 65536, &err), AS_E_MEMORY);
+    cr_assert_eq(as_kv_open(&kv, &spec, AS_F32, &(as_kv_size){(int64_t)1 << 31, 65536, 64}, &err),
+                 AS_E_MEMORY);
     cr_assert(strstr(err.text, "cache"), "%s", err.text);
     as_model_spec_free(&spec);
 }

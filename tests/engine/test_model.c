@@ -261,6 +261,26 @@ Test(model, names_without_a_prefix)
     }
 }
 
+/* Where the configuration promises scales, a matrix without them would be read wrong without a word. */
+Test(model, matrices_in_8_bits_need_the_scales_that_the_configuration_promises)
+{
+    static const char ending[] = "_scale_inv";
+    checkpoint *c = checkpoint_read("deepseek_v3-fp8");
+    as_model *model = NULL;
+    as_error err;
+    char name[128] = "";
+    for (int64_t i = 0; i < c->count && !*name; i++) {
+        size_t size = strlen(c->tensors[i].name);
+        if (size < sizeof ending || strcmp(c->tensors[i].name + size + 1 - sizeof ending, ending) != 0)
+            continue;
+        checkpoint_remove(c, strcpy(name, c->tensors[i].name));
+    }
+    cr_assert(*name, "the fixture has no scales");
+    cr_assert_eq(checkpoint_open(c, NULL, &model, &err), AS_E_INPUT, "%s", err.text);
+    cr_assert(strstr(err.text, name), "%s", err.text);
+    checkpoint_free(c);
+}
+
 Test(model, wider_and_narrower_storage)
 {
     checkpoint *c = checkpoint_read("llama-grouped");

@@ -1,11 +1,12 @@
 /* A config.json, as far as the engine reads it: any bytes give a spec or a message, and what a spec promises
- * can be reckoned with: the tables of its rotary encodings, the needs of its blocks. */
+ * can be reckoned with: the tables of its rotary encodings, the needs of its blocks, its tensors. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/json.h"
 #include "engine/arch/arch.h"
 #include "engine/blocks/block.h"
+#include "engine/repository.h"
 #include "engine/rope.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,6 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         use(&spec);
         as_model_spec_free(&spec);
     }
+    as_needs *needs = NULL;
+    if (as_needs_open(NULL, config, &needs, &err) == AS_OK && as_needs_count(needs) < 1) abort();
+    as_needs_close(needs);
     json_decref(config);
     return 0;
 }

@@ -259,7 +259,15 @@ static void gate_call(const bench *b, void *context, int turn)
 {
     (void)turn;
     row_bench *r = context;
-    as_gate_args args = {AS_ACT_SILU, 0, 0, r->a, r->b, r->c, r->n, r->width, r->width, r->width, r->width};
+    as_gate_args args = {.act = AS_ACT_SILU,
+                         .a = r->a,
+                         .b = r->b,
+                         .out = r->c,
+                         .n = r->n,
+                         .width = r->width,
+                         .a_stride = r->width,
+                         .b_stride = r->width,
+                         .out_stride = r->width};
     b->backend->gate(&b->exec, &args);
 }
 

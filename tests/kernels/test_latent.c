@@ -198,6 +198,7 @@ static void attend(const as_backend *backend, const as_exec *exec, const latent 
                               .scale = 1 / sqrtf((float)l->k_width),
                               .keys = keys ? keys + from * key_count : NULL,
                               .key_count = key_count,
+                              .key_stride = key_count,
                               .spans = &span,
                               .span_count = 1};
     backend->attention(exec, &args);
@@ -247,6 +248,7 @@ static void choose(const as_backend *backend, const as_exec *exec, const scene *
                                .heads = heads,
                                .top = top,
                                .keys = keys + from * top,
+                               .key_stride = top,
                                .spans = &span,
                                .span_count = 1};
     backend->index_keys(exec, &args);

@@ -108,9 +108,11 @@ static void run_gate(const as_backend *backend, const as_exec *exec, const subje
                      int64_t n, float *out)
 {
     bool limited = s->kind >= 2 * AS_ACT_COUNT;
+    bool sloped = limited && s->kind % AS_ACT_COUNT == AS_ACT_NONE;
     as_gate_args args = {.act = (as_activation)(s->kind % AS_ACT_COUNT),
                          .limit = limited ? 1.5f : 0,
                          .b_offset = limited ? 1 : 0,
+                         .slope = sloped ? 2.5f : 0,
                          .a = s->a + from * s->stride,
                          .b = s->kind / AS_ACT_COUNT != 1 ? s->b + from * s->stride : NULL,
                          .out = out + from * s->stride,

@@ -135,15 +135,15 @@ static void write_file(const char *folder, const char *name, const char *text, s
     cr_assert_eq(as_file_write(path, text, size, &err), AS_OK, "%s", err.text);
 }
 
-static void write_weights(const char *folder, const big_repo *big, const as_tensor_table *table)
+static void write_weights(const char *folder, const big_repo *big, const as_needs *needs)
 {
     const char *dtype = big->dtype ? big->dtype : "F16";
     uint64_t at = 0, bytes = strcmp(dtype, "F32") == 0 ? 4 : 2;
     as_buf header;
     as_buf_init(&header, 0);
     as_buf_str(&header, "{");
-    for (int64_t i = 0; i < as_tensor_table_count(table); i++) {
-        as_expected_tensor t = *as_tensor_table_at(table, i);
+    for (int64_t i = 0; i < as_needs_count(needs); i++) {
+        as_need t = *as_needs_at(needs, i);
         if (t.optional) continue;
         if (big->tensor) big->tensor(t.name, t.shape, &t.dims);
         if (t.dims < 0) continue;
@@ -171,21 +171,17 @@ void make_big_repo(const char *folder, const big_repo *big)
 {
     static const char tokenizer[] = "{\"model\":{\"vocab\":{\"a\":0,\"b\":31999}}}";
     as_error err;
-    json_t *dims = NULL;
-    const json_t *catalog = the_catalog();
-    as_tensor_table *table = NULL;
-    const json_t *model = as_catalog_model(catalog, big->base);
+    as_needs *needs = NULL;
+    const json_t *model = as_catalog_model(the_catalog(), big->base);
     cr_assert_not_null(model, "%s", big->base);
     json_t *config = config_of(model, big);
-    cr_assert_eq(as_catalog_config_dims(catalog, config, &dims, &err), AS_OK, "%s", err.text);
-    cr_assert_eq(as_tensor_table_new(catalog, dims, &table, &err), AS_OK, "%s", err.text);
+    cr_assert_eq(as_needs_open(NULL, config, &needs, &err), AS_OK, "%s", err.text);
     char *text = json_dumps(config, 0);
     write_file(folder, "config.json", text, strlen(text));
     write_file(folder, "README.md", "# A model\n", 10);
     write_file(folder, "tokenizer.json", tokenizer, sizeof tokenizer - 1);
-    write_weights(folder, big, table);
+    write_weights(folder, big, needs);
     free(text);
-    as_tensor_table_free(table);
-    json_decref(dims);
+    as_needs_close(needs);
     json_decref(config);
 }

@@ -58,6 +58,6 @@ Test(catalog_models, sizes_agree)
         check_model(catalog, model);
         count++;
     }
-    cr_assert_geq(count, 90);
+    cr_assert_geq(count, 165);
     json_decref(catalog);
 }

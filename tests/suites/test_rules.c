@@ -31,6 +31,31 @@ Test(rules, every_spoiled_repository_fails_exactly_its_rule)
     json_decref(expected);
 }
 
+/* A GGUF file by itself: what it holds is judged, what stands around it is not known. */
+Test(rules, a_gguf_file_is_judged_by_what_it_holds)
+{
+    static const struct {
+        const char *path, *failures, *tokenizer;
+    } files[] = {
+        {"fixtures/gguf/gptneox-f16.gguf", "reference/tokenizer-present", "fail"},
+        {"fixtures/gguf/llama-freqs-bf16.gguf", "reference/tokenizer-present", "fail"},
+        {"fixtures/gguf/llama-q8_0.gguf", "reference/no-qlora reference/tokenizer-present", "fail"},
+        {"fixtures/gguf/llama-f32.gguf", "reference/fp16-precision", "pass"},
+        {"fixtures/gguf/vocab-gpt2.gguf", "reference/weights-safetensors", "pass"},
+        {"fixtures/gguf/vocab-world.gguf", "reference/weights-safetensors", "pass"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char found[1024];
+        json_t *result = run_rules("reference", files[i].path, NULL);
+        cr_assert_str_eq(failures(result, found), files[i].failures, "%s: failed \"%s\", expected \"%s\"",
+                         files[i].path, found, files[i].failures);
+        cr_assert_str_eq(verdict_of(result, "reference/tokenizer-present"), files[i].tokenizer);
+        cr_assert_str_eq(verdict_of(result, "reference/model-card"), "skip");
+        cr_assert_str_eq(verdict_of(result, "reference/no-gguf-only"), "skip");
+        json_decref(result);
+    }
+}
+
 Test(rules, code_of_the_repository_is_told_and_not_run)
 {
     json_t *result = run_rules("reference", REPOS "own-code", NULL);
@@ -189,6 +214,18 @@ Test(rules, precision_is_that_of_the_target)
     cr_assert_str_eq(verdict_of(result, "featherless/serve-fp8"), "skip");
     cr_assert_str_eq(verdict_of(result, "featherless/precision-threshold"), "pass");
     json_decref(result);
+    static const struct {
+        const char *dtype, *verdict;
+    } stored[] = {{"float16", "pass"}, {"bfloat16", "pass"}, {"float32", "skip"}};
+    for (size_t i = 0; i < 3; i++) { /* weights as they are stored */
+        as_model_info info = {.dtype = stored[i].dtype};
+        target.facts.precision = "native";
+        target.facts.info = &info;
+        result = run_big(&small, &target);
+        cr_assert_str_eq(verdict_of(result, "featherless/serve-fp16-under-5b"), stored[i].verdict);
+        json_decref(result);
+    }
+    target.facts.info = NULL;
     target.facts.precision = "fp8-channel";
     result = run_big(&small, &target);
     cr_assert_str_eq(verdict_of(result, "featherless/serve-fp16-under-5b"), "fail");

@@ -79,20 +79,21 @@ static bool listed(const query *u, int64_t key)
     return false;
 }
 
-static void attend(const query *u, double *sums, float *out)
+static void attend(const query *u, double *sums, float *out, float *lse)
 {
     const as_attention_args *a = u->args;
     const as_kv_layer *cache = a->cache;
     int64_t first = as_first_visible(u->position, a->window, a->chunk), stride = as_kv_v_stride(cache);
+    int64_t last = as_last_visible(u->position, a->every);
     double largest = a->sinks ? a->sinks[u->head] : -INFINITY;
-    for (int64_t j = first; j <= u->position; j++) {
+    for (int64_t j = first; j <= last; j++) {
         if (!listed(u, j)) continue;
         double s = score(u, j);
         if (s > largest) largest = s;
     }
     double denominator = a->sinks ? exp(a->sinks[u->head] - largest) : 0;
     for (int64_t c = 0; c < cache->v_width; c++) sums[c] = 0;
-    for (int64_t j = first; j <= u->position; j++) {
+    for (int64_t j = first; j <= last; j++) {
         if (!listed(u, j)) continue;
         double p = exp(score(u, j) - largest);
         int64_t row = cache_row(u->span, cache, j, u->head / (a->heads / cache->kv_heads));
@@ -101,7 +102,9 @@ static void attend(const query *u, double *sums, float *out)
             sums[c] += p * as_ref_element(cache->dtype, cache->v, row * stride + c);
         }
     }
-    for (int64_t c = 0; c < cache->v_width; c++) out[c] = (float)(sums[c] / denominator);
+    bool none = lse && denominator == 0;
+    for (int64_t c = 0; c < cache->v_width; c++) out[c] = none ? 0 : (float)(sums[c] / denominator);
+    if (lse) *lse = none ? -INFINITY : (float)(largest + log(denominator));
 }
 
 typedef struct attention_job {
@@ -119,12 +122,13 @@ static void attention_row(void *context, int64_t i, int worker)
         .args = a,
         .span = job->span,
         .q = a->q + row * a->q_stride + head * a->cache->k_width,
-        .keys = a->keys ? a->keys + row * a->key_count : NULL,
+        .keys = a->keys ? a->keys + row * a->key_stride : NULL,
         .head = head,
         .position = job->span->position + i / a->heads,
     };
     double *sums = (double *)as_exec_scratch(job->exec, worker);
-    attend(&u, sums, a->out + row * a->out_stride + head * a->cache->v_width);
+    attend(&u, sums, a->out + row * a->out_stride + head * a->cache->v_width,
+           a->lse ? a->lse + row * a->heads + head : NULL);
 }
 
 void attention_ref(const as_exec *exec, const as_attention_args *args)
@@ -164,10 +168,11 @@ static void index_row(void *context, int64_t i, int worker)
     const as_index_keys_args *a = job->args;
     int64_t row = job->span->first + i;
     as_choice choice = as_choice_begin(a->top, as_exec_scratch(job->exec, worker));
-    for (int64_t j = 0; j <= job->span->position + i; j++) {
+    int64_t last = as_last_visible(job->span->position + i, a->every);
+    for (int64_t j = 0; j <= last; j++) {
         as_choice_add(&choice, index_score(job, row, j), (int32_t)j);
     }
-    as_choice_end(&choice, a->keys + row * a->top);
+    as_choice_end(&choice, a->keys + row * a->key_stride);
 }
 
 void index_keys_ref(const as_exec *exec, const as_index_keys_args *args)

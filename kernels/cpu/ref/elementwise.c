@@ -114,7 +114,8 @@ static void gate_row(void *context, int64_t i, int worker)
             if (b > g->limit) b = g->limit;
             if (b < -g->limit) b = -g->limit;
         }
-        double value = as_ref_activate(g->act, a);
+        double value =
+            g->slope > 0 ? as_ref_activate(AS_ACT_SILU, g->slope * a) / g->slope : as_ref_activate(g->act, a);
         if (g->b) value *= b + g->b_offset;
         g->out[i * g->out_stride + c] = (float)value;
     }

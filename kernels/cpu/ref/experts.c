@@ -62,7 +62,7 @@ static double group_score(const double *values, int64_t count, bool by_max)
     return by_max || count < 2 ? first : first + second;
 }
 
-/* Marks as taken every expert outside the group_top best groups. */
+/* Marks as taken, or counts as zero, every expert outside the group_top best groups. */
 static void exclude_groups(const as_route_args *r, const route_room *room)
 {
     int64_t size = r->experts / r->groups;
@@ -73,7 +73,14 @@ static void exclude_groups(const as_route_args *r, const route_room *room)
     for (int64_t rank = 0; rank < r->group_top; rank++) {
         room->group_taken[best_index(room->group, room->group_taken, r->groups)] = true;
     }
-    for (int64_t i = 0; i < r->experts; i++) room->taken[i] = !room->group_taken[i / size];
+    for (int64_t i = 0; i < r->experts; i++) {
+        bool out = !room->group_taken[i / size];
+        if (r->groups_as_zero) {
+            if (out) room->choice[i] = 0;
+        } else {
+            room->taken[i] = out;
+        }
+    }
 }
 
 /* The weight of the best of those left: its share among them, without those far below it. */
@@ -104,7 +111,9 @@ static void route_row(const as_route_args *r, int64_t row, const route_room *roo
     for (int64_t i = 0; i < r->experts; i++) {
         double s = r->scores[row * r->experts + i];
         if (r->cap > 0) s = r->cap * tanh(s / r->cap);
-        room->score[i] = r->kind == AS_ROUTE_SIGMOID ? 1 / (1 + exp(-s)) : s;
+        room->score[i] = r->kind == AS_ROUTE_SIGMOID         ? as_ref_activate(AS_ACT_SIGMOID, s)
+                         : r->kind == AS_ROUTE_SQRT_SOFTPLUS ? as_ref_activate(AS_ACT_SQRT_SOFTPLUS, s)
+                                                             : s;
     }
     if (r->kind == AS_ROUTE_SOFTMAX) softmax(room->score, r->experts);
     for (int64_t i = 0; i < r->experts; i++) {
@@ -117,7 +126,7 @@ static void route_row(const as_route_args *r, int64_t row, const route_room *roo
     double picked[256];
     AS_BUG(r->top_k > 256);
     for (int64_t k = 0; k < r->top_k; k++) {
-        int64_t best = best_index(room->choice, room->taken, r->experts);
+        int64_t best = r->given ? ids[k] : best_index(room->choice, room->taken, r->experts);
         picked[k] = r->kind == AS_ROUTE_SPARSEMIXER
                         ? mixer_weight(r, r->scores + row * r->experts, room, best)
                         : room->score[best];
@@ -161,13 +170,15 @@ static void combine_row(void *context, int64_t i, int worker)
     const int32_t *ids = e->ids + i * e->top_k;
     for (int64_t c = 0; c < e->width; c++) {
         double sum = e->out[i * e->out_stride + c];
-        int64_t last = -1;
+        int64_t last = -1, at = -1;
         for (int64_t done = 0; done < e->top_k; done++) {
-            int64_t next = -1; /* the rank whose expert follows `last` */
+            int64_t next = -1; /* the rank whose expert follows `last`; the same one again may */
             for (int64_t k = 0; k < e->top_k; k++) {
-                if (ids[k] > last && (next < 0 || ids[k] < ids[next])) next = k;
+                bool left = ids[k] > last || (ids[k] == last && k > at);
+                if (left && (next < 0 || ids[k] < ids[next])) next = k;
             }
             last = ids[next];
+            at = next;
             sum += (double)e->weights[i * e->top_k + next] * e->x[(i * e->top_k + next) * e->x_stride + c];
         }
         e->out[i * e->out_stride + c] = (float)sum;

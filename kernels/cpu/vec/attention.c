@@ -142,6 +142,8 @@ static void finish(const query_tile *t, const sums *whole)
             shrink = exp_of(whole->largest[i] - base);
             denominator = denominator * shrink + exp_of(sink - base);
         }
+        bool none = a->lse && denominator == 0;
+        if (none) denominator = shrink = 1;
         float *out = a->out + row * a->out_stride + head * width;
         vf divisor = vf_set(denominator), by = vf_set(shrink);
         for (int64_t c = 0; c < width; c += LANES) {
@@ -153,6 +155,9 @@ static void finish(const query_tile *t, const sums *whole)
                 vf_store_part(out + c, value, (int)(width - c));
             }
         }
+        if (!a->lse) continue;
+        float most = a->sinks && a->sinks[head] > whole->largest[i] ? a->sinks[head] : whole->largest[i];
+        a->lse[row * a->heads + head] = none ? -INFINITY : most + logf(denominator);
     }
 }
 
@@ -217,7 +222,7 @@ static int64_t plan_parts(const plan *p)
     for (int64_t i = 0; i < p->args->span_count; i++) {
         const as_span *span = &p->args->spans[i];
         int64_t low = as_first_visible(span->position, p->args->window, p->args->chunk);
-        int64_t last = span->position + span->count - 1;
+        int64_t last = as_last_visible(span->position + span->count - 1, p->args->every);
         if (span->count > 0) most = as_max_i64(most, last / PART_TOKENS - low / PART_TOKENS + 1);
     }
     int64_t slots = SHARED_BYTES / (p->slot_floats * (int64_t)sizeof(float)) * threads;

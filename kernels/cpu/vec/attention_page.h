@@ -56,9 +56,10 @@ typedef struct query_tile {
     soon keys_soon, values_soon; /* the same of the next page */
 } query_tile;
 
+/* The last key that a row of the tile sees; -1: none. */
 static inline int64_t position_of(const query_tile *t, int64_t row)
 {
-    return t->span->position + t->row + row;
+    return as_last_visible(t->span->position + t->row + row, t->args->every);
 }
 
 /* c[r] = c[r] * fade[r] (0 where fade is NULL) + sum over d of a[r][d] * b[d], for `rows` rows and `vectors`
@@ -370,7 +371,7 @@ static inline int64_t keys_from(const int32_t *keys, int64_t count, int64_t key)
 
 static inline const int32_t *keys_of(const query_tile *t, int64_t row)
 {
-    return t->args->keys + (t->span->first + t->row + row) * t->args->key_count;
+    return t->args->keys + (t->span->first + t->row + row) * t->args->key_stride;
 }
 
 /* Marks the slots of the page that the row's list has. */
@@ -455,7 +456,9 @@ static inline void attend_queries(query_tile *t, int64_t page, int64_t first, in
  * of it are those of a range. */
 static inline void attend_page(query_tile *t, int64_t page, int64_t first, int64_t end, const sums *into)
 {
-    int64_t from = as_max_i64(0, page * PAGE + first - position_of(t, 0)), until = from;
+    int64_t from = 0;
+    while (from < t->rows && position_of(t, from) < page * PAGE + first) from++;
+    int64_t until = from;
     for (; until < t->rows; until++) {
         int64_t low = as_first_visible(position_of(t, until), t->args->window, t->args->chunk);
         if (low >= page * PAGE + end) break;

@@ -204,16 +204,17 @@ AS_INLINE void gate_as(as_activation act, const as_gate_args *g, int64_t row, in
     });
 }
 
-/* With limits and an offset: the few models that have them go through the slow switch. */
+/* With limits, an offset or a slope: the few models that have them go through the slow switch. */
 static void gate_limited(const as_gate_args *g, int64_t row, int64_t from, int64_t until)
 {
     const float *a = g->a + row * g->a_stride, *b = g->b ? g->b + row * g->b_stride : NULL;
     float *out = g->out + row * g->out_stride;
     vf most = vf_set(g->limit > 0 ? g->limit : INFINITY),
        least = vf_set(g->limit > 0 ? -g->limit : -INFINITY);
-    vf offset = vf_set(g->b_offset);
+    vf offset = vf_set(g->b_offset), slope = vf_set(g->slope);
     FOR_VECTORS(c, from, until, {
-        vf value = vf_activate(g->act, vf_min(most, load(a + c, count)));
+        vf value = vf_min(most, load(a + c, count));
+        value = g->slope > 0 ? vf_times_sigmoid(value, vf_mul(slope, value)) : vf_activate(g->act, value);
         if (b) value = vf_mul(value, vf_add(offset, vf_max(least, vf_min(most, load(b + c, count)))));
         store(out + c, value, count);
     });
@@ -222,7 +223,7 @@ static void gate_limited(const as_gate_args *g, int64_t row, int64_t from, int64
 static void gate_row(const void *args, int64_t row, int64_t from, int64_t until)
 {
     const as_gate_args *g = args;
-    if (g->limit > 0 || g->b_offset != 0) {
+    if (g->limit > 0 || g->b_offset != 0 || g->slope > 0) {
         gate_limited(g, row, from, until);
         return;
     }

@@ -37,7 +37,7 @@ static void index_row(void *context, int64_t i, int worker)
 {
     const index_job *job = context;
     const as_index_keys_args *a = job->args;
-    int64_t row = job->span->first + i, count = job->span->position + i + 1;
+    int64_t row = job->span->first + i, count = as_last_visible(job->span->position + i, a->every) + 1;
     unsigned char *room = as_exec_scratch(job->exec, worker);
     as_choice choice = as_choice_begin(a->top, room);
     as_attention_args keys = {.cache = a->cache};
@@ -55,7 +55,7 @@ static void index_row(void *context, int64_t i, int worker)
         }
     }
     for (int64_t j = 0; j < count && count <= a->top; j++) as_choice_add(&choice, 0, (int32_t)j);
-    as_choice_end(&choice, a->keys + row * a->top);
+    as_choice_end(&choice, a->keys + row * a->key_stride);
 }
 
 void AS_VARIANT(index_keys)(const as_exec *exec, const as_index_keys_args *args)
