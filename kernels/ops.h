@@ -537,6 +537,26 @@ typedef struct as_wkv4_args {
     int64_t span_count;
 } as_wkv4_args;
 
+/* Exponential gates of a state, stabilised by the largest exponent m so far (Beck et al. 2024, xLSTM,
+ * equations 15 to 17), for each head, token by token; f = ln(sigmoid(forget)): m' = max(f + m, in);  decay =
+ * e^(f + m - m');  gain = e^(in - m');  least = e^-m' Tolerance 1e-6. */
+typedef struct as_exp_gates_args {
+    const float *in, *forget;    /* [N, heads] */
+    float *decay, *gain, *least; /* [N, heads] */
+    int64_t heads, in_stride, forget_stride, out_stride;
+    float *state; /* m: [slots, heads], zero at a sequence's start */
+    const as_span *spans;
+    int64_t span_count;
+} as_exp_gates_args;
+
+/* x[i,g,:] /= max(|by[i,g]|, least[i,g]) + eps, in place. x [N, groups, width]. Tolerance 1e-6. */
+typedef struct as_divide_groups_args {
+    float *x;
+    const float *by, *least; /* [N, groups] */
+    int64_t n, groups, width, stride, by_stride;
+    float eps;
+} as_divide_groups_args;
+
 /* Linear attention: each head keeps a matrix S [key, value] and, token by token in their order,
  *   e[c] = sum_j erase[j] S[j,c]                          (with erase_decayed: of w[j] S[j,c])
  *   S[j,c] = w[j] S[j,c] + k[j] v[c] - write[j] e[c]      (without write: ... + gain k[j] (v[c] - e[c]))

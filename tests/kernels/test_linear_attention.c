@@ -277,3 +277,74 @@ Test(linear_attention, mix)
         expect_near("mix", backend->level, out, want, 1e-6, 1, ROWS * WIDTH, WIDTH);
     }
 }
+
+/* With m = -ln(least): gain e^m is e^in, decay e^(m - m before) is sigmoid(forget), and the larger of both
+ * is 1. A sequence fed row by row has the same bits. */
+Test(linear_attention, exp_gates)
+{
+    enum { HEADS = 5, COUNT = ROWS * HEADS };
+    as_exec exec = exec_with(2);
+    const as_backend *backend;
+    for (int l = 0; (backend = level_at(l)) != NULL; l++) {
+        float *decay = filled(COUNT, FILL_ZERO, 0), *gain = filled(COUNT, FILL_ZERO, 0),
+              *least = filled(COUNT, FILL_ZERO, 0), *state = filled(HEADS, FILL_ZERO, 0);
+        float *single = filled(3 * COUNT, FILL_ZERO, 0), *single_state = filled(HEADS, FILL_ZERO, 0);
+        as_span span = {.count = ROWS};
+        as_exp_gates_args args = {.in = scaled(COUNT, FILL_NORMAL, 1, 4),
+                                  .forget = scaled(COUNT, FILL_NORMAL, 2, 4),
+                                  .decay = decay,
+                                  .gain = gain,
+                                  .least = least,
+                                  .heads = HEADS,
+                                  .in_stride = HEADS,
+                                  .forget_stride = HEADS,
+                                  .out_stride = HEADS,
+                                  .state = state,
+                                  .spans = &span,
+                                  .span_count = 1};
+        backend->exp_gates(&exec, &args);
+        for (int i = 0; i < COUNT; i++) {
+            double before = i < HEADS ? 0 : -log((double)least[i - HEADS]), now = -log((double)least[i]);
+            cr_assert_float_eq(log((double)gain[i]) + now, (double)args.in[i], 1e-5);
+            cr_assert_float_eq(log((double)decay[i]) + now - before, -log1p(exp(-(double)args.forget[i])),
+                               1e-5);
+            cr_assert_eq(decay[i] > gain[i] ? decay[i] : gain[i], 1);
+        }
+        args.state = single_state;
+        args.decay = single;
+        args.gain = single + COUNT;
+        args.least = single + 2 * COUNT;
+        for (int64_t i = 0; i < ROWS; i++) {
+            span = (as_span){.first = i, .count = 1, .position = i};
+            backend->exp_gates(&exec, &args);
+        }
+        expect_same_bits("decay", backend->level, single, decay, COUNT, HEADS);
+        expect_same_bits("gain", backend->level, single + COUNT, gain, COUNT, HEADS);
+        expect_same_bits("least", backend->level, single + 2 * COUNT, least, COUNT, HEADS);
+    }
+}
+
+Test(linear_attention, divide_groups)
+{
+    enum { GROUPS = 3, WIDTH = 7, STRIDE = GROUPS * WIDTH };
+    as_exec exec = exec_with(2);
+    const as_backend *backend;
+    for (int l = 0; (backend = level_at(l)) != NULL; l++) {
+        float *x = filled(ROWS * STRIDE, FILL_NORMAL, 1), *want = filled(ROWS * STRIDE, FILL_NORMAL, 1);
+        as_divide_groups_args args = {.x = x,
+                                      .by = filled(ROWS * GROUPS, FILL_NORMAL, 2),
+                                      .least = filled(ROWS * GROUPS, FILL_POSITIVE, 3),
+                                      .n = ROWS,
+                                      .groups = GROUPS,
+                                      .width = WIDTH,
+                                      .stride = STRIDE,
+                                      .by_stride = GROUPS,
+                                      .eps = 0.1f};
+        backend->divide_groups(&exec, &args);
+        for (int i = 0; i < ROWS * STRIDE; i++) {
+            float by = fabsf(args.by[i / WIDTH]), least = args.least[i / WIDTH];
+            want[i] /= (by > least ? by : least) + 0.1f;
+        }
+        expect_near("divide_groups", backend->level, x, want, 1e-6, 10, ROWS * STRIDE, STRIDE);
+    }
+}

@@ -121,6 +121,46 @@ void wkv4_ref(const as_exec *exec, const as_wkv4_args *args)
 }
 
 /* One token and one column of a head's state. */
+static void gate_head(void *context, int64_t at, int worker)
+{
+    (void)worker;
+    const as_exp_gates_args *a = context;
+    const as_span *span = &a->spans[at / a->heads];
+    int64_t head = at % a->heads;
+    float *state = &a->state[span->state * a->heads + head];
+    for (int64_t i = span->first; i < span->first + span->count; i++) {
+        double in = a->in[i * a->in_stride + head], x = a->forget[i * a->forget_stride + head];
+        double kept = (x < 0 ? x : 0) - log1p(exp(-fabs(x))) + *state, most = kept > in ? kept : in;
+        int64_t out = i * a->out_stride + head;
+        a->decay[out] = (float)exp(kept - most);
+        a->gain[out] = (float)exp(in - most);
+        a->least[out] = (float)exp(-most);
+        *state = (float)most;
+    }
+}
+
+void exp_gates_ref(const as_exec *exec, const as_exp_gates_args *args)
+{
+    as_pool_for(exec->pool, args->span_count * args->heads, gate_head, (void *)args);
+}
+
+static void divide_row(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    const as_divide_groups_args *a = context;
+    for (int64_t g = 0; g < a->groups; g++) {
+        float *x = a->x + i * a->stride + g * a->width;
+        double by = fabs((double)a->by[i * a->by_stride + g]), least = a->least[i * a->by_stride + g];
+        double divisor = (by > least ? by : least) + (double)a->eps;
+        for (int64_t c = 0; c < a->width; c++) x[c] = (float)(x[c] / divisor);
+    }
+}
+
+void divide_groups_ref(const as_exec *exec, const as_divide_groups_args *args)
+{
+    as_pool_for(exec->pool, args->n, divide_row, (void *)args);
+}
+
 static float scan_token(const as_state_scan_args *s, int64_t i, int64_t head, int64_t column, float *state)
 {
     int64_t group = head / (s->heads / s->groups) * s->key_width;
