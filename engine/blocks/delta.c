@@ -34,16 +34,22 @@ static widths widths_of(const as_delta_spec *d)
 static as_code bind_conv(as_binder *binder, const as_delta_spec *d, const float **out, as_error *err)
 {
     widths at = widths_of(d);
-    bool in_one = !as_binder_names(binder, AS_SLOT_LINEAR_CONV_Q) ||
-                  as_binder_has(binder, AS_SLOT_LINEAR_CONV, ".weight") ||
-                  !as_binder_has(binder, AS_SLOT_LINEAR_CONV_Q, ".weight");
-    if (in_one) {
+    const as_slot slots[3] = {AS_SLOT_LINEAR_CONV_Q, AS_SLOT_LINEAR_CONV_K, AS_SLOT_LINEAR_CONV_V};
+    int present = 0;
+    for (int i = 0; i < 3; i++) {
+        present += as_binder_names(binder, slots[i]) && as_binder_has(binder, slots[i], ".weight");
+    }
+    if (present == 0 || as_binder_has(binder, AS_SLOT_LINEAR_CONV, ".weight")) {
         return as_bind_vector(binder, AS_SLOT_LINEAR_CONV, ".weight", at.mixed * d->taps, out, err);
     }
-    const as_slot slots[3] = {AS_SLOT_LINEAR_CONV_Q, AS_SLOT_LINEAR_CONV_K, AS_SLOT_LINEAR_CONV_V};
     int64_t counts[3] = {at.key * d->taps, at.key * d->taps, at.value * d->taps}, stored[3], sum = 0;
     for (int i = 0; i < 3; i++) sum += stored[i] = as_binder_elements(binder, slots[i], ".weight");
     if (sum == at.mixed * d->taps) memcpy(counts, stored, sizeof counts);
+    for (int i = 0; present < 3 && i < 3;
+         i++) { /* names the one that is missing before any of another size */
+        const float *part;
+        if (stored[i] == 0) return as_bind_vector(binder, slots[i], ".weight", counts[i], &part, err);
+    }
     float *all;
     AS_TRY(as_bind_floats(binder, at.mixed * d->taps, &all, err));
     *out = all;
