@@ -53,6 +53,17 @@ static const void *find(const golden *g, const char *name, int64_t *elements)
     return NULL;
 }
 
+static bool has_layer_stages(const golden *g)
+{
+    static const char *const parts[] = {"stage.0.mixer", "stage.0.ffn", "stage.0.out"};
+    bool any = false;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        int64_t elements;
+        any |= find(g, parts[i], &elements) != NULL;
+    }
+    return any;
+}
+
 void golden_open(const char *name, golden *out)
 {
     golden g = {.repository = NULL};
@@ -66,6 +77,7 @@ void golden_open(const char *name, golden *out)
     g.logits = find(&g, "logits", &elements);
     cr_assert(g.tokens && g.greedy && g.logits, "%s lacks a part of its trace", name);
     g.vocab = elements / g.count;
+    g.layer_stages = has_layer_stages(&g);
     *out = g;
 }
 

@@ -18,6 +18,7 @@ typedef struct golden {
     int64_t vocab;
     const int32_t *greedy;
     int64_t greedy_count;
+    bool layer_stages; /* false for layers that run several times: embed and final_norm alone */
 } golden;
 
 /* Names of the folders under fixtures/models that hold a trace; *names by as_names_free. */

@@ -46,6 +46,7 @@ static void compare_stage(void *context, const char *stage, int64_t rows, int64_
     tracer *t = context;
     int64_t elements = 0, where = 0;
     const float *expected = golden_stage(t->g, stage, &elements);
+    if (!expected && !t->g->layer_stages && strchr("0123456789", stage[0])) return;
     cr_assert(expected, "%s: the trace has no stage %s", t->g->name, stage);
     cr_assert_eq(elements, rows * width, "%s: stage %s has %lld values, expected %lld", t->g->name, stage,
                  (long long)(rows * width), (long long)elements);
@@ -90,8 +91,8 @@ static void check_stages(const golden *g, const as_model *model)
     as_feed feed = {.sequence = sequence, .tokens = g->tokens, .count = g->count, .want = AS_LOGITS_ALL};
     as_code rc = as_session_forward(session, &feed, 1, compare_logits, &t, &err);
     cr_assert_eq(rc, AS_OK, "%s", err.text);
-    cr_assert_geq(t.compared, 2 + 2 * (int)as_model_facts(model)->layers, "%s: %d stages", g->name,
-                  t.compared);
+    int layers = g->layer_stages ? (int)as_model_facts(model)->layers : 0;
+    cr_assert_geq(t.compared, 2 + 2 * layers, "%s: %d stages", g->name, t.compared);
     as_session_close(session);
 }
 

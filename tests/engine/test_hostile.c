@@ -200,9 +200,10 @@ static json_t *changed(const field *f, int how)
 /* The message names a field, in quotation marks, or a tensor. */
 static bool says_where(const checkpoint *c, const char *text)
 {
+    static const char key_letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789HL";
     const char *at = strstr(text, "config.json: ");
     at = at ? strchr(at, '"') : NULL;
-    if (at && strspn(at + 1, "abcdefghijklmnopqrstuvwxyz_0123456789") > 2) return true;
+    if (at && strspn(at + 1, key_letters) > 2) return true;
     for (int64_t i = 0; i < c->count; i++) {
         if (strstr(text, c->tensors[i].name)) return true;
     }
