@@ -120,16 +120,23 @@ static bool exec_assign(as_jinja_vm *vm, as_jinja_run *run, const as_jinja_node 
     return as_jinja_assign(vm, run, node->a, v);
 }
 
+/* Runs the node's body with its output kept back from `mark` on; nothing is kept if it is left early. */
+static as_jinja_flow exec_captured(as_jinja_vm *vm, as_jinja_run *run, const as_jinja_node *node,
+                                   size_t *mark)
+{
+    *mark = as_jinja_capture_begin(vm);
+    as_jinja_flow flow = as_jinja_exec(vm, run, &node->x);
+    if (flow != AS_JINJA_FLOW_NEXT) as_jinja_capture_drop(vm, *mark);
+    return flow;
+}
+
 static as_jinja_flow exec_assign_block(as_jinja_vm *vm, as_jinja_run *run, const as_jinja_node *node)
 {
     as_jinja_value v;
     if (!as_jinja_enter_frame(vm, run, &node->frame)) return AS_JINJA_FLOW_ERROR;
-    size_t mark = as_jinja_capture_begin(vm);
-    as_jinja_flow flow = as_jinja_exec(vm, run, &node->x);
-    if (flow != AS_JINJA_FLOW_NEXT) {
-        as_jinja_capture_drop(vm, mark);
-        return flow;
-    }
+    size_t mark;
+    as_jinja_flow flow = exec_captured(vm, run, node, &mark);
+    if (flow != AS_JINJA_FLOW_NEXT) return flow;
     bool filter_escapes = node->b && as_jinja_escapes(run, node->b->escaping);
     if (!as_jinja_capture_end(vm, mark, filter_escapes, &v)) return AS_JINJA_FLOW_ERROR;
     vm->block_text = v;
@@ -162,12 +169,9 @@ static as_jinja_flow exec_filter_block(as_jinja_vm *vm, as_jinja_run *run, const
 {
     as_jinja_value v;
     if (!as_jinja_enter_frame(vm, run, &node->frame)) return AS_JINJA_FLOW_ERROR;
-    size_t mark = as_jinja_capture_begin(vm);
-    as_jinja_flow flow = as_jinja_exec(vm, run, &node->x);
-    if (flow != AS_JINJA_FLOW_NEXT) {
-        as_jinja_capture_drop(vm, mark);
-        return flow;
-    }
+    size_t mark;
+    as_jinja_flow flow = exec_captured(vm, run, node, &mark);
+    if (flow != AS_JINJA_FLOW_NEXT) return flow;
     const as_jinja_node *innermost = node->a;
     while (innermost->a) innermost = innermost->a;
     if (!as_jinja_capture_end(vm, mark, as_jinja_escapes(run, innermost->escaping), &v))

@@ -401,7 +401,9 @@ Test(config, every_family_reads_a_sound_configuration)
             as_error err;
             cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", *name, err.text);
             cr_assert_str_eq(spec.architecture, *name);
-            cr_assert_geq(spec.layer_count, 2, "%s", *name); /* more where stacks run again */
+            bool again = strcmp(*name, "HrmTextForCausalLM") == 0; /* its stacks run again and again */
+            cr_assert(again ? spec.layer_count > 2 : spec.layer_count == 2, "%s: %lld layers", *name,
+                      (long long)spec.layer_count);
             cr_assert_gt(spec.layers[1].step_count, 0);
             json_decref(config);
             as_model_spec_free(&spec);
