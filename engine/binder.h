@@ -26,14 +26,17 @@ typedef struct as_norm_weights {
     const float *weight, *bias;
 } as_norm_weights;
 
-/* Memory that a model owns: pages, each freed as it was taken. */
+/* Pages, each freed as it was taken. */
+typedef struct as_pages {
+    void *at;
+    size_t size;
+    struct as_pages *next;
+} as_pages;
+
+/* Memory that a model owns. */
 typedef struct as_model_memory {
     as_arena arena;
-    struct as_pages {
-        void *at;
-        size_t size;
-        struct as_pages *next;
-    } * pages;
+    as_pages *pages;
 } as_model_memory;
 /* Zeroed pages for count elements of size bytes, NULL when there is no memory for them. */
 void *as_model_memory_take(as_model_memory *memory, int64_t count, size_t size);

@@ -302,7 +302,8 @@ static bool make_module(as_jinja_vm *vm, const as_jinja_template *template, as_j
 static bool default_module(as_jinja_vm *vm, const as_jinja_template *template, as_jinja_value *out)
 {
     if (!vm->modules) AS_JINJA_TRY(as_jinja_dict_new(vm, &vm->modules));
-    as_jinja_value key = as_jinja_int((int64_t)(intptr_t) template), *found;
+    const intptr_t address = (intptr_t)(const void *)template;
+    as_jinja_value key = as_jinja_int((int64_t)address), *found;
     AS_JINJA_TRY(as_jinja_dict_find(vm, vm->modules, key, &found));
     if (found) {
         *out = *found;

@@ -175,18 +175,16 @@ static void describe_with(as_config *c, as_model_spec *spec, const as_deepseek_d
     as_deepseek_layers(c, spec, d, &attention, &moe, NULL);
 }
 
-/* An initializer, since a constant object is none in C11. */
+/* The inside of an initializer, since a constant object is none in C11. */
 #define MLA_V3                                                                                               \
-    {                                                                                                        \
-        .q_rank = 1536, .kv_rank = 512, .nope = 128, .rope = 64, .v_width = 128, .theta = 10000,             \
-        .kind = AS_ROPE_INTERLEAVED, .kind_by_config = true                                                  \
-    }
+    .q_rank = 1536, .kv_rank = 512, .nope = 128, .rope = 64, .v_width = 128, .theta = 10000,                 \
+    .kind = AS_ROPE_INTERLEAVED, .kind_by_config = true
 
-static const as_mla_defaults mla_v3 = MLA_V3;
+static const as_mla_defaults mla_v3 = {MLA_V3};
 
 static void describe_v2(as_config *c, as_model_spec *spec)
 {
-    as_deepseek_defaults d = {.attention = MLA_V3,
+    as_deepseek_defaults d = {.attention = {MLA_V3},
                               .context = 2048,
                               .eps = 1e-6,
                               .experts = 64,
@@ -210,7 +208,7 @@ static void describe_v2(as_config *c, as_model_spec *spec)
     as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
 }
 
-static const as_deepseek_defaults defaults_v3 = {.attention = MLA_V3,
+static const as_deepseek_defaults defaults_v3 = {.attention = {MLA_V3},
                                                  .context = 4096,
                                                  .eps = 1e-6,
                                                  .experts = 256,

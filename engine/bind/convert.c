@@ -15,10 +15,10 @@ void *as_model_memory_take(as_model_memory *memory, int64_t count, size_t size)
 {
     size_t bytes;
     if (count < 0 || !as_mul_size((size_t)count, size, &bytes)) return NULL;
-    struct as_pages *pages = AS_ARENA_NEW(&memory->arena, struct as_pages);
+    as_pages *pages = AS_ARENA_NEW(&memory->arena, as_pages);
     void *at = pages ? as_alloc_pages(bytes) : NULL;
     if (!at) return NULL;
-    *pages = (struct as_pages){.at = at, .size = bytes, .next = memory->pages};
+    *pages = (as_pages){.at = at, .size = bytes, .next = memory->pages};
     memory->pages = pages;
     return at;
 }
@@ -26,7 +26,7 @@ void *as_model_memory_take(as_model_memory *memory, int64_t count, size_t size)
 void as_model_memory_free(as_model_memory *memory)
 {
     while (memory->pages) {
-        struct as_pages *pages = memory->pages;
+        as_pages *pages = memory->pages;
         memory->pages = pages->next;
         as_free_pages(pages->at, pages->size);
     }
@@ -42,9 +42,9 @@ void *as_binder_take(as_binder *b, int64_t bytes)
  * readable; the system reads it again if it is asked for. */
 static void give_up(as_binder *b, const as_matrix *m)
 {
-    struct as_pages **at = &b->memory->pages;
+    as_pages **at = &b->memory->pages;
     for (int i = 0; *at && i < RECENT_PAGES; i++, at = &(*at)->next) {
-        struct as_pages *pages = *at;
+        as_pages *pages = *at;
         if (pages->at != m->data) continue;
         *at = pages->next;
         as_free_pages(pages->at, pages->size);

@@ -207,7 +207,7 @@ Test(rows, xielu)
     }
     /* By hand, both sides and the bound just below zero. */
     static const float in[] = {2, 0, -1e-7F, -1};
-    static const double out[] = {0.7 * 4 + 1, -1.3e-6, 1.3 * (-1e-6 + 1e-7) - 0.5e-7, 1.3 * (exp(-1)) - 0.5};
+    static const double out[] = {0.7 * 4 + 1, -1.3e-6, 1.3 * (-1e-6 + 1e-7) - 0.5e-7, 1.3 * exp(-1) - 0.5};
     as_exec exec = exec_with(1);
     const as_backend *backend;
     for (int l = 0; (backend = level_at(l)) != NULL; l++) {

@@ -8,13 +8,13 @@
 /* Runs `body` with `count` = LANES for whole vectors from `from`, then once for the rest below `until`. */
 #define FOR_VECTORS(c, from, until, body)                                                                    \
     do {                                                                                                     \
-        int64_t c = (from);                                                                                  \
-        for (; c + LANES <= (until); c += LANES) {                                                           \
+        int64_t c = (from), end_ = (until);                                                                  \
+        for (; c + LANES <= end_; c += LANES) {                                                              \
             const int count = LANES;                                                                         \
             body                                                                                             \
         }                                                                                                    \
-        if (c < (until)) {                                                                                   \
-            const int count = (int)((until)-c);                                                              \
+        if (c < end_) {                                                                                      \
+            const int count = (int)(end_ - c);                                                               \
             body                                                                                             \
         }                                                                                                    \
     } while (0)
