@@ -17,8 +17,8 @@ const as_option as_model_options_table[] = {
      "precision: f32, f16, bf16, fp8 (= fp8-channel), fp8-tensor, fp8-block, fp8-weight; +kv8 for an e4m3 "
      "cache"},
     {"--device", AS_OPTION_TEXT, &as_common.device, "DEVICE", "cpu"},
-    {"--threads", AS_OPTION_INT, &as_common.threads, "N",
-     "threads to compute with (default: all processors)"},
+    {"--threads", AS_OPTION_INT, &as_common.threads, "N", "threads to compute with (default: all processors)",
+     0, 256},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };
 

@@ -61,10 +61,24 @@ json_t *as_machine_facts(void)
                      "instruction_sets", instruction_sets(), "level", level);
 }
 
+static const char commit[] = ASSAY_COMMIT; /* empty: not built from a checkout */
+
+void as_tool_line(as_buf *out)
+{
+    as_buf_printf(out, "assay %s%s%s%s, %s\n", ASSAY_VERSION, *commit ? " (" : "", commit, *commit ? ")" : "",
+                  ASSAY_BUILD);
+}
+
 json_t *as_tool_facts(void)
 {
-    return json_pack("{s:s, s:s, s:s}", "version", ASSAY_VERSION, "commit", ASSAY_COMMIT, "build",
-                     ASSAY_BUILD);
+    return json_pack("{s:s, s:o, s:s}", "version", ASSAY_VERSION, "commit",
+                     *commit ? json_string(commit) : json_null(), "build", ASSAY_BUILD);
+}
+
+/* A peak of instructions that this machine lacks is not 0, there is none. */
+static json_t *reached(double gflops)
+{
+    return gflops > 0 ? json_real(gflops) : json_null();
 }
 
 as_code as_machine_limits(int threads, json_t **out, as_error *err)
@@ -75,11 +89,11 @@ as_code as_machine_limits(int threads, json_t **out, as_error *err)
     as_code rc = as_probe_machine(pool, 0, &probe, err);
     as_pool_close(pool);
     AS_TRY(rc);
-    json_t *limits =
-        json_pack("{s:i, s:f, s:I, s:f, s:f, s:f, s:f, s:f}", "threads", probe.threads, "read_gbps",
-                  probe.read_gbps, "read_bytes", (json_int_t)probe.read_bytes, "fma_gflops", probe.fma_gflops,
-                  "avx2_gflops", probe.avx2_gflops, "avx512_gflops", probe.avx512_gflops, "bf16_gflops",
-                  probe.bf16_gflops, "amx_gflops", probe.amx_gflops);
+    json_t *limits = json_pack(
+        "{s:i, s:f, s:I, s:f, s:o, s:o, s:o, s:o}", "threads", probe.threads, "read_gbps", probe.read_gbps,
+        "read_buffer_bytes", (json_int_t)probe.read_bytes, "fma_gflops", probe.fma_gflops, "avx2_gflops",
+        reached(probe.avx2_gflops), "avx512_gflops", reached(probe.avx512_gflops), "bf16_gflops",
+        reached(probe.bf16_gflops), "amx_gflops", reached(probe.amx_gflops));
     if (!limits) return as_fail(err, AS_E_MEMORY, "out of memory for the machine's limits");
     *out = limits;
     return AS_OK;

@@ -11,10 +11,12 @@
 typedef enum {
     AS_OPTION_FLAG,   /* bool: set to true */
     AS_OPTION_TEXT,   /* const char *: borrowed from argv */
-    AS_OPTION_INT,    /* int64_t, 0 or more */
-    AS_OPTION_NUMBER, /* double */
+    AS_OPTION_PATH,   /* the same; not empty */
+    AS_OPTION_WORD,   /* the same; one of those in `argument`: "pass|fail" */
+    AS_OPTION_INT,    /* int64_t, from least to most */
+    AS_OPTION_NUMBER, /* double, from least to most where these differ */
     AS_OPTION_LIST,   /* as_text_list: may be given several times */
-    AS_OPTION_TIME,   /* double, seconds: 90, 90s, 10m, 1h */
+    AS_OPTION_TIME,   /* double, seconds above 0: 90, 90s, 10m, 1h */
 } as_option_kind;
 
 typedef struct as_option {
@@ -23,6 +25,7 @@ typedef struct as_option {
     void *value;
     const char *argument; /* as it stands in --help: "TYPE" */
     const char *help;
+    double least, most; /* of numbers; most 0: without end for whole ones */
 } as_option;
 
 enum { AS_MOST_LIST = 256 };
@@ -46,6 +49,10 @@ AS_MUST_USE as_code as_options_parse(const as_command_line *line, int argc, char
 /* The tables as lines of help. */
 void as_options_help(const as_option *const *tables, as_buf *out);
 
+/* The value of the option `name`, "1,2,3", as at most `room` whole numbers from 1 to AS_MOST_COUNT. */
+enum { AS_MOST_COUNT = 1 << 24 };
+AS_MUST_USE as_code as_parse_counts(const char *name, const char *text, int64_t *out, int room, int *count,
+                                    as_error *err);
 /* "1,2,3" as token ids; white space is allowed. *tokens by as_free. */
 AS_MUST_USE as_code as_parse_tokens(const char *text, int32_t **tokens, int64_t *count, as_error *err);
 

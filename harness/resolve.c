@@ -8,7 +8,9 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "harness/synth.h"
+#include "suites/catalog.h"
 
 void as_resolved_free(as_resolved *resolved)
 {
@@ -60,14 +62,60 @@ static as_code read_ref(const char *folder, const char *revision, char room[stat
     return rc;
 }
 
+/* " (did you mean fixtures/trained?)" where a file or folder beside it has nearly that name; else nothing. */
+static void near_path(const char *name, char hint[static AS_NEAREST_HINT])
+{
+    const char *slash = strrchr(name, '/');
+    int size = slash ? (int)(slash - name) + 1 : 0;
+    char folder[AS_PATH_MAX], prefix[128];
+    char **names;
+    size_t count;
+    hint[0] = 0;
+    if (size >= (int)sizeof prefix) return;
+    snprintf(prefix, sizeof prefix, "%.*s", size, name);
+    snprintf(folder, sizeof folder, "%s", size ? prefix : ".");
+    if (as_dir_list(folder, &names, &count, NULL) != AS_OK) return;
+    as_nearest nearest = {.word = name + size};
+    for (size_t i = 0; i < count; i++) as_nearest_offer(&nearest, names[i]);
+    as_nearest_hint(&nearest, prefix, hint);
+    as_names_free(names, count);
+}
+
+/* ", or synth:NAME for ..." where the catalogue has the model's dimensions; else nothing. */
+static void stand_in(const char *name, char room[static AS_NEAREST_HINT])
+{
+    json_t *catalog;
+    room[0] = 0;
+    if (as_catalog_load(&catalog, NULL) != AS_OK) return;
+    if (as_catalog_model(catalog, name)) {
+        snprintf(room, AS_NEAREST_HINT, ", or take synth:%.200s for one of its size with generated weights",
+                 name);
+    }
+    json_decref(catalog);
+}
+
+static as_code not_cached(const char *name, size_t size, const char *folder, as_error *err)
+{
+    char near[AS_NEAREST_HINT], synth[AS_NEAREST_HINT], repository[256];
+    snprintf(repository, sizeof repository, "%.*s", (int)size, name);
+    near_path(name, near);
+    stand_in(repository, synth);
+    return as_fail(err, AS_E_NOT_FOUND,
+                   "%s: no such directory%s, and not in the hub cache (looked for %s). Fetch it with "
+                   "`hf download %s`, or name a directory%s",
+                   name, near, folder, repository, synth);
+}
+
 static as_code from_cache(const char *name, as_resolved *out, as_error *err)
 {
     const char *at = strchr(name, '@'), *revision = at ? at + 1 : "main";
     size_t size = at ? (size_t)(at - name) : strlen(name);
     char cache[AS_PATH_MAX], folder[AS_PATH_MAX + 512], snapshot[AS_PATH_MAX];
     if (size > 200 || !is_hub_name(name, size) || strstr(revision, "..") || strlen(revision) > 200) {
-        return as_fail(err, AS_E_NOT_FOUND, "%s: no such directory, and not a hub name of the form org/name",
-                       name);
+        char hint[AS_NEAREST_HINT];
+        near_path(name, hint);
+        return as_fail(err, AS_E_NOT_FOUND,
+                       "%s: no such directory%s, and not a hub name of the form org/name", name, hint);
     }
     AS_TRY(cache_folder(cache, err));
     const char *slash = memchr(name, '/', size);
@@ -75,10 +123,7 @@ static as_code from_cache(const char *name, as_resolved *out, as_error *err)
              (int)(size - (size_t)(slash - name) - 1), slash + 1);
     snprintf(snapshot, sizeof snapshot, "%s/snapshots/%s", folder, revision);
     if (!as_dir_exists(snapshot) && read_ref(folder, revision, snapshot, NULL) != AS_OK) {
-        return as_fail(err, AS_E_NOT_FOUND,
-                       "%s: not a directory, and not in the hub cache (looked for %s). Fetch it with "
-                       "`huggingface-cli download %.*s`, or name a directory",
-                       name, folder, (int)size, name);
+        return not_cached(name, size, folder, err);
     }
     if (!as_dir_exists(snapshot)) {
         return as_fail(err, AS_E_NOT_FOUND, "%s: the hub cache names %s, which is not there", name, snapshot);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/rng.h"
 #include "engine/text/tokenizer.h"
 #include "harness/common.h"
@@ -68,6 +69,25 @@ static bool cancelled(const as_suite_context *context)
 /* ---- preparation -----------------------------------------------------------------------------------------
  */
 
+static as_code add_suite(run *r, const char *name, as_error *err)
+{
+    as_nearest nearest = {.word = name};
+    char hint[AS_NEAREST_HINT];
+    const as_suite *suite = as_suite_find(name);
+    for (const as_suite *const *known = as_suites; *known; known++)
+        as_nearest_offer(&nearest, (*known)->name);
+    if (!suite) {
+        return as_fail(err, AS_E_USAGE, "--suite \"%s\"%s: there are rules, context, drift and speed", name,
+                       as_nearest_hint(&nearest, "", hint));
+    }
+    for (int i = 0; i < r->suite_count; i++) {
+        if (r->suites[i] == suite) return as_fail(err, AS_E_USAGE, "--suite names %s twice", name);
+    }
+    AS_BUG(r->suite_count == MOST_SUITES);
+    r->suites[r->suite_count++] = suite;
+    return AS_OK;
+}
+
 static as_code choose_suites(run *r, as_error *err)
 {
     const char *list = r->options->rules_only ? "rules" : r->options->suites;
@@ -77,11 +97,7 @@ static as_code choose_suites(run *r, as_error *err)
         char name[64];
         size_t size = strcspn(list, ",");
         snprintf(name, sizeof name, "%.*s", (int)size, list);
-        const as_suite *suite = as_suite_find(name);
-        if (!suite)
-            return as_fail(err, AS_E_USAGE, "--suite %s: there are rules, context, drift and speed", name);
-        AS_BUG(r->suite_count == MOST_SUITES);
-        r->suites[r->suite_count++] = suite;
+        AS_TRY(add_suite(r, name, err));
         list += size + (list[size] == ',');
     }
     return r->suite_count ? AS_OK : as_fail(err, AS_E_USAGE, "--suite names no suite");
@@ -110,7 +126,9 @@ static as_code find_text(run *r, as_error *err)
 {
     if (r->options->text) {
         if (!as_file_exists(r->options->text) && !as_dir_exists(r->options->text)) {
-            return as_fail(err, AS_E_NOT_FOUND, "--text %s: no such file or directory", r->options->text);
+            return as_fail(err, AS_E_NOT_FOUND, "--text %s: %s", r->options->text,
+                           as_file_is_special(r->options->text) ? "neither a file nor a folder"
+                                                                : "no such file or folder");
         }
         snprintf(r->text_path, sizeof r->text_path, "%s", r->options->text);
         return AS_OK;
@@ -186,12 +204,21 @@ static as_code measure_limits(run *r, as_error *err)
 
 static json_t *text_or_null(const char *text)
 {
-    return text && *text ? json_string(text) : json_null();
+    return text && *text ? as_result_text(text) : json_null();
 }
 
 static json_t *count_or_null(int64_t count)
 {
     return count > 0 ? json_integer(count) : json_null();
+}
+
+static json_t *command_line(const as_run_options *options)
+{
+    json_t *words = json_array();
+    json_array_append_new(words, json_string("assay"));
+    for (int i = 0; i < options->word_count; i++)
+        json_array_append_new(words, as_result_text(options->words[i]));
+    return words;
 }
 
 static json_t *run_facts(const run *r)
@@ -204,10 +231,9 @@ static json_t *run_facts(const run *r)
     for (char *at = id; *at; at++) {
         if (*at == ':') *at = '-';
     }
-    return json_pack("{s:s, s:s, s:n, s:s, s:I, s:o, s:o}", "id", id, "started", now, "finished", "command",
-                     r->options->command ? r->options->command : "", "seed", (json_int_t)as_common.seed,
-                     "machine", as_machine_facts(), "limits",
-                     r->limits ? json_incref(r->limits) : json_null());
+    return json_pack("{s:s, s:s, s:n, s:o, s:I, s:o, s:o}", "id", id, "started", now, "finished", "command",
+                     command_line(r->options), "seed", (json_int_t)as_common.seed, "machine",
+                     as_machine_facts(), "limits", r->limits ? json_incref(r->limits) : json_null());
 }
 
 static const char *revision_of(const run *r)
@@ -227,12 +253,12 @@ static json_t *model_facts(const run *r)
         r->match.model_class ? json_string_value(json_object_get(r->match.model_class, "class")) : NULL;
     int64_t native =
         info ? info->context : json_integer_value(json_object_get(config, "max_position_embeddings"));
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", r->name, "revision",
-                     text_or_null(revision_of(r)), "digest", text_or_null(info ? info->digest : NULL),
-                     "architecture", text_or_null(architecture), "class", text_or_null(class_name),
-                     "parameters", count_or_null(info ? info->parameters : 0), "dtype",
-                     text_or_null(info ? info->dtype : NULL), "context", count_or_null(native), "precision",
-                     text_or_null(info ? info->precision : NULL));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", as_result_text(r->name), "revision",
+        text_or_null(revision_of(r)), "digest", text_or_null(info ? info->digest : NULL), "architecture",
+        text_or_null(architecture), "class", text_or_null(class_name), "parameters",
+        count_or_null(info ? info->parameters : 0), "dtype", text_or_null(info ? info->dtype : NULL),
+        "context", count_or_null(native), "precision", text_or_null(info ? info->precision : NULL));
 }
 
 /* An earlier record goes on only if it speaks of the same model under the same profile. */

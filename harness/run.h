@@ -13,8 +13,9 @@ typedef struct as_run_options {
     const char *target;  /* NULL or "engine" */
     const char *out;     /* directory, or NULL: nothing is written */
     const char *text;    /* documents for drift and perplexity, or NULL */
-    const char *command; /* the command line, for the record */
-    double budget_s;     /* 0: none */
+    char **words;        /* the command line from the verb on, for the record */
+    int word_count;
+    double budget_s; /* 0: none */
     bool resume;
     bool rules_only; /* `assay check`: no weights are opened */
     bool inconclusive_passes;

@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "suites/catalog.h"
 
 /* By whole id, or by the part behind the organisation where only one model has it. */
 static as_code find_model(const json_t *catalog, const char *id, const json_t **out, as_error *err)
 {
     const json_t *found = as_catalog_model(catalog, id);
+    as_nearest nearest = {.word = id};
+    char hint[AS_NEAREST_HINT];
     size_t i;
     json_t *model;
     int matches = found != NULL;
@@ -23,21 +26,24 @@ static as_code find_model(const json_t *catalog, const char *id, const json_t **
             found = model;
             break;
         }
+        if (name) as_nearest_offer(&nearest, name);
     }
     if (!found)
         return as_fail(err, AS_E_NOT_FOUND,
-                       "synth:%s: no such model in the catalog (`assay catalog` lists them)", id);
+                       "synth:%s: no such model in the catalog%s: `assay catalog` lists them", id,
+                       as_nearest_hint(&nearest, "synth:", hint));
     *out = found;
     return AS_OK;
 }
 
-static as_code parse_count(const char *text, const char *what, int64_t *out, as_error *err)
+static as_code parse_count(const char *text, const char *what, int64_t least, int64_t *out, as_error *err)
 {
     char *end;
     errno = 0;
     long long n = strtoll(text, &end, 10);
-    if (end == text || *end || errno || n < 0) {
-        return as_fail(err, AS_E_USAGE, "synth: %s=%s: expected a whole number", what, text);
+    if (end == text || *end || errno || n < least) {
+        return as_fail(err, AS_E_USAGE, "synth: %s=%s: expected a whole number, %lld or more", what, text,
+                       (long long)least);
     }
     *out = n;
     return AS_OK;
@@ -52,9 +58,9 @@ static as_code parse(char *text, int64_t *layers, int64_t *seed, as_error *err)
         rest = strchr(word, ',');
         if (rest) *rest = 0;
         if (strncmp(word, "layers=", 7) == 0) {
-            AS_TRY(parse_count(word + 7, "layers", layers, err));
+            AS_TRY(parse_count(word + 7, "layers", 1, layers, err));
         } else if (strncmp(word, "seed=", 5) == 0) {
-            AS_TRY(parse_count(word + 5, "seed", seed, err));
+            AS_TRY(parse_count(word + 5, "seed", 0, seed, err));
         } else {
             return as_fail(err, AS_E_USAGE, "synth: \"%s\" is neither layers=N nor seed=S", word);
         }

@@ -157,8 +157,8 @@ static void put_tally(const json_t *suite, as_buf *out)
     bool first = true;
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         if (!counts.of[order[i]]) continue;
-        as_buf_printf(out, "%s%zu %s", first ? "" : ", ", counts.of[order[i]],
-                      as_verdict_adjective(order[i]));
+        as_buf_printf(out, "%s%zu ", first ? "" : ", ", counts.of[order[i]]);
+        as_view_count_words(&counts, order[i], out);
         first = false;
     }
     as_buf_str(out, first ? "no checks" : "");

@@ -1,6 +1,7 @@
 /* Values as a reader meets them; see value.h. */
 #include "reports/value.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -216,11 +217,21 @@ void as_value_write_real(double x, as_buf *out)
     }
 }
 
-static void write_unit(const char *unit, as_buf *out)
+/* Of a unit in words, one of which there are many ("files", but not "ms" or "tokens/s"), the length without
+ * its plural. */
+static size_t singular(const char *unit)
+{
+    size_t size = strlen(unit);
+    bool words = size > 3 && unit[size - 1] == 's' && unit[size - 2] != 's';
+    for (size_t i = 0; words && i < size; i++) words = islower((unsigned char)unit[i]) || unit[i] == ' ';
+    return size - words;
+}
+
+static void write_unit(const char *unit, bool one, as_buf *out)
 {
     if (!unit || !*unit) return;
     if (strcmp(unit, "%") != 0) as_buf_str(out, "\xC2\xA0"); /* a number and its unit stay on one line */
-    as_tree_clean(unit, strlen(unit), 40, out);
+    as_tree_clean(unit, one ? singular(unit) : strlen(unit), 40, out);
 }
 
 void as_value_write_expected(const as_expected *gate, const char *unit, as_buf *out)
@@ -236,7 +247,7 @@ void as_value_write_expected(const as_expected *gate, const char *unit, as_buf *
         as_buf_str(out, words[gate->has_max][gate->strict]);
         as_value_write_real(gate->has_max ? gate->max : gate->min, out);
     }
-    write_unit(unit, out);
+    write_unit(unit, (gate->has_max ? gate->max : gate->min) == 1, out);
 }
 
 void as_value_write_interval(const as_number *number, as_buf *out)
@@ -279,7 +290,7 @@ static void write_list(const json_t *list, const char *unit, size_t most, as_buf
         if (i) as_buf_str(out, ", ");
         as_value_write(json_array_get(list, i), NULL, most, out);
     }
-    write_unit(unit, out);
+    write_unit(unit, false, out);
 }
 
 /* A few named values read as such: "embed tokens: 131,072, 5,120; lm head: 131,075, 5,120". */
@@ -317,7 +328,7 @@ void as_value_write(const json_t *value, const char *unit, size_t most, as_buf *
         return;
     } else if (as_value_number(value, &number)) {
         as_value_write_real(number.value, out);
-        write_unit(unit, out);
+        write_unit(unit, number.value == 1, out);
     } else if (json_is_string(value)) {
         as_tree_clean(json_string_value(value), json_string_length(value), most, out);
     } else if (json_is_boolean(value)) {

@@ -19,8 +19,11 @@ static void count_suite(const json_t *suite, as_counts *counts)
     json_t *check;
     json_array_foreach(json_object_get(suite, "checks"), index, check)
     {
-        counts->of[as_view_verdict(check)]++;
+        as_verdict verdict = as_view_verdict(check);
+        counts->of[verdict]++;
         counts->total++;
+        const json_t *cut = json_object_get(json_object_get(check, "evidence"), "cut_by_budget");
+        counts->cut += verdict == AS_SKIP && json_is_true(cut);
     }
 }
 
@@ -36,6 +39,17 @@ as_counts as_view_count(const json_t *result_or_suite)
         count_suite(suite, &counts);
     }
     return counts;
+}
+
+void as_view_count_words(const as_counts *counts, as_verdict verdict, as_buf *out)
+{
+    as_buf_str(out, as_verdict_adjective(verdict));
+    if (verdict != AS_SKIP || counts->cut == 0) return;
+    if (counts->cut == counts->of[AS_SKIP]) {
+        as_buf_str(out, " (cut by the budget)");
+    } else {
+        as_buf_printf(out, " (%zu cut by the budget)", counts->cut);
+    }
 }
 
 bool as_view_interrupted(const json_t *result)
@@ -73,7 +87,10 @@ void as_view_headline(const json_t *result, as_buf *out)
         as_buf_printf(out, judged == 1 ? "The one check held" : "All %zu checks held", judged);
     }
     if (counts.of[AS_WARN]) as_buf_printf(out, ", %zu with a warning", counts.of[AS_WARN]);
-    if (counts.of[AS_SKIP] && judged) as_buf_printf(out, ", %zu skipped", counts.of[AS_SKIP]);
+    if (counts.of[AS_SKIP] && judged) {
+        as_buf_printf(out, ", %zu ", counts.of[AS_SKIP]);
+        as_view_count_words(&counts, AS_SKIP, out);
+    }
 }
 
 typedef struct problem {
@@ -167,7 +184,10 @@ static json_t *view_counts(as_tree *tree, const json_t *of)
         if (!counts.of[order[i]]) continue;
         json_t *row = as_tree_object(tree);
         as_tree_put(tree, row, "verdict", as_tree_text(tree, as_verdict_name(order[i]), 0));
-        as_tree_put(tree, row, "words", as_tree_text(tree, as_verdict_adjective(order[i]), 0));
+        as_buf words;
+        as_buf_init(&words, 0);
+        as_view_count_words(&counts, order[i], &words);
+        as_tree_put(tree, row, "words", as_tree_buf(tree, &words));
         as_tree_put(tree, row, "n", json_integer((json_int_t)counts.of[order[i]]));
         as_tree_push(tree, list, row);
     }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "reports/check_view.h"
 #include "reports/tree.h"
 
 /* `plots`: suite name -> array of plots (as_plots_make), or NULL. A new reference. */
@@ -14,8 +15,11 @@ AS_MUST_USE as_code as_view_result(const json_t *result, const json_t *plots, js
 typedef struct as_counts {
     size_t of[6]; /* by as_verdict */
     size_t total;
+    size_t cut; /* of the skipped: those that the budget had no room for */
 } as_counts;
 as_counts as_view_count(const json_t *result_or_suite);
+/* "passed", or "skipped (3 cut by the budget)": what stands behind the number of that verdict. */
+void as_view_count_words(const as_counts *counts, as_verdict verdict, as_buf *out);
 /* "4 of 38 checks failed, 2 are inconclusive": the whole in a line. */
 void as_view_headline(const json_t *result, as_buf *out);
 /* True when the run did not come to its end. */

@@ -168,6 +168,28 @@ static bool global_raise(as_jinja_vm *vm, as_jinja_value self, const as_jinja_ar
                          (int)(text.str->size < 900 ? text.str->size : 900), text.str->data);
 }
 
+static bool read_time(const char *text, struct tm *tm, int *micros)
+{
+    char fraction[8] = "";
+    int used = 0;
+    int n = sscanf(text, "%4d-%2d-%2d%*1[T ]%2d:%2d:%2d%n.%6[0-9]%n", &tm->tm_year, &tm->tm_mon, &tm->tm_mday,
+                   &tm->tm_hour, &tm->tm_min, &tm->tm_sec, &used, fraction, &used);
+    if (n < 6 || text[used]) return false;
+    if (tm->tm_mon < 1 || tm->tm_mon > 12 || tm->tm_mday < 1 || tm->tm_mday > 31) return false;
+    if (tm->tm_hour < 0 || tm->tm_hour > 23 || tm->tm_min < 0 || tm->tm_min > 59) return false;
+    if (tm->tm_sec < 0 || tm->tm_sec > 60) return false;
+    while (n == 7 && strlen(fraction) < 6) strcat(fraction, "0");
+    if (n == 7) sscanf(fraction, "%d", micros);
+    return true;
+}
+
+bool as_jinja_is_time(const char *text)
+{
+    struct tm tm;
+    int micros;
+    return read_time(text, &tm, &micros);
+}
+
 /* The fixed time of the options, or the clock's. */
 static bool current_time(as_jinja_vm *vm, struct tm *tm, int *micros)
 {
@@ -182,14 +204,9 @@ static bool current_time(as_jinja_vm *vm, struct tm *tm, int *micros)
         *micros = (int)(now.tv_nsec / 1000);
         return true;
     }
-    char fraction[8] = "";
-    int n = sscanf(text, "%4d-%2d-%2d%*1[T ]%2d:%2d:%2d.%6[0-9]", &tm->tm_year, &tm->tm_mon, &tm->tm_mday,
-                   &tm->tm_hour, &tm->tm_min, &tm->tm_sec, fraction);
-    if (n < 6)
+    if (!read_time(text, tm, micros))
         return as_jinja_fail(vm, AS_JINJA_X_VALUE, "the time '%.40s' is not of the form 2026-01-02T03:04:05",
                              text);
-    while (n == 7 && strlen(fraction) < 6) strcat(fraction, "0");
-    if (n == 7) sscanf(fraction, "%d", micros);
     tm->tm_year -= 1900;
     tm->tm_mon -= 1;
     struct tm day = {.tm_year = tm->tm_year, .tm_mon = tm->tm_mon, .tm_mday = tm->tm_mday, .tm_hour = 12};

@@ -36,6 +36,9 @@ AS_MUST_USE as_code as_jinja_compile(const char *text, size_t size, const char *
                                      const as_jinja_syntax *syntax, as_jinja_template **out, as_error *err);
 void as_jinja_free(as_jinja_template *template); /* NULL is allowed */
 
+/* Whether `now` below can be this text. */
+bool as_jinja_is_time(const char *text);
+
 /* Finds the template that include, import and extends name; NULL when there is none. What it returns must
  * outlive the rendering. */
 typedef const as_jinja_template *as_jinja_find(void *context, const char *name);

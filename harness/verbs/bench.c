@@ -26,8 +26,9 @@ static const as_option own_options[] = {
     {"--decode", AS_OPTION_TEXT, &given.decode, "N,N", "contexts at which to measure decoding (default 128)"},
     {"--batch", AS_OPTION_TEXT, &given.batch, "N,N", "sequences decoded together (default 1)"},
     {"--repeats", AS_OPTION_INT, &given.repeats, "N",
-     "measurements of each point; their median counts (default 5)"},
-    {"--steps", AS_OPTION_INT, &given.steps, "N", "decoding steps in one measurement (default 8)"},
+     "measurements of each point; their median counts (default 5)", 1, MOST_REPEATS},
+    {"--steps", AS_OPTION_INT, &given.steps, "N", "decoding steps in one measurement (default 8)", 1,
+     1 << 16},
     {"--cache", AS_OPTION_TEXT, &given.cache, "TYPE", "key/value cache: f32, f16 (default), bf16, e4m3"},
     {"--seed", AS_OPTION_INT, &as_common.seed, "N", "of the prompt's random tokens"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
@@ -38,6 +39,12 @@ static const as_option *const *options(void)
 {
     return tables;
 }
+
+/* What is measured: the numbers of --prefill, --decode and --batch. */
+typedef struct points {
+    int64_t lengths[MOST_POINTS], contexts[MOST_POINTS], batches[MOST_POINTS];
+    int length_count, context_count, batch_count;
+} points;
 
 typedef struct bench {
     const as_model *model;
@@ -63,22 +70,6 @@ static double median(double *values, int64_t count)
 {
     qsort(values, (size_t)count, sizeof *values, ascending);
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
-static as_code parse_list(const char *text, int64_t *out, int *count, const char *name, as_error *err)
-{
-    *count = 0;
-    while (*text) {
-        char *end;
-        long long n = strtoll(text, &end, 10);
-        if (end == text || n < 1 || n > 1 << 24 || (*end && *end != ',') || *count == MOST_POINTS) {
-            return as_fail(err, AS_E_USAGE, "%s: expected up to %d whole numbers with commas between", name,
-                           MOST_POINTS);
-        }
-        out[(*count)++] = n;
-        text = *end ? end + 1 : end;
-    }
-    return AS_OK;
 }
 
 static as_code ignore_logits(void *context, int64_t feed, int64_t first, int64_t rows, const float *logits,
@@ -214,16 +205,18 @@ static as_code bench_decode(bench *b, int64_t context, int64_t batch, as_error *
     return rc;
 }
 
-static as_code run_points(bench *b, as_error *err)
+static as_code parse_points(points *p, as_error *err)
 {
-    int64_t lengths[MOST_POINTS], contexts[MOST_POINTS], batches[MOST_POINTS];
-    int length_count, context_count, batch_count;
-    AS_TRY(parse_list(given.prefill, lengths, &length_count, "--prefill", err));
-    AS_TRY(parse_list(given.decode, contexts, &context_count, "--decode", err));
-    AS_TRY(parse_list(given.batch, batches, &batch_count, "--batch", err));
-    for (int i = 0; i < length_count; i++) AS_TRY(bench_prefill(b, lengths[i], err));
-    for (int i = 0; i < context_count; i++) {
-        for (int k = 0; k < batch_count; k++) AS_TRY(bench_decode(b, contexts[i], batches[k], err));
+    AS_TRY(as_parse_counts("--prefill", given.prefill, p->lengths, MOST_POINTS, &p->length_count, err));
+    AS_TRY(as_parse_counts("--decode", given.decode, p->contexts, MOST_POINTS, &p->context_count, err));
+    return as_parse_counts("--batch", given.batch, p->batches, MOST_POINTS, &p->batch_count, err);
+}
+
+static as_code run_points(bench *b, const points *p, as_error *err)
+{
+    for (int i = 0; i < p->length_count; i++) AS_TRY(bench_prefill(b, p->lengths[i], err));
+    for (int i = 0; i < p->context_count; i++) {
+        for (int k = 0; k < p->batch_count; k++) AS_TRY(bench_decode(b, p->contexts[i], p->batches[k], err));
     }
     return AS_OK;
 }
@@ -293,7 +286,7 @@ static as_code print_points(const bench *b, as_error *err)
     return rc;
 }
 
-static as_code measure(const as_model *model, as_error *err)
+static as_code measure(const as_model *model, const points *p, as_error *err)
 {
     bench b = {.model = model, .prefill = json_array(), .decode = json_array()};
     as_code rc = as_pool_open((int)as_common.threads, &b.pool, err);
@@ -306,7 +299,7 @@ static as_code measure(const as_model *model, as_error *err)
         as_say("measuring the machine's limits");
         as_probe_read(b.pool, b.buffer, PROBE_BYTES, &b.probe);
         as_probe_peaks(b.pool, &b.probe);
-        rc = run_points(&b, err);
+        rc = run_points(&b, p, err);
     }
     if (rc == AS_OK) rc = print_points(&b, err);
     as_free_pages(b.buffer, PROBE_BYTES);
@@ -328,12 +321,11 @@ static as_code run(const as_verb *verb, int argc, char **argv, int *status, as_e
     as_text_list words;
     as_command_line line = {.usage = verb->usage, .tables = tables, .least = 1, .most = 1};
     AS_TRY(as_options_parse(&line, argc, argv, &words, err));
-    if (given.repeats < 1 || given.repeats > MOST_REPEATS || given.steps < 1) {
-        return as_fail(err, AS_E_USAGE, "--repeats is 1 to %d and --steps at least 1", MOST_REPEATS);
-    }
+    points p;
+    AS_TRY(parse_points(&p, err));
     as_model *model;
     AS_TRY(as_harness_open_model(words.items[0], &model, err));
-    as_code rc = measure(model, err);
+    as_code rc = measure(model, &p, err);
     as_model_close(model);
     return rc;
 }

@@ -143,6 +143,8 @@ static as_code run(const as_verb *verb, int argc, char **argv, int *status, as_e
     json_t *catalog;
     as_command_line line = {.usage = verb->usage, .tables = tables, .least = 0, .most = 0};
     AS_TRY(as_options_parse(&line, argc, argv, &words, err));
+    if (as_common.json && given.markdown)
+        return as_fail(err, AS_E_USAGE, "only one of --json and --markdown is possible");
     AS_TRY(as_catalog_load(&catalog, err));
     json_t *all = listing(catalog);
     as_buf out;

@@ -60,12 +60,10 @@ static json_t *findings(void)
 
 static void describe(const json_t *all, as_buf *out)
 {
-    const json_t *machine = json_object_get(all, "machine"), *tool = json_object_get(all, "tool");
+    const json_t *machine = json_object_get(all, "machine");
     size_t i;
     json_t *level;
-    as_buf_printf(out, "assay %s (%s), %s\n", json_string_value(json_object_get(tool, "version")),
-                  json_string_value(json_object_get(tool, "commit")),
-                  json_string_value(json_object_get(tool, "build")));
+    as_tool_line(out);
     as_buf_printf(out, "machine   %s, %lld processors, %.1f GB of memory\n",
                   json_string_value(json_object_get(machine, "cpu")),
                   (long long)json_integer_value(json_object_get(machine, "cores")),

@@ -19,26 +19,28 @@ static struct {
 static const as_option own_options[] = {
     {"--prompt", AS_OPTION_TEXT, &given.prompt, "TEXT", "raw text to continue"},
     {"--tokens", AS_OPTION_TEXT, &given.tokens, "1,2,3", "token ids to continue"},
-    {"--messages-file", AS_OPTION_TEXT, &given.messages, "F",
+    {"--messages-file", AS_OPTION_PATH, &given.messages, "F",
      "a JSON list of chat messages, through the chat template"},
-    {"--tools-file", AS_OPTION_TEXT, &given.tools, "F", "a JSON list of tools for the chat template"},
+    {"--tools-file", AS_OPTION_PATH, &given.tools, "F", "a JSON list of tools for the chat template"},
     {"--max-tokens", AS_OPTION_INT, &given.max_tokens, "N",
-     "tokens to make at most (default: to the end of the context)"},
+     "tokens to make at most (default: to the end of the context)", 1},
     {"--context", AS_OPTION_INT, &as_common.context, "N",
-     "prompt and completion together (default: the model's)"},
-    {"--temperature", AS_OPTION_NUMBER, &given.temperature, "X", "0 (default): always the likeliest token"},
+     "prompt and completion together (default: the model's)", 1},
+    {"--temperature", AS_OPTION_NUMBER, &given.temperature, "X", "0 (default): always the likeliest token", 0,
+     1e6},
     {"--top-k", AS_OPTION_INT, &given.top_k, "N", "sample from the N likeliest"},
-    {"--top-p", AS_OPTION_NUMBER, &given.top_p, "X", "sample from the likeliest that together reach X"},
-    {"--min-p", AS_OPTION_NUMBER, &given.min_p, "X", "leave out tokens below X times the likeliest"},
+    {"--top-p", AS_OPTION_NUMBER, &given.top_p, "X", "sample from the likeliest that together reach X", 0, 1},
+    {"--min-p", AS_OPTION_NUMBER, &given.min_p, "X", "leave out tokens below X times the likeliest", 0, 1},
     {"--repetition-penalty", AS_OPTION_NUMBER, &given.repetition, "X",
-     "divide the scores of tokens seen before"},
-    {"--presence-penalty", AS_OPTION_NUMBER, &given.presence, "X", "lower the scores of tokens made before"},
-    {"--frequency-penalty", AS_OPTION_NUMBER, &given.frequency, "X", "lower them by how often"},
+     "divide the scores of tokens seen before", 0, 1e6},
+    {"--presence-penalty", AS_OPTION_NUMBER, &given.presence, "X", "lower the scores of tokens made before",
+     -1e6, 1e6},
+    {"--frequency-penalty", AS_OPTION_NUMBER, &given.frequency, "X", "lower them by how often", -1e6, 1e6},
     {"--seed", AS_OPTION_INT, &as_common.seed, "N", "of the random numbers (default 0)"},
     {"--stop", AS_OPTION_LIST, &given.stop, "TEXT", "end before this text; may be given several times"},
     {"--ignore-eos", AS_OPTION_FLAG, &given.ignore_eos, NULL, "go on after an end-of-text token"},
     {"--logprobs", AS_OPTION_INT, &given.logprobs, "N",
-     "with --json: that many likeliest tokens at each step (at most 64)"},
+     "with --json: that many likeliest tokens at each step (at most 64)", 0, 64},
     {"--cache", AS_OPTION_TEXT, &given.cache, "TYPE", "key/value cache: f32, f16, bf16, e4m3"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };
@@ -199,8 +201,9 @@ static as_code run(const as_verb *verb, int argc, char **argv, int *status, as_e
     AS_TRY(as_options_parse(&line, argc, argv, &words, err));
     given.with_logprobs = given.logprobs >= 0;
     if (!!given.prompt + !!given.tokens + !!given.messages != 1) {
-        return as_fail(err, AS_E_USAGE, "one of --prompt, --tokens and --messages-file is needed\nusage: %s",
-                       verb->usage);
+        return as_fail(err, AS_E_USAGE,
+                       "%s one of --prompt, --tokens and --messages-file is needed\nusage: %s",
+                       given.prompt || given.tokens || given.messages ? "only" : "any", verb->usage);
     }
     as_model *model = NULL;
     as_tokens prompt = {0};

@@ -14,10 +14,10 @@ static struct {
 
 static const as_option own_options[] = {
     {"--tokens", AS_OPTION_TEXT, &given.tokens, "1,2,3", "the token ids to compute"},
-    {"--out", AS_OPTION_TEXT, &given.out, "F.npy", "write float32 [tokens, vocab] in NumPy's format"},
-    {"--against", AS_OPTION_TEXT, &given.against, "F.npy",
+    {"--out", AS_OPTION_PATH, &given.out, "F.npy", "write float32 [tokens, vocab] in NumPy's format"},
+    {"--against", AS_OPTION_PATH, &given.against, "F.npy",
      "compare with these logits and print how far they are apart"},
-    {"--chunk", AS_OPTION_INT, &given.chunk, "N", "tokens computed in one pass (default 512)"},
+    {"--chunk", AS_OPTION_INT, &given.chunk, "N", "tokens computed in one pass (default 512)", 1, 1 << 20},
     {"--cache", AS_OPTION_TEXT, &given.cache, "TYPE", "key/value cache: f32, f16, bf16, e4m3"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };

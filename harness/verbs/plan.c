@@ -25,7 +25,7 @@ static struct {
 static const as_option own_options[] = {
     {"--context", AS_OPTION_TEXT, &given.context, "N,N",
      "lengths to plan for (default: those up to what the model's class promises)"},
-    {"--sequences", AS_OPTION_INT, &given.sequences, "N", "served at a time (default 1)"},
+    {"--sequences", AS_OPTION_INT, &given.sequences, "N", "served at a time (default 1)", 1, 65536},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };
 static const as_option *const tables[] = {own_options, as_model_options_table, as_output_options_table, NULL};
@@ -93,28 +93,15 @@ static int64_t promised(const plan *p)
     return most;
 }
 
-static as_code choose_contexts(plan *p, as_error *err)
+static void choose_contexts(plan *p)
 {
     static const int64_t usual[] = {4096, 8192, 16384, 32768};
-    const char *text = given.context;
-    while (text && *text) {
-        char *end;
-        long long n = strtoll(text, &end, 10);
-        if (end == text || n < 1 || n > (long long)1 << 31 || (*end && *end != ',') ||
-            p->context_count == MOST_CONTEXTS) {
-            return as_fail(err, AS_E_USAGE, "--context: expected up to %d whole numbers with commas between",
-                           MOST_CONTEXTS);
-        }
-        p->contexts[p->context_count++] = n;
-        text = *end ? end + 1 : end;
-    }
-    if (p->context_count) return AS_OK;
+    if (p->context_count) return; /* as asked for */
     int64_t most = promised(p);
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
         if (most == 0 || usual[i] <= most) p->contexts[p->context_count++] = usual[i];
     }
     if (p->context_count == 0) p->contexts[p->context_count++] = most;
-    return AS_OK;
 }
 
 /* ---- devices ---------------------------------------------------------------------------------------------
@@ -290,7 +277,7 @@ static as_code make(plan *p, const char *name, as_buf *out, as_error *err)
     p->info = as_model_facts(p->model);
     p->cache_element = as_common.dtype && strstr(as_common.dtype, "+kv8") ? 1 : 2;
     AS_TRY(measure_work(p, err));
-    AS_TRY(choose_contexts(p, err));
+    choose_contexts(p);
     json_t *doc = document(p, name);
     if (!doc) return as_fail_memory(err, "the plan");
     if (as_common.json) {
@@ -310,10 +297,10 @@ static as_code run(const as_verb *verb, int argc, char **argv, int *status, as_e
     given.sequences = 1;
     as_command_line line = {.usage = verb->usage, .tables = tables, .least = 1, .most = 1};
     AS_TRY(as_options_parse(&line, argc, argv, &words, err));
-    if (given.sequences < 1 || given.sequences > 65536) {
-        return as_fail(err, AS_E_USAGE, "--sequences %lld: expected 1 to 65536", (long long)given.sequences);
-    }
     plan p = {0};
+    if (given.context) {
+        AS_TRY(as_parse_counts("--context", given.context, p.contexts, MOST_CONTEXTS, &p.context_count, err));
+    }
     as_buf out;
     as_buf_init(&out, 0);
     as_code rc = make(&p, words.items[0], &out, err);

@@ -19,14 +19,14 @@ static struct {
 } given;
 
 static const as_option report_options[] = {
-    {"--out", AS_OPTION_TEXT, &given.out, "DIR", "where to write (default: the folder of the one result)"},
+    {"--out", AS_OPTION_PATH, &given.out, "DIR", "where to write (default: the folder of the one result)"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };
 static const as_option compare_options[] = {
-    {"--out", AS_OPTION_TEXT, &given.out, "DIR", "write compare.json, compare.html and plots/ there"},
+    {"--out", AS_OPTION_PATH, &given.out, "DIR", "write compare.json, compare.html and plots/ there"},
     {"--margin", AS_OPTION_NUMBER, &given.margin, "X",
-     "a difference below this fraction is none (default 0.01)"},
-    {"--inconclusive", AS_OPTION_TEXT, &given.inconclusive, "pass|fail",
+     "a difference below this fraction is none (default 0.01)", 0, 1},
+    {"--inconclusive", AS_OPTION_WORD, &given.inconclusive, "pass|fail",
      "what an undecided comparison is (default pass)"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };

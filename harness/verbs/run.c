@@ -18,27 +18,27 @@ static const char *inconclusive;
 static bool annotations;
 
 static const as_option run_options[] = {
-    {"--profile", AS_OPTION_TEXT, &given.profile, "NAME|FILE", "the rules and limits to hold the model to"},
+    {"--profile", AS_OPTION_PATH, &given.profile, "NAME|FILE", "the rules and limits to hold the model to"},
     {"--suite", AS_OPTION_TEXT, &given.suites, "a,b", "only these of rules, context, drift, speed"},
     {"--target", AS_OPTION_TEXT, &given.target, "engine", "who answers: the engine of this process"},
-    {"--context", AS_OPTION_INT, &as_common.context, "N", "the longest context to examine, in tokens"},
-    {"--text", AS_OPTION_TEXT, &given.text, "PATH",
+    {"--context", AS_OPTION_INT, &as_common.context, "N", "the longest context to examine, in tokens", 1},
+    {"--text", AS_OPTION_PATH, &given.text, "PATH",
      "documents for drift and perplexity (a .txt or .json file, or a folder)"},
     {"--seed", AS_OPTION_INT, &as_common.seed, "N", "of everything random (default 0)"},
     {"--budget", AS_OPTION_TIME, &given.budget_s, "TIME",
      "cut the run at 90s, 10m, 1h; what is cut is skipped, never passed"},
-    {"--out", AS_OPTION_TEXT, &given.out, "DIR",
+    {"--out", AS_OPTION_PATH, &given.out, "DIR",
      "write results.json, report.html, junit.xml and plots/ there"},
     {"--resume", AS_OPTION_FLAG, &given.resume, NULL, "go on with the interrupted run in --out"},
-    {"--inconclusive", AS_OPTION_TEXT, &inconclusive, "pass|fail",
+    {"--inconclusive", AS_OPTION_WORD, &inconclusive, "pass|fail",
      "what an inconclusive check is to the exit status (default fail)"},
     {"--annotations", AS_OPTION_FLAG, &annotations, NULL,
      "a line to stderr for each problem, as CI shows it (always on GitHub)"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
 };
 static const as_option check_options[] = {
-    {"--profile", AS_OPTION_TEXT, &given.profile, "NAME|FILE", "the rules to hold the repository to"},
-    {"--out", AS_OPTION_TEXT, &given.out, "DIR", "write results.json, report.html and junit.xml there"},
+    {"--profile", AS_OPTION_PATH, &given.profile, "NAME|FILE", "the rules to hold the repository to"},
+    {"--out", AS_OPTION_PATH, &given.out, "DIR", "write results.json, report.html and junit.xml there"},
     {"--annotations", AS_OPTION_FLAG, &annotations, NULL,
      "a line to stderr for each problem, as CI shows it (always on GitHub)"},
     {NULL, AS_OPTION_FLAG, NULL, NULL, NULL},
@@ -57,19 +57,33 @@ static const as_option *const *options_check(void)
     return check_tables;
 }
 
-/* A folder of its own for each of several models: the last parts of its name, without separators. */
-static as_code folder_of(const char *out, const char *model, char room[static AS_PATH_MAX], as_error *err)
+/* The last part of a model's name, as a folder is called. */
+static void short_name(const char *model, char name[static 256])
 {
-    char name[256];
     size_t size = strlen(model);
     while (size > 1 && model[size - 1] == '/') size--;
     size_t first = size;
     while (first > 0 && model[first - 1] != '/') first--;
-    snprintf(name, sizeof name, "%.*s", (int)(size - first), model + first);
+    snprintf(name, 256, "%.*s", (int)(size - first), model + first);
+    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) snprintf(name, 256, "model");
     for (char *at = name; *at; at++) {
         if (*at == ':' || *at == ',' || *at == '=') *at = '-';
     }
-    return as_path_join(room, out, *name && strcmp(name, ".") && strcmp(name, "..") ? name : "model", err);
+}
+
+/* A folder of its own for each of several models: "model-2" for the second that is called so. */
+static as_code folder_of(const char *out, const as_text_list *models, int64_t index,
+                         char room[static AS_PATH_MAX], as_error *err)
+{
+    char name[256], other[256], folder[300];
+    int before = 0;
+    short_name(models->items[index], name);
+    for (int64_t i = 0; i < index; i++) {
+        short_name(models->items[i], other);
+        before += strcmp(name, other) == 0;
+    }
+    snprintf(folder, sizeof folder, before ? "%s-%d" : "%s", name, before + 1);
+    return as_path_join(room, out, folder, err);
 }
 
 /* Problems as CI shows them, to stderr: where CI is recognised, or where asked for. */
@@ -141,7 +155,7 @@ static as_code run_models(const as_text_list *models, int *status, as_error *err
         char folder[AS_PATH_MAX];
         json_t *result = NULL;
         if (given.out && models->count > 1) {
-            AS_TRY_OUT(rc, folder_of(given.out, models->items[i], folder, err));
+            AS_TRY_OUT(rc, folder_of(given.out, models, i, folder, err));
             options.out = folder;
         }
         as_code ran = as_run_model(models->items[i], &options, &result, &problem);
@@ -162,7 +176,7 @@ static as_code run_models(const as_text_list *models, int *status, as_error *err
             as_say("%s", problem.text);
         }
     }
-    if (rc == AS_OK && given.out && made > 1) rc = write_matrix(results, links, made, err);
+    if (rc == AS_OK && given.out && made && models->count > 1) rc = write_matrix(results, links, made, err);
     if (rc == AS_OK && as_common.json && made) rc = print_json(results, made, err);
 out:
     for (int64_t i = 0; results && i < made; i++) json_decref(results[i]);
@@ -175,20 +189,15 @@ static as_code run_words(const as_verb *verb, const as_option *const *tables, in
                          int *status, as_error *err)
 {
     as_text_list words;
-    char command[2048];
     as_command_line line = {.usage = verb->usage, .tables = tables, .least = 1, .most = AS_MOST_LIST};
     AS_TRY(as_options_parse(&line, argc, argv, &words, err));
-    if (inconclusive && strcmp(inconclusive, "pass") != 0 && strcmp(inconclusive, "fail") != 0) {
-        return as_fail(err, AS_E_USAGE, "--inconclusive %s: expected pass or fail", inconclusive);
-    }
     given.inconclusive_passes = inconclusive && strcmp(inconclusive, "pass") == 0;
     if (given.resume && !given.out)
         return as_fail(err, AS_E_USAGE, "--resume needs --out, where the earlier results are");
-    int used = snprintf(command, sizeof command, "assay %s", verb->name);
-    for (int i = 0; i < argc && used < (int)sizeof command; i++) {
-        used += snprintf(command + used, sizeof command - (size_t)used, " %s", argv[i]);
-    }
-    given.command = command;
+    given.words = argv - 1; /* the verb stands before its arguments */
+    given.word_count = argc + 1;
+    if (!given.out && !given.rules_only && !as_common.json)
+        as_say("without --out DIR the results are printed and not kept");
     return run_models(&words, status, err);
 }
 
@@ -206,7 +215,7 @@ static as_code run_check(const as_verb *verb, int argc, char **argv, int *status
 const as_verb as_verb_run = {
     .name = "run",
     .summary = "all suites on a model: results, report, verdict",
-    .usage = "assay run MODEL... [--profile NAME|FILE] [--suite a,b] [--budget 10m] --out DIR",
+    .usage = "assay run MODEL... [--profile NAME|FILE] [--suite a,b] [--budget 10m] [--out DIR]",
     .details =
         "Runs the suites rules, context, drift and speed, prints what was found, and writes results.json,\n"
         "report.html, junit.xml and plots/ into DIR (for several models a folder each, and matrix.html).\n"

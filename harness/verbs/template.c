@@ -1,4 +1,5 @@
 /* assay template: what a chat template makes of messages. */
+#include "base/jinja/jinja.h"
 #include "harness/chat.h"
 #include "harness/common.h"
 #include "harness/resolve.h"
@@ -7,10 +8,10 @@
 static as_chat_files given;
 
 static const as_option own_options[] = {
-    {"--template-file", AS_OPTION_TEXT, &given.template_file, "F",
+    {"--template-file", AS_OPTION_PATH, &given.template_file, "F",
      "a template of your own instead of a model's"},
-    {"--messages-file", AS_OPTION_TEXT, &given.messages, "F", "a JSON list of chat messages"},
-    {"--tools-file", AS_OPTION_TEXT, &given.tools, "F", "a JSON list of tools"},
+    {"--messages-file", AS_OPTION_PATH, &given.messages, "F", "a JSON list of chat messages"},
+    {"--tools-file", AS_OPTION_PATH, &given.tools, "F", "a JSON list of tools"},
     {"--var", AS_OPTION_LIST, &given.variables, "NAME=JSON",
      "a further variable; may be given several times"},
     {"--no-generation-prompt", AS_OPTION_FLAG, &given.no_generation_prompt, NULL,
@@ -36,6 +37,9 @@ static as_code run(const as_verb *verb, int argc, char **argv, int *status, as_e
         return as_fail(err, AS_E_USAGE,
                        "--messages-file and one of MODEL and --template-file are needed\nusage: %s",
                        verb->usage);
+    }
+    if (given.now && !as_jinja_is_time(given.now)) {
+        return as_fail(err, AS_E_USAGE, "--now %s: expected a time such as 2026-01-02T03:04:05", given.now);
     }
     as_resolved found = {0};
     if (words.count) AS_TRY(as_resolve(words.items[0], &found, err));

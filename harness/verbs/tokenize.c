@@ -70,7 +70,8 @@ static as_code run_tokenize(const as_verb *verb, int argc, char **argv, int *sta
     as_command_line line = {.usage = verb->usage, .tables = tokenize_tables, .least = 1, .most = 1};
     AS_TRY(as_options_parse(&line, argc, argv, &words, err));
     if (given.from_stdin == !!given.text) {
-        return as_fail(err, AS_E_USAGE, "one of --stdin and --text is needed\nusage: %s", verb->usage);
+        return as_fail(err, AS_E_USAGE, "%s one of --stdin and --text is needed\nusage: %s",
+                       given.text ? "only" : "any", verb->usage);
     }
     as_tokenizer *tokenizer;
     AS_TRY(open_tokenizer(words.items[0], &tokenizer, err));
@@ -110,6 +111,10 @@ static as_code run_detokenize(const as_verb *verb, int argc, char **argv, int *s
     as_buf_init(&out, 0);
     as_decode_options decode = {.skip_special = given.skip_special};
     as_code rc = *given.tokens ? as_parse_tokens(given.tokens, &ids, &count, err) : AS_OK;
+    for (int64_t i = 0; rc == AS_OK && i < count; i++) {
+        if (!as_tokenizer_token(tokenizer, ids[i], NULL))
+            as_say("token %d is not in the vocabulary and gives no text", ids[i]);
+    }
     if (rc == AS_OK) rc = as_tokenizer_decode(tokenizer, ids, (size_t)count, &decode, &text, err);
     if (rc == AS_OK) {
         if (as_common.json) as_buf_str(&out, "{\"text\":");

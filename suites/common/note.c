@@ -39,6 +39,22 @@ as_code as_note_skip(as_suite_context *context, const char *id, const char *titl
     return rc;
 }
 
+json_t *as_cut_evidence(void)
+{
+    return json_pack("{s:b}", "cut_by_budget", 1);
+}
+
+as_code as_note_cut(as_suite_context *context, const char *id, const char *title, as_error *err,
+                    const char *why, ...)
+{
+    va_list args;
+    va_start(args, why);
+    as_check check = {.id = id, .title = title, .verdict = AS_SKIP, .evidence = as_cut_evidence()};
+    as_code rc = note_v(context, &check, err, why, args);
+    va_end(args);
+    return rc;
+}
+
 static const char *sense_text(as_gate_sense sense)
 {
     static const char *const texts[] = {
@@ -77,8 +93,12 @@ as_code as_note_gated(as_suite_context *context, const as_gated *g, as_error *er
                       .measured = as_interval_json(&g->measured),
                       .evidence = evidence};
     if (isnan(g->measured.value)) {
-        check.verdict = AS_INCONCLUSIVE;
-        return as_note(context, &check, err, "%s: nothing could be measured", g->name);
+        check.verdict = !g->too_few            ? AS_INCONCLUSIVE
+                        : isnan(g->gate.value) ? AS_SKIP
+                        : g->lenient           ? AS_WARN
+                                               : AS_INCONCLUSIVE;
+        return as_note(context, &check, err, "%s: %s", g->name,
+                       g->too_few ? g->too_few : "nothing could be measured");
     }
     if (isnan(g->gate.value)) {
         check.verdict = AS_PASS;

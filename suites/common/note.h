@@ -15,6 +15,13 @@ AS_MUST_USE as_code as_note(as_suite_context *context, const as_check *check, as
 AS_MUST_USE as_code as_note_skip(as_suite_context *context, const char *id, const char *title, as_error *err,
                                  const char *why, ...) AS_PRINTF(5, 6);
 
+/* A check that the budget had no room for: a skip, and the evidence says that more time would decide it. */
+AS_MUST_USE as_code as_note_cut(as_suite_context *context, const char *id, const char *title, as_error *err,
+                                const char *why, ...) AS_PRINTF(5, 6);
+
+/* What marks a skip as such a one: {"cut_by_budget": true}. */
+json_t *as_cut_evidence(void);
+
 /* A measured number held against a gate by its interval. */
 typedef struct as_gated {
     const char *id, *title, *unit;
@@ -24,6 +31,9 @@ typedef struct as_gated {
     as_gate gate;        /* value NAN: reported, not judged */
     const char *lenient; /* not NULL: a verdict worse than pass becomes warn, for this reason */
     json_t *evidence;    /* object or NULL; "better" is added */
+    /* Where too few samples back a value (measured.value is NAN): how many there are and how many it takes.
+     * Then a gate is undecided, and what is only reported is not known here. */
+    const char *too_few;
 } as_gated;
 /* evidence is taken over. */
 AS_MUST_USE as_code as_note_gated(as_suite_context *context, const as_gated *gated, as_error *err);

@@ -22,8 +22,8 @@ as_code as_context_passed_over(as_context_run *run, const char *id, const char *
     if (as_suite_done(run->context, id)) return AS_OK;
     *passed_over = as_suite_over_budget(run->context, fmax(seconds, 0));
     if (!*passed_over) return AS_OK;
-    return as_note_skip(run->context, id, title, err, "cut by the budget: this takes about %.0f s",
-                        fmax(seconds, 0));
+    return as_note_cut(run->context, id, title, err, "cut by the budget: this takes about %.0f s",
+                       fmax(seconds, 0));
 }
 
 static as_code note_cut_lengths(as_context_run *run, as_error *err)
@@ -56,7 +56,7 @@ static as_code note_promise(as_context_run *run, as_error *err)
                       .evidence =
                           json_pack("{s:s, s:o}", "promised_by", plan->whose, "lengths_examined", lengths)};
     return as_note(run->context, &check, err,
-                   "%s promises %lld tokens, the target takes %lld; %lld lengths are examined", plan->whose,
+                   "%s promises %lld tokens, the target takes %lld; %lld lengths are to be examined", plan->whose,
                    (long long)plan->promised, (long long)enforced, (long long)plan->count);
 }
 

@@ -228,9 +228,9 @@ as_code as_context_check_length(as_context_run *run, int64_t length, as_error *e
     double seconds = as_context_prefill_s(run, length);
     if (as_suite_over_budget(run->context, fmax(seconds, 0))) {
         if (as_suite_done(run->context, id)) return AS_OK;
-        return as_note_skip(run->context, id, title, err,
-                            "cut by the budget: a prompt of %lld tokens takes about %.0f s",
-                            (long long)length, fmax(seconds, 0));
+        return as_note_cut(run->context, id, title, err,
+                           "cut by the budget: a prompt of %lld tokens takes about %.0f s", (long long)length,
+                           fmax(seconds, 0));
     }
     int64_t prompt = length - run->options.completion;
     as_answer answer;

@@ -116,13 +116,17 @@ typedef struct ids {
 static const char CHUNKS_TITLE[] = "The end of a long prompt has the same logits in one pass and in chunks";
 static const char STEPS_TITLE[] = "Token-by-token decoding gives what one pass over the same tokens gives";
 
-static as_code skip_both(as_context_run *run, const ids *id, const char *why, as_error *err)
+typedef as_code note_function(as_suite_context *, const char *, const char *, as_error *, const char *, ...);
+
+/* By as_note_skip or as_note_cut. */
+static as_code skip_both(as_context_run *run, const ids *id, note_function *note, const char *why,
+                         as_error *err)
 {
     if (!as_suite_done(run->context, id->chunks)) {
-        AS_TRY(as_note_skip(run->context, id->chunks, CHUNKS_TITLE, err, "%s", why));
+        AS_TRY(note(run->context, id->chunks, CHUNKS_TITLE, err, "%s", why));
     }
     if (as_suite_done(run->context, id->steps)) return AS_OK;
-    return as_note_skip(run->context, id->steps, STEPS_TITLE, err, "%s", why);
+    return note(run->context, id->steps, STEPS_TITLE, err, "%s", why);
 }
 
 /* An error of the target while scoring is an error of these checks, not of the suite. */
@@ -172,13 +176,15 @@ as_code as_context_check_numbers(as_context_run *run, int64_t length, int64_t pr
     if (as_suite_done(run->context, id.chunks) && as_suite_done(run->context, id.steps)) return AS_OK;
     const as_target_facts *facts = &run->context->target->facts;
     if (!(facts->can & AS_CAN_LOGITS) || facts->vocab < 1) {
-        return skip_both(run, &id, "this needs full distributions, which an endpoint does not send", err);
+        return skip_both(run, &id, as_note_skip,
+                         "this needs full distributions, which an endpoint does not send", err);
     }
     if (answer->state != AS_ANSWERED || answer->count < 1) {
-        return skip_both(run, &id, "the request at this length had no complete answer to compare with", err);
+        return skip_both(run, &id, as_note_skip,
+                         "the request at this length had no complete answer to compare with", err);
     }
     if (as_suite_over_budget(run->context, 2 * fmax(as_context_prefill_s(run, length), 0))) {
-        return skip_both(run, &id, "cut by the budget", err);
+        return skip_both(run, &id, as_note_cut, "cut by the budget", err);
     }
     int64_t count = prompt + answer->count - 1, vocab = facts->vocab;
     int32_t *tokens = AS_NEW_ARRAY(int32_t, count);

@@ -185,10 +185,9 @@ as_code as_context_check_perplexity(as_context_run *run, as_error *err)
         if (!as_suite_over_budget(c, seconds)) length = run->plan.lengths[i];
     }
     if (length < 8 * BLOCK) {
-        return as_note_skip(c, ID, TITLE, err,
-                            run->plan.count && run->plan.lengths[run->plan.count - 1] >= 8 * BLOCK
-                                ? "cut by the budget"
-                                : "the context is too short to be divided by position");
+        bool cut = run->plan.count && run->plan.lengths[run->plan.count - 1] >= 8 * BLOCK;
+        return cut ? as_note_cut(c, ID, TITLE, err, "cut by the budget")
+                   : as_note_skip(c, ID, TITLE, err, "the context is too short to be divided by position");
     }
     int32_t *tokens = AS_NEW_ARRAY(int32_t, length);
     if (!tokens) return as_fail_memory(err, "a text");

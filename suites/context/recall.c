@@ -282,10 +282,9 @@ static as_code check_length(recall *r, int64_t length, as_error *err)
             as_check check = {.id = ids[i], .title = titles[i], .verdict = too_long ? AS_SKIP : AS_ERROR};
             AS_TRY(as_note(c, &check, err, "%s", rc != AS_OK ? problem.text : r->problem));
         } else {
-            AS_TRY(as_note_skip(c, ids[i], titles[i], err, "%s",
-                                wanted ? "cut by the budget"
-                                       : "beyond the model's reach, and the profile asks for none "
-                                         "there"));
+            AS_TRY(wanted ? as_note_cut(c, ids[i], titles[i], err, "cut by the budget")
+                          : as_note_skip(c, ids[i], titles[i], err,
+                                         "beyond the model's reach, and the profile asks for none there"));
         }
     }
     return AS_OK;

@@ -119,7 +119,7 @@ static as_code measure_floor(drift *d, as_error *err)
     static const char id[] = "drift/floor", title[] = "Noise floor of the 16-bit model";
     if (as_suite_done(d->context, id)) return AS_OK;
     if (as_suite_over_budget(d->context, 0)) {
-        return as_note_skip(d->context, id, title, err, "cut: the suite's budget was spent");
+        return as_note_cut(d->context, id, title, err, "cut: the suite's budget was spent");
     }
     as_target *again;
     as_error problem = {.text = ""};
@@ -220,15 +220,21 @@ static as_code measure_format(drift *d, as_target *candidate, int64_t number, as
     return rc;
 }
 
-/* Records for a format that could not be measured. */
-static as_code note_unmeasured(drift *d, int64_t number, const char *id, as_verdict verdict, const char *why,
-                               as_error *err)
+/* Why a format could not be measured. */
+typedef struct unmeasured {
+    as_verdict verdict;
+    const char *why;
+    bool cut; /* by the budget */
+} unmeasured;
+
+static as_code note_unmeasured(drift *d, int64_t number, const char *id, const unmeasured *u, as_error *err)
 {
     char title[ID_SIZE];
     const char *format = d->options.formats[number];
     snprintf(title, sizeof title, "%s against %s, all metrics", format, d->options.reference);
-    as_check check = {.id = id, .title = title, .verdict = verdict};
-    AS_TRY(as_note(d->context, &check, err, "%s", why));
+    as_check check = {
+        .id = id, .title = title, .verdict = u->verdict, .evidence = u->cut ? as_cut_evidence() : NULL};
+    AS_TRY(as_note(d->context, &check, err, "%s", u->why));
     if (number > 0) return AS_OK;
     static const char *const gates[][2] = {
         {"drift/kl-mean", "KL divergence from the 16-bit model, mean over tokens"},
@@ -240,8 +246,11 @@ static as_code note_unmeasured(drift *d, int64_t number, const char *id, as_verd
         {"drift/greedy", "Where greedy continuations part"},
     };
     for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) {
-        as_check gate = {.id = gates[i][0], .title = gates[i][1], .verdict = verdict};
-        AS_TRY(as_note(d->context, &gate, err, "%s: %s", format, why));
+        as_check gate = {.id = gates[i][0],
+                         .title = gates[i][1],
+                         .verdict = u->verdict,
+                         .evidence = u->cut ? as_cut_evidence() : NULL};
+        AS_TRY(as_note(d->context, &gate, err, "%s: %s", format, u->why));
     }
     return AS_OK;
 }
@@ -257,14 +266,16 @@ static as_code run_format(drift *d, int64_t number, as_error *err)
         return AS_OK;
     }
     if (as_suite_over_budget(c, 0)) {
-        return note_unmeasured(d, number, id, AS_SKIP, "cut: the suite's budget was spent", err);
+        return note_unmeasured(d, number, id,
+                               &(unmeasured){AS_SKIP, "cut: the suite's budget was spent", true}, err);
     }
     as_target *candidate;
     as_error problem = {.text = ""};
     as_code rc = c->target->ops->variant(c->target, format, &candidate, &problem);
-    if (rc == AS_E_UNSUPPORTED) return note_unmeasured(d, number, id, AS_SKIP, problem.text, err);
+    if (rc == AS_E_UNSUPPORTED)
+        return note_unmeasured(d, number, id, &(unmeasured){AS_SKIP, problem.text, false}, err);
     if (rc != AS_OK && rc != AS_E_CANCELLED)
-        return note_unmeasured(d, number, id, AS_ERROR, problem.text, err);
+        return note_unmeasured(d, number, id, &(unmeasured){AS_ERROR, problem.text, false}, err);
     if (rc != AS_OK) {
         if (err) *err = problem;
         return rc;
@@ -276,7 +287,7 @@ static as_code run_format(drift *d, int64_t number, as_error *err)
         if (err) *err = problem;
         return rc;
     }
-    return note_unmeasured(d, number, id, AS_ERROR, problem.text, err);
+    return note_unmeasured(d, number, id, &(unmeasured){AS_ERROR, problem.text, false}, err);
 }
 
 /* ---- the suite -------------------------------------------------------------------------------------------

@@ -143,17 +143,23 @@ as_code as_drift_report_gates(const as_drift_report *r, const as_drift_stats *st
     as_drift_summary s;
     AS_TRY(as_drift_summarize(stats, r->context->seed, &s, err));
     as_interval p99 = as_sketch_quantile(&stats->kl, 0.99, 0.95);
-    if (p99.n < as_stats_min_count(0.99, 0.99)) p99.value = p99.low = p99.high = NAN;
     const as_drift_options *o = r->options;
+    int64_t needed = as_stats_min_count(0.99, 0.99);
+    char too_few[128];
+    if (p99.n < needed) p99.value = p99.low = p99.high = NAN;
+    snprintf(too_few, sizeof too_few,
+             "%lld tokens were compared, it takes %lld: more text or a longer --budget", (long long)p99.n,
+             (long long)needed);
     const as_gated checks[] = {
         {"drift/kl-mean", "KL divergence from the 16-bit model, mean over tokens", "nats",
-         "mean KL divergence", s.kl_mean, AS_GATE_AT_MOST, o->kl_mean, NULL, NULL},
+         "mean KL divergence", s.kl_mean, AS_GATE_AT_MOST, o->kl_mean, NULL, NULL, NULL},
         {"drift/kl-p99", "KL divergence from the 16-bit model, worst token in a hundred", "nats",
-         "99th percentile of KL divergence", p99, AS_GATE_AT_MOST, o->kl_p99, NULL, NULL},
+         "99th percentile of KL divergence", p99, AS_GATE_AT_MOST, o->kl_p99, NULL, NULL,
+         p99.n < needed ? too_few : NULL},
         {"drift/top1-agreement", "The likeliest token stays the same", "",
-         "share of positions with the same top token", s.top1, AS_GATE_AT_LEAST, o->top1, NULL, NULL},
+         "share of positions with the same top token", s.top1, AS_GATE_AT_LEAST, o->top1, NULL, NULL, NULL},
         {"drift/perplexity-ratio", "Perplexity against that of the 16-bit model", "", "ratio of perplexities",
-         s.perplexity_ratio, AS_GATE_AT_MOST, o->perplexity_ratio, NULL, NULL},
+         s.perplexity_ratio, AS_GATE_AT_MOST, o->perplexity_ratio, NULL, NULL, NULL},
     };
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
         as_gated gated = checks[i];

@@ -64,9 +64,9 @@ static as_code rule_quantize_before_load(const as_rule_context *rule, void *stat
     if (!f->measured) {
         json_decref(check.measured);
         json_decref(check.expected);
-        return as_note_skip(rule->suite, rule->id, rule->title, err,
-                            "the conversion to %s was not made; give the run more budget",
-                            f->options->formats[0]);
+        return as_note_cut(rule->suite, rule->id, rule->title, err,
+                           "the conversion to %s was not made; give the run more budget",
+                           f->options->formats[0]);
     }
     check.verdict = AS_PASS;
     return as_note(rule->suite, &check, err, "16-bit files (%s) were converted to %s while loading", dtype,

@@ -57,9 +57,9 @@ static as_code note_nothing(const judged *j, const char *id, const char *title, 
                             as_error *err)
 {
     if (!j->failed) {
-        return as_note_skip(j->context, id, title, err,
-                            "no cell at concurrency %lld was measured: give the run more budget",
-                            (long long)j->options->floor_concurrency);
+        return as_note_cut(j->context, id, title, err,
+                           "no cell at concurrency %lld was measured: give the run more budget",
+                           (long long)j->options->floor_concurrency);
     }
     as_check check = {.id = id,
                       .title = title,

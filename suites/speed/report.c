@@ -121,6 +121,7 @@ as_code as_speed_report_cell(as_suite_context *context, const as_speed_options *
     }
     if (m->done == 0) {
         check.verdict = AS_SKIP;
+        json_object_set_new(check.evidence, "cut_by_budget", json_true());
         return as_note(context, &check, err, "cut by the budget before a request was done");
     }
     const char *end = result->end == AS_LOAD_NARROW ? "the median's interval is narrow enough"
@@ -199,6 +200,7 @@ as_code as_speed_report_open(as_suite_context *context, const as_speed_options *
                                     lag, "longest_poll_s", (double)result->longest_poll_ns * 1e-9)};
     if (result->end == AS_LOAD_CUT) {
         check.verdict = AS_SKIP;
+        json_object_set_new(check.evidence, "cut_by_budget", json_true());
         return as_note(context, &check, err, "cut by the budget after %lld of %lld requests",
                        (long long)m->sent, (long long)load->requests);
     }

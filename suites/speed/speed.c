@@ -138,8 +138,7 @@ static as_code run_cell(speed *s, int64_t prompt, int64_t concurrency, as_error 
     }
     double seconds = cell_seconds(c, &s->options, &s->speeds, prompt);
     if (as_suite_over_budget(c, fmax(seconds, 0))) {
-        return as_note_skip(c, id, title, err, "cut by the budget: this takes about %.0f s",
-                            fmax(seconds, 0));
+        return as_note_cut(c, id, title, err, "cut by the budget: this takes about %.0f s", fmax(seconds, 0));
     }
     return measure_cell(s, cell, err);
 }
@@ -174,7 +173,7 @@ static as_code run_open(speed *s, as_arrival arrival, as_error *err)
     }
     double seconds = (double)s->options.open_requests / rate;
     if (as_suite_over_budget(c, seconds)) {
-        return as_note_skip(c, id, title, err, "cut by the budget: this takes about %.0f s", seconds);
+        return as_note_cut(c, id, title, err, "cut by the budget: this takes about %.0f s", seconds);
     }
     char phrase[64];
     snprintf(phrase, sizeof phrase, "open load, %s arrivals", as_arrival_name(arrival));

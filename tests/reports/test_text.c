@@ -7,6 +7,7 @@
 #include "reports/annotations.h"
 #include "reports/compare.h"
 #include "reports/text.h"
+#include "reports/view.h"
 #include "tests/reports/common.h"
 
 static const char *summary(const char *name, int width, bool color)
@@ -34,6 +35,41 @@ Test(text, verdict_comes_first)
     cr_expect_null(strchr(text, '\033'));
     cr_expect(strstr(summary("pass", 100, false), "All 22 checks held, 1 with a warning, 4 skipped"));
     cr_expect(strstr(summary("empty", 100, false), "Nothing was checked"));
+}
+
+/* Marks the first `most` skipped checks as cut. */
+static void cut_some(json_t *result, int most)
+{
+    size_t s, c;
+    json_t *suite, *check;
+    json_array_foreach(json_object_get(result, "suites"), s, suite)
+    {
+        json_array_foreach(json_object_get(suite, "checks"), c, check)
+        {
+            if (strcmp(json_string_value(json_object_get(check, "verdict")), "skip") != 0 || most-- <= 0)
+                continue;
+            json_object_set_new(check, "evidence", json_pack("{s:b}", "cut_by_budget", 1));
+        }
+    }
+}
+
+static void expect_headline(int cut, const char *expected)
+{
+    as_buf out;
+    as_buf_init(&out, 0);
+    json_t *result = load_result("pass");
+    cut_some(result, cut);
+    as_view_headline(result, &out);
+    cr_expect_str_eq(as_buf_text(&out), expected, "%s, expected %s", as_buf_text(&out), expected);
+    as_buf_free(&out);
+    json_decref(result);
+}
+
+Test(text, what_the_budget_cut_is_told_from_what_cannot_be_known)
+{
+    expect_headline(0, "All 22 checks held, 1 with a warning, 4 skipped");
+    expect_headline(1, "All 22 checks held, 1 with a warning, 4 skipped (1 cut by the budget)");
+    expect_headline(9, "All 22 checks held, 1 with a warning, 4 skipped (cut by the budget)");
 }
 
 Test(text, colour_only_where_asked_for)

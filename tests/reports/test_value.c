@@ -53,6 +53,15 @@ Test(value, any_value_reads_as_text)
     expect_value("true", "", "yes");
     expect_value("null", "s", "");
     expect_value("[\"a\",\"b\"]", "", "a, b");
+    expect_value("1", "files",
+                 "1\xC2\xA0"
+                 "file");
+    expect_value("2", "files",
+                 "2\xC2\xA0"
+                 "files");
+    expect_value("1", "ms", "1\xC2\xA0ms");
+    expect_value("1", "tokens/s", "1\xC2\xA0tokens/s");
+    expect_value("{\"min\":1}", "standard deviations", "at least 1\xC2\xA0standard deviation");
     expect_value("{\"min\":3,\"max\":5}", "s", "3 to 5\xC2\xA0s");
     expect_value("{\"rows\":[1,2],\"name\":\"x\"}", "", "rows: 1, 2; name: x");
     expect_value("[[1,2]]", "", "[[1,2]]");

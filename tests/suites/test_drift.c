@@ -11,6 +11,8 @@
 
 #define SMALL                                                                                                \
     "'document_tokens': 120, 'tokens': 2400, 'other_tokens': 800, 'greedy_prompts': 4, 'greedy_tokens': 8"
+#define FEW                                                                                                  \
+    "'document_tokens': 120, 'tokens': 300, 'other_tokens': 300, 'greedy_prompts': 4, 'greedy_tokens': 8"
 #define GATES                                                                                                \
     "'gates': {'kl_mean': {'value': 0.02, 'reason': 'test'}, 'top1': {'value': 0.4, 'reason': 'test'}, "     \
     "'perplexity_ratio': {'value': 1.1, 'reason': 'test'}}"
@@ -226,8 +228,35 @@ Test(drift, a_spent_budget_is_a_skip)
     fake_expect(&run, "drift/kl-mean", "skip", "budget");
     fake_expect(&run, "drift/fp8-block/summary", "skip", "budget");
     fake_expect(&run, "drift/floor", "skip", "budget");
+    static const char *const cut[] = {"drift/kl-mean", "drift/fp8-block/summary", "drift/floor"};
+    for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
+        const json_t *evidence = json_object_get(fake_check(&run, cut[i]), "evidence");
+        cr_assert(json_is_true(json_object_get(evidence, "cut_by_budget")), "%s is not marked as cut",
+                  cut[i]);
+    }
     fake_run_close(&run);
     fake_target_free(f);
+}
+
+Test(drift, a_percentile_of_too_few_tokens_is_a_skip_and_leaves_its_gate_undecided)
+{
+    static const struct {
+        const char *profile, *verdict;
+    } cases[] = {
+        {"{'id': 'p', 'drift': {" FEW "}}", "skip"},
+        {"{'id': 'p', 'drift': {" FEW ", 'gates': {'kl_p99': {'value': 5, 'reason': 'test'}}}}",
+         "inconclusive"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fake_target *f = fake_target_new(4096);
+        fake_run run;
+        as_error err = {.text = ""};
+        fake_run_open(&run, "drift", f, cases[i].profile);
+        cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
+        fake_expect(&run, "drift/kl-p99", cases[i].verdict, "300 tokens were compared, it takes 662");
+        fake_run_close(&run);
+        fake_target_free(f);
+    }
 }
 
 Test(drift, an_interrupted_run_goes_on)
