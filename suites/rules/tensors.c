@@ -198,8 +198,24 @@ static bool declares_wider(const as_rule_call *call, const char **declared)
     return *declared && as_dtype_parse(*declared, &type) && as_dtype_bits(type) > 16;
 }
 
+/* "F16 or BF16": what the profile accepts. */
+static const char *accepted_types(const as_rule_call *call, char room[static 128])
+{
+    size_t i, used = 0;
+    json_t *name;
+    room[0] = 0;
+    json_array_foreach(json_object_get(call->parameters, "accept"), i, name)
+    {
+        if (!json_is_string(name) || used >= 100) continue;
+        used +=
+            (size_t)snprintf(room + used, 128 - used, "%s%.20s", used ? " or " : "", json_string_value(name));
+    }
+    return used ? room : "anything that the profile accepts";
+}
+
 static void say_types(as_rule_call *call, type_count *count)
 {
+    char accepted[128];
     const char *declared, *remark = NULL;
     json_t *measured = json_object();
     int64_t wrong = count->wrong.count;
@@ -214,8 +230,8 @@ static void say_types(as_rule_call *call, type_count *count)
     call->check->unit = "tensors";
     as_rule_show_list(call, "other_types", &count->wrong);
     if (wrong) {
-        as_rule_say(call, AS_FAIL, "%" PRId64 " tensor%s not stored at 16 bits; %s", wrong, AS_PLURAL(wrong),
-                    count->first);
+        as_rule_say(call, AS_FAIL, "%" PRId64 " tensor%s not stored as %s; %s", wrong, AS_PLURAL(wrong),
+                    accepted_types(call, accepted), count->first);
     } else if (declares_wider(call, &declared)) {
         as_rule_say(call, AS_WARN,
                     "the tensors are stored at 16 bits, but config.json declares %.40s, to which "
@@ -226,7 +242,7 @@ static void say_types(as_rule_call *call, type_count *count)
         as_rule_say(call, AS_PASS, "%s is accepted, with the remark: %.300s", remark,
                     why ? why : "not what is asked");
     } else {
-        as_rule_say(call, AS_PASS, "every matrix is stored at 16 bits");
+        as_rule_say(call, AS_PASS, "every matrix is stored as %s", accepted_types(call, accepted));
     }
 }
 

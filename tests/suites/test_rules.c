@@ -64,6 +64,26 @@ Test(rules, code_of_the_repository_is_told_and_not_run)
 }
 
 /* Evidence may be lost for want of memory, a verdict must not be. */
+/* A profile of a user's own: bfloat16 alone. */
+Test(rules, the_types_that_a_profile_accepts_are_named)
+{
+    static const char profile[] =
+        "{\"schema\": \"assay.profile/1\", \"id\": \"mine\", \"title\": \"t\", \"rules\": [{\"id\": "
+        "\"fp16-precision\", \"title\": \"t\", \"suite\": \"rules\", \"parameters\": {\"accept\": "
+        "[\"BF16\"]}}]}";
+    char path[] = "/tmp/assay-profile-XXXXXX.json";
+    int fd = mkstemps(path, 5);
+    cr_assert(fd >= 0 && write(fd, profile, sizeof profile - 1) == (ssize_t)sizeof profile - 1);
+    close(fd);
+    json_t *result = run_rules(path, "fixtures/repos/good", NULL);
+    unlink(path);
+    const char *why =
+        json_string_value(json_object_get(as_result_find_check(result, "mine/fp16-precision"), "why"));
+    cr_assert_str_eq(verdict_of(result, "mine/fp16-precision"), "fail");
+    cr_assert(strstr(why, "not stored as BF16") && strstr(why, "is F16"), "%s", why);
+    json_decref(result);
+}
+
 Test(rules, survives_failing_allocations)
 {
     static const char *const repos[] = {REPOS "good", REPOS "wrong-shape", REPOS "index-moves-tensor"};
