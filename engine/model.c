@@ -222,8 +222,11 @@ static as_code read_config(as_model *m, const char *name, const as_model_options
     AS_TRY(open_repository(name, &m->repository, err));
     as_repository *repo = m->repository;
     if (repo->config.has_problem || !repo->config.value) {
-        if (!repo->config.has_problem) return as_fail(err, AS_E_NOT_FOUND, "config.json is missing");
-        *err = repo->config.problem;
+        /* What a GGUF file lacks, it lacks because it could not be read. */
+        bool unread = as_repository_is_gguf(repo) && repo->weight_count && repo->weights[0].has_problem;
+        if (!repo->config.has_problem && !unread)
+            return as_fail(err, AS_E_NOT_FOUND, "config.json is missing");
+        *err = repo->config.has_problem ? repo->config.problem : repo->weights[0].problem;
         return err->code;
     }
     m->config = json_incref(repo->config.value);

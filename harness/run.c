@@ -275,6 +275,12 @@ static as_code take_over(run *r, as_error *err)
         return as_fail(err, AS_E_USAGE, "--resume: the results in %s are of another profile",
                        r->options->out);
     }
+    json_t *run_before = json_object_get(r->earlier, "run"), *run_now = json_object_get(r->result, "run");
+    if (!json_equal(json_object_get(run_before, "seed"), json_object_get(run_now, "seed"))) {
+        return as_fail(err, AS_E_USAGE, "--resume: the results in %s are of another --seed", r->options->out);
+    }
+    json_object_set(run_now, "id", json_object_get(run_before, "id"));
+    json_object_set(run_now, "started", json_object_get(run_before, "started"));
     json_object_set(r->result, "suites", json_object_get(r->earlier, "suites"));
     return AS_OK;
 }
@@ -379,11 +385,12 @@ static as_code run_suites(run *r, as_error *err)
     return AS_OK;
 }
 
-static as_code conclude(run *r, as_error *err)
+/* What did not come to its end has no time at which it finished. */
+static as_code conclude(run *r, bool finished, as_error *err)
 {
     char now[32];
     as_clock_utc(now);
-    json_object_set_new(json_object_get(r->result, "run"), "finished", json_string(now));
+    if (finished) json_object_set_new(json_object_get(r->result, "run"), "finished", json_string(now));
     as_result_conclude(r->result);
     AS_TRY(save(r, err));
     if (!r->options->out) return AS_OK;
@@ -443,7 +450,7 @@ as_code as_run_model(const char *name, const as_run_options *options, json_t **r
         announce(&r);
         rc = run_suites(&r, err);
         as_error late;
-        as_code written = conclude(&r, &late);
+        as_code written = conclude(&r, rc == AS_OK, &late);
         if (rc == AS_OK && written != AS_OK) {
             *err = late;
             rc = written;

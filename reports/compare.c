@@ -213,11 +213,32 @@ static as_code compare_pair(comparison *c, const json_t *a, const json_t *b, as_
     return AS_OK;
 }
 
+/* A skip that more time would have decided says nothing about the model. */
+static bool was_cut(const json_t *check)
+{
+    return json_is_true(json_object_get(json_object_get(check, "evidence"), "cut_by_budget"));
+}
+
+/* Whether the check is a rule of a profile that only one of the two results was held to. */
+static bool of_other_profile(const comparison *c, const json_t *check)
+{
+    const json_t *a = json_object_get(c->a, "profile"), *b = json_object_get(c->b, "profile");
+    const char *id = json_string_value(json_object_get(check, "id")), *slash = id ? strchr(id, '/') : NULL;
+    if (!slash || !json_is_string(a) || !json_is_string(b) || json_equal(a, b)) return false;
+    size_t size = (size_t)(slash - id);
+    for (int i = 0; i < 2; i++) {
+        const char *profile = json_string_value(i ? b : a);
+        if (strlen(profile) == size && memcmp(profile, id, size) == 0) return true;
+    }
+    return false;
+}
+
 /* A check that only one side measured. */
 static void add_single(comparison *c, json_t *list, const json_t *a, const json_t *b, bool suite_ran)
 {
     const json_t *known = is_measured(a) ? a : b, *other = known == a ? b : a;
-    bool lost = known == a && held(a) && suite_ran;
+    bool elsewhere = !other && of_other_profile(c, known);
+    bool lost = known == a && held(a) && suite_ran && !was_cut(other) && !elsewhere;
     as_change change = lost         ? AS_CHANGE_WORSE
                        : known == a ? AS_CHANGE_INCONCLUSIVE
                        : as_verdict_severity(as_view_verdict(b)) > as_verdict_severity(AS_WARN)
@@ -228,6 +249,7 @@ static void add_single(comparison *c, json_t *list, const json_t *a, const json_
     as_buf_init(&why, 0);
     as_buf_printf(&why, "%s in %s, %s in %s", as_verdict_name(as_view_verdict(known)), known == a ? "A" : "B",
                   other       ? "skipped"
+                  : elsewhere ? "held to another profile"
                   : suite_ran ? "absent"
                               : "its suite did not run",
                   known == a ? "B" : "A");

@@ -183,6 +183,26 @@ static void write_tick_name(const as_plot_axis *axis, size_t at, as_buf *out)
     }
 }
 
+/* Where a value stands on its axis, from 0 to 1. */
+static double place_of(const as_plot_axis *axis, double value)
+{
+    if (axis->log) return log(value / axis->min) / log(axis->max / axis->min);
+    return (value - axis->min) / (axis->max - axis->min);
+}
+
+/* A number whose name would run into that of the one before has a tick alone. */
+static bool is_crowded(const as_plot_axis *axis, size_t at, double before)
+{
+    enum { ROOM = 52 }; /* letters along the axis, blanks between numbers included */
+    as_buf name;
+    if (axis->names || !isfinite(before)) return false;
+    as_buf_init(&name, 0);
+    as_value_write_real(axis->ticks[at], &name);
+    double needed = (double)(name.size + 1) / ROOM;
+    as_buf_free(&name);
+    return place_of(axis, axis->ticks[at]) - before < needed;
+}
+
 static void write_ticks(const char *command, const as_plot_axis *axis, as_buf *out)
 {
     as_buf_printf(out, "set %s nomirror", command);
@@ -193,9 +213,15 @@ static void write_ticks(const char *command, const as_plot_axis *axis, as_buf *o
     size_t stride = axis->names ? 1 + (axis->tick_count - 1) / MOST_NAMED : 1;
     as_buf_printf(out, " noenhanced%s (",
                   command[0] == 'x' && names_collide(axis, stride) ? " rotate by 40 right" : "");
+    double before = -INFINITY; /* where the last name stands */
     for (size_t i = 0; i < axis->tick_count; i += stride) {
         as_buf_str(out, i ? ", " : "");
-        write_tick_name(axis, i, out);
+        if (command[0] == 'x' && is_crowded(axis, i, before)) {
+            as_buf_str(out, "''");
+        } else {
+            write_tick_name(axis, i, out);
+            if (!axis->names) before = place_of(axis, axis->ticks[i]);
+        }
         as_buf_char(out, ' ');
         write_number(axis->ticks[i], out);
     }
@@ -270,6 +296,23 @@ static bool is_named(const as_plot *plot)
     return plot->line_count > 1 || (plot->line_count == 1 && *plot->lines[0].name);
 }
 
+/* A line of zeros has nothing to show on a logarithmic axis, and gnuplot would complain. */
+static bool has_points(const as_plot_line *line)
+{
+    for (size_t i = 0; i < line->count; i++) {
+        if (isfinite(line->points[i].x) && isfinite(line->points[i].y)) return true;
+    }
+    return false;
+}
+
+static bool is_last(const as_plot *plot, size_t l)
+{
+    for (size_t i = l + 1; i < plot->line_count; i++) {
+        if (has_points(&plot->lines[i])) return false;
+    }
+    return true;
+}
+
 /* One element of the plot command; `columns` is its using part. */
 static void write_element(const char *stem, size_t index, const as_plot_line *line, const char *columns,
                           const char *style, bool titled, bool last, as_buf *out)
@@ -314,7 +357,7 @@ static void write_curve(const as_plot *plot, const char *stem, size_t l, as_buf 
     } else {
         snprintf(style, sizeof style, "lines linewidth 2 dashtype %zu linecolor rgb '%s'", 1 + l % 5, color);
     }
-    write_element(stem, l, line, "1:2", style, is_named(plot), l + 1 == plot->line_count, out);
+    write_element(stem, l, line, "1:2", style, is_named(plot), is_last(plot, l), out);
 }
 
 static void write_bars(const as_plot *plot, const char *stem, size_t l, as_buf *out)
@@ -325,12 +368,12 @@ static void write_bars(const as_plot *plot, const char *stem, size_t l, as_buf *
     char columns[120], style[160];
     snprintf(columns, sizeof columns, "($1+%.6g):2:(%.6g)", shift, width * 0.9);
     snprintf(style, sizeof style, "boxes fillstyle solid 0.75 noborder linecolor rgb '%s'", line_rgb(l));
-    bool last = l + 1 == plot->line_count && !line->has_band;
+    bool last = is_last(plot, l) && !line->has_band;
     write_element(stem, l, line, columns, style, is_named(plot), last, out);
     if (!line->has_band) return;
     snprintf(columns, sizeof columns, "($1+%.6g):3:(0):($4-$3)", shift);
     snprintf(style, sizeof style, interval_style, rgb(INK));
-    write_element(stem, l, line, columns, style, false, l + 1 == plot->line_count, out);
+    write_element(stem, l, line, columns, style, false, is_last(plot, l), out);
 }
 
 static void write_grid(const as_plot *plot, const char *stem, as_buf *out)
@@ -367,6 +410,7 @@ void as_gnuplot_write_script(const as_plot *plot, const char *stem, as_buf *out)
             write_grid(plot, stem, out);
             break;
         }
+        if (!has_points(&plot->lines[l])) continue;
         (plot->kind == AS_PLOT_BARS ? write_bars : write_curve)(plot, stem, l, out);
     }
 }

@@ -280,7 +280,9 @@ as_code as_plot_read(const char *suite, const json_t *series, as_arena *arena, a
 void as_plot_write_label(const as_plot_axis *axis, as_buf *out)
 {
     as_tree_clean(axis->label, strlen(axis->label), 100, out);
-    if (!*axis->unit) return;
+    size_t label = strlen(axis->label), unit = strlen(axis->unit);
+    if (!unit || (label >= unit && strcmp(axis->label + label - unit, axis->unit) == 0))
+        return; /* said already */
     as_buf_str(out, *axis->label ? " (" : "(");
     as_tree_clean(axis->unit, strlen(axis->unit), 40, out);
     as_buf_char(out, ')');

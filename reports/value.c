@@ -293,31 +293,44 @@ static void write_list(const json_t *list, const char *unit, size_t most, as_buf
     write_unit(unit, false, out);
 }
 
-/* A few named values read as such: "embed tokens: 131,072, 5,120; lm head: 131,075, 5,120". */
-static bool is_plain_object(const json_t *value)
+enum { MOST_NAMED_VALUES = 8 };
+
+/* What an object can show in a line: a number (its interval aside), a word, a plain list. */
+static bool is_shown(const json_t *item)
+{
+    as_number number;
+    if (json_is_object(item)) return as_value_number(item, &number);
+    return !json_is_array(item) || is_plain_list(item);
+}
+
+static bool shows_any(const json_t *object)
 {
     const char *key;
     json_t *item;
-    if (!json_is_object(value) || json_object_size(value) == 0 || json_object_size(value) > 8) return false;
-    json_object_foreach((json_t *)value, key, item)
+    json_object_foreach((json_t *)object, key, item)
     {
-        if (json_is_object(item) || (json_is_array(item) && !is_plain_list(item))) return false;
+        if (is_shown(item)) return true;
     }
-    return true;
+    return false;
 }
 
+/* A few named values read as such: "embed tokens: 131,072, 5,120; lm head: 131,075, 5,120; ... [3 more]". */
 static void write_object(const json_t *object, size_t most, as_buf *out)
 {
     const char *key;
     json_t *item;
-    size_t start = out->size;
+    size_t start = out->size, shown = 0;
     json_object_foreach((json_t *)object, key, item)
     {
-        if (out->size != start) as_buf_str(out, "; ");
+        if (shown == MOST_NAMED_VALUES || !is_shown(item)) continue;
+        if (most && out->size - start > most) break;
+        if (shown++) as_buf_str(out, "; ");
         as_tree_clean(key, strlen(key), 60, out);
         as_buf_str(out, ": ");
         as_value_write(item, NULL, most, out);
     }
+    size_t left = json_object_size(object) - shown;
+    if (left) as_buf_printf(out, "; \xE2\x80\xA6 [%zu more]", left);
 }
 
 void as_value_write(const json_t *value, const char *unit, size_t most, as_buf *out)
@@ -339,7 +352,7 @@ void as_value_write(const json_t *value, const char *unit, size_t most, as_buf *
         as_buf_str(out, "no value");
     } else if (json_is_object(value) && read_expected(value, &gate)) {
         as_value_write_expected(&gate, unit, out);
-    } else if (is_plain_object(value)) {
+    } else if (json_is_object(value) && shows_any(value)) {
         write_object(value, most, out);
     } else {
         as_buf text;

@@ -79,9 +79,18 @@ void as_normalizer_close(as_normalizer *normalizer)
     as_free(normalizer);
 }
 
+/* What normalizers may make of a text: far more than any normal form, and an end to rules that put in more
+ * than they take out, one after the other. */
+static size_t most_bytes(size_t size)
+{
+    const size_t least = (size_t)64 << 20, growth = 64;
+    return size > (SIZE_MAX - least) / growth ? SIZE_MAX : least + growth * size;
+}
+
 as_code as_normalizer_run(const as_normalizer *normalizer, as_scratch *scratch, as_stretch *stretch,
                           as_error *err)
 {
+    scratch->normal[0].max = scratch->normal[1].max = most_bytes(stretch->size);
     for (size_t i = 0; i < normalizer->count && stretch->size; i++) {
         const as_normal_step *step = &normalizer->steps[i];
         as_buf *out = &scratch->normal[stretch->text == scratch->normal[0].data];

@@ -56,8 +56,8 @@ static as_code note_promise(as_context_run *run, as_error *err)
                       .evidence =
                           json_pack("{s:s, s:o}", "promised_by", plan->whose, "lengths_examined", lengths)};
     return as_note(run->context, &check, err,
-                   "%s promises %lld tokens, the target takes %lld; %lld lengths are to be examined", plan->whose,
-                   (long long)plan->promised, (long long)enforced, (long long)plan->count);
+                   "%s promises %lld tokens, the target takes %lld; %lld lengths are to be examined",
+                   plan->whose, (long long)plan->promised, (long long)enforced, (long long)plan->count);
 }
 
 /* Tokens for the longest prompt, and for one beyond what is enforced. */

@@ -163,14 +163,17 @@ static as_code note_first_fact(recall *r, const char *id, const char *title, as_
 {
     as_suite_context *c = r->run->context;
     bool within = r->reach > 0 && r->length <= r->reach;
+    /* A share, not a count: how often was asked depends on the budget. */
+    as_interval share = as_stats_proportion(r->right[0], r->asked[0], 0.95);
     as_check check = {.id = id,
                       .title = title,
                       .verdict = r->right[0] ? AS_PASS
                                  : within    ? AS_FAIL
                                              : AS_SKIP,
-                      .measured = json_integer(r->right[0]),
-                      .evidence =
-                          json_pack("{s:I, s:s}", "asked", (json_int_t)r->asked[0], "better", "higher")};
+                      .unit = "",
+                      .measured = as_interval_json(&share),
+                      .evidence = json_pack("{s:I, s:I, s:s}", "recalled", (json_int_t)r->right[0], "asked",
+                                            (json_int_t)r->asked[0], "better", "higher")};
     if (r->right[0]) {
         return as_note(c, &check, err, "recalled %lld of %lld times, so the first tokens reached the model",
                        (long long)r->right[0], (long long)r->asked[0]);

@@ -203,9 +203,10 @@ as_code as_drift_report_layers(const as_drift_report *r, const as_drift_stats *s
                       .title = title,
                       .verdict = AS_PASS,
                       .measured = as_number_json(last),
-                      .evidence =
-                          json_pack("{s:s, s:s, s:o, s:I}", "better", "lower", "format", r->format,
-                                    "by_layer", list, "largest_growth_after_layer", (json_int_t)worst)};
+                      .evidence = json_pack(
+                          "{s:s, s:s, s:f, s:o, s:I}", "better", "lower", "format", r->format,
+                          /* over other text, as another budget allows, it moves by some percent */
+                          "margin", 0.15, "by_layer", list, "largest_growth_after_layer", (json_int_t)worst)};
     return as_note(
         r->context, &check, err,
         "%.3g after the last layer, relative to the hidden state's size; it grows most in layer %lld "

@@ -280,6 +280,8 @@ static as_code fill(as_rule_facts *facts, as_error *err)
 {
     facts->config = facts->repo->config.value;
     facts->is_gguf = as_repository_is_gguf(facts->repo);
+    facts->is_unread_gguf =
+        facts->is_gguf && facts->repo->weight_count && facts->repo->weights[0].has_problem;
     AS_TRY(list_kinds(facts, err));
     AS_TRY(choose_weights(facts, err));
     if (facts->config) AS_TRY(find_tensors(facts, err));

@@ -37,6 +37,10 @@ void as_rule_config(as_rule_call *call)
         as_rule_say(call, AS_FAIL, "%s", repo->config.problem.text);
         return;
     }
+    if (call->facts->is_unread_gguf) {
+        as_rule_say(call, AS_SKIP, "the GGUF file cannot be read: weights-safetensors tells why");
+        return;
+    }
     if (!repo->config.value) {
         as_rule_say(call, AS_FAIL, "there is no config.json, so nobody can tell what the weights are");
         return;

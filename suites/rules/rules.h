@@ -34,6 +34,7 @@ typedef struct as_rule_facts {
 
     /* weights */
     bool is_gguf;           /* the repository is one GGUF file, by itself */
+    bool is_unread_gguf;    /* and it cannot be read, so that what it holds is not known */
     bool *used;             /* for each weight file: it is one of the model's, not an adapter or a copy */
     json_t *weight_numbers; /* the number of each weight file by its name */
     int64_t used_count, broken_count;      /* broken: used, with a problem */

@@ -431,6 +431,8 @@ void as_rule_tokenizer_present(as_rule_call *call)
     call->check->measured = as_result_text(call->facts->tokenizer);
     if (call->facts->tokenizer) {
         as_rule_say(call, AS_PASS, "the tokenizer is %.200s", call->facts->tokenizer);
+    } else if (call->facts->is_unread_gguf) {
+        as_rule_say(call, AS_SKIP, "the GGUF file cannot be read: weights-safetensors tells why");
     } else if (call->facts->is_gguf) {
         as_rule_say(call, AS_FAIL, "the GGUF file holds no tokenizer (tokenizer.ggml.tokens)");
     } else {

@@ -118,6 +118,7 @@ static as_code note_counts(const judged *j, as_error *err)
         const as_speed_cell *cell = &j->cells->items[i];
         if (cell->measured) done += cell->done, wrong += cell->miscounted;
     }
+    if (done == 0 && !j->failed) return as_note_cut(j->context, id, title, err, "no request was done");
     if (done == 0) return as_note_skip(j->context, id, title, err, "no request was done");
     as_check check = {.id = id,
                       .title = title,
@@ -188,10 +189,12 @@ static as_code note_fractions(const judged *j, as_error *err)
                        : !first                      ? "no cell at concurrency 1 was measured"
                        : isnan(read) || isnan(fma)   ? "the machine's limits were not measured in this run"
                                                      : NULL;
-    if (lack) {
-        for (int i = 0; i < 2; i++) AS_TRY(as_note_skip(j->context, ids[i], titles[i], err, "%s", lack));
-        return AS_OK;
+    bool cut = info && info->parameters > 0 && !first && !j->failed;
+    for (int i = 0; lack && i < 2; i++) {
+        AS_TRY(cut ? as_note_cut(j->context, ids[i], titles[i], err, "%s", lack)
+                   : as_note_skip(j->context, ids[i], titles[i], err, "%s", lack));
     }
+    if (lack) return AS_OK;
     double active = (double)info->active_parameters / (double)info->parameters;
     if (!(active > 0)) active = 1;
     AS_TRY(note_fraction(j, ids[0], titles[0], &first->rate, (double)info->weight_bytes * active, read,

@@ -158,6 +158,41 @@ Test(compare, what_is_no_longer_measured_is_not_let_pass)
     json_decref(a);
 }
 
+static void expect_vanished(const char *b_profile, const char *b_check, const char *change)
+{
+    json_t *a = load_result("pass"), *b = json_deep_copy(a);
+    json_t *check =
+        json_pack("{s:s, s:s, s:s, s:i, s:n, s:s, s:s, s:n}", "id", "mine/size", "title", "t", "verdict",
+                  "pass", "measured", 1, "expected", "unit", "", "why", "w", "evidence");
+    json_object_set_new(a, "profile", json_string("mine"));
+    json_object_set_new(b, "profile", json_string(b_profile));
+    json_array_append_new(json_object_get(json_array_get(json_object_get(a, "suites"), 0), "checks"), check);
+    if (b_check)
+        json_array_append_new(json_object_get(json_array_get(json_object_get(b, "suites"), 0), "checks"),
+                              parse_json(b_check));
+    json_t *out = compare(a, b), *row = json_array_get(json_object_get(out, "vanished"), 0);
+    cr_expect_eq(json_array_size(json_object_get(out, "vanished")), 1);
+    cr_expect_str_eq(json_string_value(json_object_get(row, "change")), change, "%s, expected %s: %s",
+                     json_string_value(json_object_get(row, "change")), change,
+                     json_string_value(json_object_get(row, "why")));
+    json_decref(out);
+    json_decref(a);
+    json_decref(b);
+}
+
+#define SKIPPED(evidence)                                                                                    \
+    "{\"id\":\"mine/"                                                                                        \
+    "size\",\"title\":\"t\",\"verdict\":\"skip\",\"measured\":null,\"expected\":null,\"unit\":\"\","         \
+    "\"why\":\"w\",\"evidence\":" evidence "}"
+
+Test(compare, what_had_no_time_or_another_profile_is_not_worse)
+{
+    expect_vanished("mine", NULL, "worse");
+    expect_vanished("mine", SKIPPED("null"), "worse");
+    expect_vanished("mine", SKIPPED("{\"cut_by_budget\":true}"), "inconclusive");
+    expect_vanished("other", NULL, "inconclusive");
+}
+
 Test(compare, a_result_is_the_same_as_itself)
 {
     for (size_t i = 0; i < 2; i++) {

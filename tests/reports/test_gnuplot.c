@@ -44,6 +44,28 @@ Test(gnuplot, every_script_runs_without_a_word)
     }
 }
 
+/* Zeros on a logarithmic axis are not drawn and not complained about; names that would overlap are left out;
+ * a label that says the unit does not say it twice. */
+Test(gnuplot, awkward_series_are_drawn_without_a_word)
+{
+    json_t *result = load_result("pass");
+    json_object_set_new(
+        result, "suites",
+        parse_json("[{\"name\":\"drift\",\"verdict\":\"pass\",\"checks\":[],\"series\":[{\"name\":\"kl\","
+                   "\"title\":\"t\","
+                   "\"kind\":\"line\",\"x\":{\"label\":\"generated "
+                   "tokens\",\"unit\":\"tokens\"},\"y\":{\"label\":\"KL\","
+                   "\"unit\":\"nats\"},\"scale\":{\"x\":\"log\",\"y\":\"log\"},\"points\":[],\"lines\":{"
+                   "\"floor\":[[1,0],[2,0]],"
+                   "\"fp8\":[[1.11,0.1],[1.333,0.2],[4,0.3],[20,0.5]],\"last\":[[1,0]]}}]}]"));
+    json_decref(make_plots(result));
+    expect_success(
+        "cd %s && test -z \"$(gnuplot -d drift-kl.gp 2>&1)\" && grep -q \"'' 1.33\" drift-kl.gp && "
+        "grep -q \"xlabel 'generated tokens' \" drift-kl.gp",
+        scratch_dir());
+    json_decref(result);
+}
+
 Test(gnuplot, hostile_series_are_drawn_or_explained)
 {
     json_t *result = load_result("hostile"), *plots = make_plots(result), *plot;

@@ -65,6 +65,10 @@ Test(value, any_value_reads_as_text)
     expect_value("{\"min\":3,\"max\":5}", "s", "3 to 5\xC2\xA0s");
     expect_value("{\"rows\":[1,2],\"name\":\"x\"}", "", "rows: 1, 2; name: x");
     expect_value("[[1,2]]", "", "[[1,2]]");
+    expect_value("{\"kl\":{\"value\":0.5,\"low\":0,\"high\":1},\"by\":{\"x\":[1]},\"n\":7}", "",
+                 "kl: 0.5; n: 7; \xE2\x80\xA6 [1 more]");
+    expect_value("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1}", "",
+                 "a: 1; b: 1; c: 1; d: 1; e: 1; f: 1; g: 1; h: 1; \xE2\x80\xA6 [1 more]");
 }
 
 static const struct {
