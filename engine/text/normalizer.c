@@ -90,12 +90,18 @@ static size_t most_bytes(size_t size)
 as_code as_normalizer_run(const as_normalizer *normalizer, as_scratch *scratch, as_stretch *stretch,
                           as_error *err)
 {
-    scratch->normal[0].max = scratch->normal[1].max = most_bytes(stretch->size);
+    const size_t size = stretch->size, most = most_bytes(size);
+    scratch->normal[0].max = scratch->normal[1].max = most;
     for (size_t i = 0; i < normalizer->count && stretch->size; i++) {
         const as_normal_step *step = &normalizer->steps[i];
         as_buf *out = &scratch->normal[stretch->text == scratch->normal[0].data];
         as_buf_clear(out);
-        AS_TRY(step->kind->run(step, scratch, stretch, out, err));
+        as_code rc = step->kind->run(step, scratch, stretch, out, err);
+        if (rc == AS_E_LIMIT) {
+            return as_fail(err, rc, "normalizer %s makes more than %zu bytes of a text of %zu",
+                           step->kind->type, most, size);
+        }
+        if (rc != AS_OK) return rc;
     }
     return AS_OK;
 }
