@@ -30,6 +30,8 @@ AS_MUST_USE as_code as_context_passed_over(as_context_run *run, const char *id, 
 AS_MUST_USE as_code as_context_check_length(as_context_run *run, int64_t length, as_error *err);
 /* Beyond what the target enforces. */
 AS_MUST_USE as_code as_context_check_limit(as_context_run *run, as_error *err);
+#define AS_CONTEXT_CHUNKS_TITLE "The end of a long prompt has the same logits in one pass and in chunks"
+#define AS_CONTEXT_STEPS_TITLE  "Token-by-token decoding gives what one pass over the same tokens gives"
 /* `answer` is to a prompt of the first `prompt` filler tokens. */
 AS_MUST_USE as_code as_context_check_numbers(as_context_run *run, int64_t length, int64_t prompt,
                                              const as_answer *answer, as_error *err);

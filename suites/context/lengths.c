@@ -10,6 +10,10 @@
 
 enum { HEAD = 8 }; /* tokens replaced to see whether the head of a prompt is read */
 
+#define EXACT_TITLE   "Prompt and completion of exactly the length are served"
+#define COUNTED_TITLE "The target counts the tokens that were sent and received"
+#define HEAD_TITLE    "The first tokens of a full prompt reach the model"
+
 static as_request request_of(const as_context_run *run, const int32_t *tokens, int64_t count,
                              int64_t max_tokens)
 {
@@ -97,7 +101,7 @@ static as_code note_counts(as_context_run *run, const as_answer *a, int64_t leng
 {
     char id[AS_CONTEXT_ID];
     snprintf(id, sizeof id, "context/counted-%lld", (long long)length);
-    static const char title[] = "The target counts the tokens that were sent and received";
+    static const char title[] = COUNTED_TITLE;
     if (as_suite_done(run->context, id)) return AS_OK;
     if (a->state != AS_ANSWERED || a->prompt_tokens < 0) {
         return as_note_skip(run->context, id, title, err, "%s",
@@ -174,7 +178,7 @@ static as_code check_head(as_context_run *run, int64_t length, int64_t prompt, c
 {
     char id[AS_CONTEXT_ID];
     snprintf(id, sizeof id, "context/head-read-%lld", (long long)length);
-    static const char title[] = "The first tokens of a full prompt reach the model";
+    static const char title[] = HEAD_TITLE;
     bool passed_over;
     const as_target_facts *facts = &run->context->target->facts;
     if (!(facts->can & AS_CAN_LOGPROBS) || strcmp(facts->kind, "engine") != 0) {
@@ -212,31 +216,47 @@ static as_code check_head(as_context_run *run, int64_t length, int64_t prompt, c
 /* ---- one length ------------------------------------------------------------------------------------------
  */
 
+/* What is checked at each length, all of it on the answer to one request. */
+static const struct {
+    const char *name, *title;
+} at_length[] = {{"exact-length", EXACT_TITLE},
+                 {"counted", COUNTED_TITLE},
+                 {"head-read", HEAD_TITLE},
+                 {"chunks", AS_CONTEXT_CHUNKS_TITLE},
+                 {"steps", AS_CONTEXT_STEPS_TITLE}};
+enum { AT_LENGTH = sizeof at_length / sizeof at_length[0] };
+
+/* Records as cut what is not decided at this length: told as such, no comparison takes it for lost. */
+static as_code cut_length(as_context_run *run, int64_t length, double seconds, as_error *err)
+{
+    for (int i = 0; i < AT_LENGTH; i++) {
+        char id[AS_CONTEXT_ID];
+        snprintf(id, sizeof id, "context/%s-%lld", at_length[i].name, (long long)length);
+        if (as_suite_done(run->context, id)) continue;
+        AS_TRY(as_note_cut(run->context, id, at_length[i].title, err,
+                           "cut by the budget: a prompt of %lld tokens takes about %.0f s", (long long)length,
+                           seconds));
+    }
+    return AS_OK;
+}
+
 as_code as_context_check_length(as_context_run *run, int64_t length, as_error *err)
 {
     char id[AS_CONTEXT_ID];
-    snprintf(id, sizeof id, "context/exact-length-%lld", (long long)length);
-    static const char title[] = "Prompt and completion of exactly the length are served";
-    static const char *const after[] = {"counted", "head-read", "chunks", "steps"};
-    bool all_done = as_suite_done(run->context, id);
-    for (size_t i = 0; i < sizeof after / sizeof *after; i++) {
-        char other[AS_CONTEXT_ID];
-        snprintf(other, sizeof other, "context/%s-%lld", after[i], (long long)length);
-        all_done = all_done && as_suite_done(run->context, other);
+    bool all_done = true;
+    for (int i = 0; i < AT_LENGTH; i++) {
+        snprintf(id, sizeof id, "context/%s-%lld", at_length[i].name, (long long)length);
+        all_done = all_done && as_suite_done(run->context, id);
     }
     if (all_done) return AS_OK;
-    double seconds = as_context_prefill_s(run, length);
-    if (as_suite_over_budget(run->context, fmax(seconds, 0))) {
-        if (as_suite_done(run->context, id)) return AS_OK;
-        return as_note_cut(run->context, id, title, err,
-                           "cut by the budget: a prompt of %lld tokens takes about %.0f s", (long long)length,
-                           fmax(seconds, 0));
-    }
+    double seconds = fmax(as_context_prefill_s(run, length), 0);
+    if (as_suite_over_budget(run->context, seconds)) return cut_length(run, length, seconds, err);
+    snprintf(id, sizeof id, "context/%s-%lld", at_length[0].name, (long long)length);
     int64_t prompt = length - run->options.completion;
     as_answer answer;
     as_code rc = ask(run, run->filler, prompt, run->options.completion, &answer, err);
     if (rc == AS_OK && !as_suite_done(run->context, id)) {
-        rc = note_exact(run, &answer, length, prompt, id, title, err);
+        rc = note_exact(run, &answer, length, prompt, id, EXACT_TITLE, err);
     }
     if (rc == AS_OK) rc = note_counts(run, &answer, length, prompt, err);
     if (rc == AS_OK) rc = check_head(run, length, prompt, &answer, err);

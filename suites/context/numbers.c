@@ -113,8 +113,6 @@ static as_code note_steps(as_context_run *run, const tail *one, const as_answer 
 typedef struct ids {
     char chunks[AS_CONTEXT_ID], steps[AS_CONTEXT_ID];
 } ids;
-static const char CHUNKS_TITLE[] = "The end of a long prompt has the same logits in one pass and in chunks";
-static const char STEPS_TITLE[] = "Token-by-token decoding gives what one pass over the same tokens gives";
 
 typedef as_code note_function(as_suite_context *, const char *, const char *, as_error *, const char *, ...);
 
@@ -123,19 +121,19 @@ static as_code skip_both(as_context_run *run, const ids *id, note_function *note
                          as_error *err)
 {
     if (!as_suite_done(run->context, id->chunks)) {
-        AS_TRY(note(run->context, id->chunks, CHUNKS_TITLE, err, "%s", why));
+        AS_TRY(note(run->context, id->chunks, AS_CONTEXT_CHUNKS_TITLE, err, "%s", why));
     }
     if (as_suite_done(run->context, id->steps)) return AS_OK;
-    return note(run->context, id->steps, STEPS_TITLE, err, "%s", why);
+    return note(run->context, id->steps, AS_CONTEXT_STEPS_TITLE, err, "%s", why);
 }
 
 /* An error of the target while scoring is an error of these checks, not of the suite. */
 static as_code broke(as_context_run *run, const ids *id, const as_error *problem, as_error *err)
 {
-    as_check check = {.id = id->chunks, .title = CHUNKS_TITLE, .verdict = AS_ERROR};
+    as_check check = {.id = id->chunks, .title = AS_CONTEXT_CHUNKS_TITLE, .verdict = AS_ERROR};
     AS_TRY(as_note(run->context, &check, err, "%s", problem->text));
     check.id = id->steps;
-    check.title = STEPS_TITLE;
+    check.title = AS_CONTEXT_STEPS_TITLE;
     return as_note(run->context, &check, err, "%s", problem->text);
 }
 
@@ -156,15 +154,17 @@ static as_code compare(as_context_run *run, const ids *id, tail *one, tail *othe
     if (rc != AS_OK) return broke(run, id, &problem, err);
     if (!as_suite_done(c, id->chunks)) {
         if (chunks)
-            AS_TRY(note_chunks(run, one, other, id->chunks, CHUNKS_TITLE, err));
+            AS_TRY(note_chunks(run, one, other, id->chunks, AS_CONTEXT_CHUNKS_TITLE, err));
         else
-            AS_TRY(as_note_skip(c, id->chunks, CHUNKS_TITLE, err, "the target chooses its chunks itself"));
+            AS_TRY(as_note_skip(c, id->chunks, AS_CONTEXT_CHUNKS_TITLE, err,
+                                "the target chooses its chunks itself"));
     }
     if (as_suite_done(c, id->steps)) return AS_OK;
     if (!(c->target->facts.can & AS_CAN_LOGPROBS)) {
-        return as_note_skip(c, id->steps, STEPS_TITLE, err, "the target gives no log-probabilities");
+        return as_note_skip(c, id->steps, AS_CONTEXT_STEPS_TITLE, err,
+                            "the target gives no log-probabilities");
     }
-    return note_steps(run, one, answer, id->steps, STEPS_TITLE, err);
+    return note_steps(run, one, answer, id->steps, AS_CONTEXT_STEPS_TITLE, err);
 }
 
 as_code as_context_check_numbers(as_context_run *run, int64_t length, int64_t prompt, const as_answer *answer,

@@ -262,6 +262,10 @@ Test(context, a_spent_budget_is_a_skip)
     as_error err = {.text = ""};
     cr_assert_eq(as_context_suite.run(&run.context, &err), AS_OK, "%s", err.text);
     fake_expect(&run, "context/exact-length-2048", "skip", "budget");
+    fake_expect(&run, "context/counted-2048", "skip", "budget");
+    fake_expect(&run, "context/head-read-2048", "skip", "budget");
+    fake_expect(&run, "context/chunks-2048", "skip", "budget");
+    fake_expect(&run, "context/steps-2048", "skip", "budget");
     fake_expect(&run, "context/recall-2048", "skip", "budget");
     fake_expect(&run, "context/perplexity", "skip", "budget");
     fake_expect(&run, "p/context-sum", "skip", "no request");
