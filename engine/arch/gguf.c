@@ -22,6 +22,16 @@ const as_gguf_name as_gguf_names[] = {
     {"blk.%d.ffn_gate", "model.layers.%d.mlp.gate_proj"},
     {"blk.%d.ffn_up", "model.layers.%d.mlp.up_proj"},
     {"blk.%d.ffn_down", "model.layers.%d.mlp.down_proj"},
+    {"blk.%d.post_attention_norm", "model.layers.%d.post_attention_layernorm"},
+    {"blk.%d.post_ffw_norm", "model.layers.%d.post_feedforward_layernorm"},
+    {"blk.%d.ffn_gate_inp", "model.layers.%d.mlp.gate"},
+    {"blk.%d.ffn_gate_exps", "model.layers.%d.mlp.experts.%e.gate_proj"},
+    {"blk.%d.ffn_down_exps", "model.layers.%d.mlp.experts.%e.down_proj"},
+    {"blk.%d.ffn_up_exps", "model.layers.%d.mlp.experts.%e.up_proj"},
+    {"blk.%d.ffn_gate_shexp", "model.layers.%d.mlp.shared_experts.gate_proj"},
+    {"blk.%d.ffn_down_shexp", "model.layers.%d.mlp.shared_experts.down_proj"},
+    {"blk.%d.ffn_up_shexp", "model.layers.%d.mlp.shared_experts.up_proj"},
+    {"blk.%d.exp_probs_b.bias", "model.layers.%d.mlp.gate.e_score_correction_bias"},
     {0},
 };
 

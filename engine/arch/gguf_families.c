@@ -21,9 +21,7 @@ static const as_gguf_name llama_names[] = {
 };
 
 static const as_gguf_name gemma2_names[] = {
-    {"blk.%d.post_attention_norm", "model.layers.%d.post_attention_layernorm"},
     {"blk.%d.ffn_norm", "model.layers.%d.pre_feedforward_layernorm"},
-    {"blk.%d.post_ffw_norm", "model.layers.%d.post_feedforward_layernorm"},
     {0},
 };
 
@@ -54,25 +52,7 @@ static const as_gguf_name mamba_names[] = {
     {0},
 };
 
-static const as_gguf_name post_norm_names[] = {
-    {"blk.%d.post_attention_norm", "model.layers.%d.post_attention_layernorm"},
-    {"blk.%d.post_ffw_norm", "model.layers.%d.post_feedforward_layernorm"},
-    {0},
-};
-
-static const as_gguf_name expert_names[] = {
-    {"blk.%d.ffn_gate_inp", "model.layers.%d.mlp.gate"},
-    {"blk.%d.ffn_gate_exps", "model.layers.%d.mlp.experts.%e.gate_proj"},
-    {"blk.%d.ffn_down_exps", "model.layers.%d.mlp.experts.%e.down_proj"},
-    {"blk.%d.ffn_up_exps", "model.layers.%d.mlp.experts.%e.up_proj"},
-    {0},
-};
-
 static const as_gguf_name qwen2moe_names[] = {
-    {"blk.%d.ffn_gate_inp", "model.layers.%d.mlp.gate"},
-    {"blk.%d.ffn_gate_exps", "model.layers.%d.mlp.experts.%e.gate_proj"},
-    {"blk.%d.ffn_down_exps", "model.layers.%d.mlp.experts.%e.down_proj"},
-    {"blk.%d.ffn_up_exps", "model.layers.%d.mlp.experts.%e.up_proj"},
     {"blk.%d.ffn_gate_inp_shexp", "model.layers.%d.mlp.shared_expert_gate"},
     {"blk.%d.ffn_gate_shexp", "model.layers.%d.mlp.shared_expert.gate_proj"},
     {"blk.%d.ffn_down_shexp", "model.layers.%d.mlp.shared_expert.down_proj"},
@@ -80,29 +60,8 @@ static const as_gguf_name qwen2moe_names[] = {
     {0},
 };
 
-static const as_gguf_name dots1_names[] = {
-    {"blk.%d.ffn_gate_inp", "model.layers.%d.mlp.gate"},
-    {"blk.%d.ffn_gate_exps", "model.layers.%d.mlp.experts.%e.gate_proj"},
-    {"blk.%d.ffn_down_exps", "model.layers.%d.mlp.experts.%e.down_proj"},
-    {"blk.%d.ffn_up_exps", "model.layers.%d.mlp.experts.%e.up_proj"},
-    {"blk.%d.ffn_gate_shexp", "model.layers.%d.mlp.shared_experts.gate_proj"},
-    {"blk.%d.ffn_down_shexp", "model.layers.%d.mlp.shared_experts.down_proj"},
-    {"blk.%d.ffn_up_shexp", "model.layers.%d.mlp.shared_experts.up_proj"},
-    {"blk.%d.exp_probs_b.bias", "model.layers.%d.mlp.gate.e_score_correction_bias"},
-    {0},
-};
-
 /* Layers of predictions further ahead, which the engine leaves out, keep their hub's names too. */
 static const as_gguf_name glm4moe_names[] = {
-    {"blk.%d.post_attention_norm", "model.layers.%d.post_attention_layernorm"},
-    {"blk.%d.ffn_gate_inp", "model.layers.%d.mlp.gate"},
-    {"blk.%d.ffn_gate_exps", "model.layers.%d.mlp.experts.%e.gate_proj"},
-    {"blk.%d.ffn_down_exps", "model.layers.%d.mlp.experts.%e.down_proj"},
-    {"blk.%d.ffn_up_exps", "model.layers.%d.mlp.experts.%e.up_proj"},
-    {"blk.%d.ffn_gate_shexp", "model.layers.%d.mlp.shared_experts.gate_proj"},
-    {"blk.%d.ffn_down_shexp", "model.layers.%d.mlp.shared_experts.down_proj"},
-    {"blk.%d.ffn_up_shexp", "model.layers.%d.mlp.shared_experts.up_proj"},
-    {"blk.%d.exp_probs_b.bias", "model.layers.%d.mlp.gate.e_score_correction_bias"},
     {"blk.%d.nextn.eh_proj", "model.layers.%d.eh_proj"},
     {"blk.%d.nextn.enorm", "model.layers.%d.enorm"},
     {"blk.%d.nextn.hnorm", "model.layers.%d.hnorm"},
@@ -137,11 +96,6 @@ static const as_gguf_name glm4_names[] = {
 static const as_gguf_name starcoder2_names[] = {
     {"blk.%d.ffn_up", "model.layers.%d.mlp.c_fc"},
     {"blk.%d.ffn_down", "model.layers.%d.mlp.c_proj"},
-    {0},
-};
-
-static const as_gguf_name seed_oss_names[] = {
-    {"blk.%d.post_attention_norm", "model.layers.%d.post_attention_layernorm"},
     {0},
 };
 
@@ -258,13 +212,6 @@ static const as_gguf_name minimax_m2_names[] = {
 };
 
 static const as_gguf_name ernie_moe_names[] = {
-    {"blk.%d.ffn_gate_inp", "model.layers.%d.mlp.gate"},
-    {"blk.%d.ffn_gate_exps", "model.layers.%d.mlp.experts.%e.gate_proj"},
-    {"blk.%d.ffn_down_exps", "model.layers.%d.mlp.experts.%e.down_proj"},
-    {"blk.%d.ffn_up_exps", "model.layers.%d.mlp.experts.%e.up_proj"},
-    {"blk.%d.ffn_gate_shexp", "model.layers.%d.mlp.shared_experts.gate_proj"},
-    {"blk.%d.ffn_down_shexp", "model.layers.%d.mlp.shared_experts.down_proj"},
-    {"blk.%d.ffn_up_shexp", "model.layers.%d.mlp.shared_experts.up_proj"},
     {"blk.%d.exp_probs_b.bias", "model.layers.%d.mlp.moe_statics.e_score_correction_bias"},
     {0},
 };
@@ -709,12 +656,12 @@ const as_gguf_family as_gguf_families[] = {
     {"bloom", "BloomForCausalLM", NULL, bloom_names, bloom_keys, AS_GGUF_QKV_ROWS, NULL},
     {"cohere2", "Cohere2ForCausalLM", NULL, NULL, cohere_keys, 0, NULL},
     {"command-r", "CohereForCausalLM", NULL, NULL, cohere_keys, 0, complete_cohere},
-    {"dots1", "Dots1ForCausalLM", "Dots1ForCausalLM", dots1_names, dots1_keys, 0, complete_llama},
+    {"dots1", "Dots1ForCausalLM", "Dots1ForCausalLM", NULL, dots1_keys, 0, complete_llama},
     {"ernie4_5", "Ernie4_5ForCausalLM", NULL, NULL, NULL, 0, complete_ernie},
     {"ernie4_5-moe", "Ernie4_5_MoeForCausalLM", "Ernie4_5_MoeForCausalLM", ernie_moe_names, ernie_moe_keys, 0,
      complete_ernie},
     {"exaone", "ExaoneForCausalLM", NULL, exaone_names, exaone_keys, 0, NULL},
-    {"exaone4", "Exaone4ForCausalLM", NULL, post_norm_names, NULL, 0, complete_windows},
+    {"exaone4", "Exaone4ForCausalLM", NULL, NULL, NULL, 0, complete_windows},
     {"falcon", "FalconForCausalLM", NULL, falcon_names, bloom_keys, AS_GGUF_QKV_ROWS, complete_falcon},
     {"gemma", "GemmaForCausalLM", NULL, NULL, NULL, AS_GGUF_NORMS_FOLDED, complete_llama},
     {"gemma2", "Gemma2ForCausalLM", NULL, gemma2_names, gemma2_keys, AS_GGUF_NORMS_FOLDED, complete_gemma2},
@@ -736,8 +683,8 @@ const as_gguf_family as_gguf_families[] = {
     {"mpt", "MPTForCausalLM", NULL, mpt_names, mpt_keys, 0, complete_mpt},
     {"nemotron", "NemotronForCausalLM", NULL, NULL, nemotron_keys, AS_GGUF_NORMS_FOLDED, complete_nemotron},
     {"olmo", "OlmoForCausalLM", NULL, NULL, olmo_keys, AS_GGUF_PAIRED_HEADS, complete_llama},
-    {"olmo2", "Olmo2ForCausalLM", NULL, post_norm_names, NULL, 0, complete_olmo2},
-    {"olmoe", "OlmoeForCausalLM", "OlmoeForCausalLM", expert_names, expert_keys, 0, complete_llama},
+    {"olmo2", "Olmo2ForCausalLM", NULL, NULL, NULL, 0, complete_olmo2},
+    {"olmoe", "OlmoeForCausalLM", "OlmoeForCausalLM", NULL, expert_keys, 0, complete_llama},
     {"orion", "OrionForCausalLM", NULL, NULL, NULL, 0, NULL},
     {"phi2", "PhiForCausalLM", NULL, phi2_names, NULL, 0, complete_phi2},
     {"phi3", "Phi3ForCausalLM", NULL, fused_names, NULL, 0, complete_phi3},
@@ -745,9 +692,8 @@ const as_gguf_family as_gguf_families[] = {
     {"qwen2", "Qwen2ForCausalLM", NULL, NULL, NULL, 0, NULL},
     {"qwen2moe", "Qwen2MoeForCausalLM", "Qwen2MoeForCausalLM", qwen2moe_names, expert_keys, 0, NULL},
     {"qwen3", "Qwen3ForCausalLM", NULL, NULL, NULL, 0, complete_llama},
-    {"qwen3moe", "Qwen3MoeForCausalLM", "Qwen3MoeForCausalLM", expert_names, expert_keys, 0,
-     complete_qwen3moe},
-    {"seed_oss", "SeedOssForCausalLM", NULL, seed_oss_names, NULL, 0, complete_seed_oss},
+    {"qwen3moe", "Qwen3MoeForCausalLM", "Qwen3MoeForCausalLM", NULL, expert_keys, 0, complete_qwen3moe},
+    {"seed_oss", "SeedOssForCausalLM", NULL, NULL, NULL, 0, complete_seed_oss},
     {"smollm3", "SmolLM3ForCausalLM", NULL, NULL, NULL, AS_GGUF_PAIRED_HEADS, complete_llama},
     {"stablelm", "StableLmForCausalLM", NULL, NULL, NULL, 0, complete_stablelm},
     {"starcoder", "GPTBigCodeForCausalLM", NULL, gpt2_names, gpt2_keys, 0, complete_gpt2},

@@ -151,6 +151,7 @@ static as_code add(tensor_list *list, const as_gguf_tensor *t, as_error *err)
     if (s == 2) cut = 0;
     numbers at;
     const char *to = find_name(list->family->names, t->name, size, &at);
+    if (!to) to = find_name(as_gguf_names, t->name, size, &at);
     if (to) s = 2;
     if (!to) to = find_name(list->family->names, t->name, size - cut, &at);
     if (!to) to = find_name(as_gguf_names, t->name, size - cut, &at);
