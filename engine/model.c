@@ -27,6 +27,8 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
     }
     AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
     AS_TRY(as_bind_norm(binder, &step->stream_norm, m->spec.hidden, &weights->stream_norm, err));
+    AS_TRY(as_bind_affine(binder, &step->out_affine, hidden, &weights->out_affine, err));
+    AS_TRY(as_bind_affine(binder, &step->residual_affine, hidden, &weights->residual_affine, err));
     weights->scale = 1;
     if (step->scaled) AS_TRY(as_bind_number(binder, AS_SLOT_LAYER_SCALE, ".weight", &weights->scale, err));
     return as_bind_norm(binder, &step->out_norm, m->spec.hidden, &weights->out_norm, err);
@@ -117,6 +119,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     const json_t *text = as_config_text_part(m->config);
     if (!quantization) quantization = json_object_get(text, "quantization_config");
     source.scaled = quantization && !json_is_null(quantization);
+    as_ternary_from_config(quantization, &source.ternary);
     const json_t *block = json_object_get(quantization, "weight_block_size");
     source.block_rows = json_integer_value(json_array_get(block, 0));
     source.block_cols = json_integer_value(json_array_get(block, 1));

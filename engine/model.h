@@ -10,6 +10,7 @@
 typedef struct as_step_weights {
     void *block; /* block->weights_size bytes */
     as_norm_weights in_norm, out_norm, stream_norm;
+    as_affine_weights out_affine, residual_affine;
     as_linear gate_down, gate_up; /* of in_gate */
     float scale;                  /* of a `scaled` step; else 1 */
 } as_step_weights;

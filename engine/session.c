@@ -174,6 +174,8 @@ static as_code open_into(as_session *s, const as_session_options *options, as_er
     if (s->chunk < 1 || s->chunk > MOST_CHUNK) {
         return as_fail(err, AS_E_LIMIT, "chunk is %lld, expected 1 to %d", (long long)s->chunk, MOST_CHUNK);
     }
+    /* No feed is longer than the cache, nor are those of one pass together. */
+    if (m->spec.whole_feeds && s->chunk < s->cache_tokens) s->chunk = s->cache_tokens;
     s->logit_rows = LOGIT_BYTES / (m->spec.vocab * (int64_t)sizeof(float));
     if (s->logit_rows < 1) s->logit_rows = 1;
     if (s->logit_rows > s->chunk) s->logit_rows = s->chunk;
@@ -423,6 +425,7 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
         as_pass_norm(pass, &step->out_norm, &weights->out_norm, s->output, hidden, s->output, hidden, 1,
                      hidden);
     }
+    as_pass_affine(pass, &weights->out_affine, s->output, hidden);
     if (step->trace) trace_layer(s, pass, layer, step->trace, s->output);
     if (step->effect == AS_STEP_KEEPS) return;
     if (step->deferred) {
@@ -436,6 +439,7 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
     if (step->effect == AS_STEP_REPLACES) {
         memcpy(s->stream, s->output, (size_t)(pass->rows * hidden) * sizeof *s->stream);
     } else {
+        as_pass_affine(pass, &weights->residual_affine, s->stream, hidden);
         add_output(s, pass, step, weights);
     }
 }
@@ -578,6 +582,10 @@ static as_code check_feeds(const as_session *s, const as_feed *feeds, int64_t co
         AS_BUG(feed->sequence < 0 || feed->sequence >= s->kv.sequence_count);
         AS_BUG(!s->kv.sequences[feed->sequence].active);
         if (feed->count < 1) return as_fail(err, AS_E_INPUT, "no tokens to compute");
+        if (s->model->spec.whole_feeds && feed->count > s->chunk) {
+            return as_fail(err, AS_E_LIMIT, "%lld tokens at once are more than the %lld of the cache",
+                           (long long)feed->count, (long long)s->chunk);
+        }
         int64_t length = s->kv.sequences[feed->sequence].length + feed->count;
         const as_position_spec *positions = &s->model->spec.positions;
         if (positions->present && positions->rows && length > positions->rows - positions->offset) {
@@ -625,6 +633,7 @@ static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cur
         const as_feed *feed = &feeds[at->feed];
         as_sequence *seq = &s->kv.sequences[feed->sequence];
         int64_t n = feed->count - at->token < s->chunk - rows ? feed->count - at->token : s->chunk - rows;
+        if (s->model->spec.whole_feeds && n < feed->count) break; /* it fits alone: see check_feeds */
         as_kv_begin_pass(&s->kv, feed->sequence, n);
         for (int p = 0; p < s->kv.pool_count; p++) {
             s->spans[p][*spans] = (as_span){.first = rows,

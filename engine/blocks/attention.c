@@ -8,6 +8,7 @@ typedef struct attention_weights {
     as_linear q, k, v, qkv, o, gate;
     as_norm_weights q_norm, k_norm, v_norm, o_norm;
     const float *sinks, *alibi;
+    as_score_bias_weights score_bias;
 } attention_weights;
 
 /* Widths of one row. */
@@ -26,6 +27,12 @@ static widths widths_of(const as_attention_spec *a)
     w.gate = a->gate == AS_ATTENTION_GATE_NONE ? 0 : a->gate == AS_ATTENTION_GATE_HEADS ? a->heads : w.out;
     w.q_rows = a->gate == AS_ATTENTION_GATE_IN_Q ? w.q + w.out : w.q;
     return w;
+}
+
+static as_score_heads heads_of(const as_attention_spec *a)
+{
+    return (as_score_heads){
+        .heads = a->heads, .kv_heads = a->kv_heads, .v_width = a->v_width, .window = a->window};
 }
 
 /* ---- weights ---------------------------------------------------------------------------------------------
@@ -115,7 +122,8 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     }
     if (a->sinks) AS_TRY(as_bind_vector(binder, AS_SLOT_SINKS, "", a->heads, &w->sinks, err));
     if (a->alibi_max > 0) AS_TRY(make_slopes(binder, a, &w->alibi, err));
-    return AS_OK;
+    as_score_heads heads = heads_of(a);
+    return as_bind_score_bias(binder, spec, &a->score_bias, &heads, &w->score_bias, err);
 }
 
 static int64_t max64(int64_t a, int64_t b)
@@ -130,6 +138,9 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     int64_t split = a->gate == AS_ATTENTION_GATE_IN_Q ? at.q : 0;
     as_block_needs result = {.row = 2 * (at.q_rows + at.k + at.v) + split + at.out + at.gate + 1 +
                                     max64(as_pass_linear_needs(spec->hidden), as_pass_linear_needs(at.out))};
+    as_score_heads heads = heads_of(a);
+    result.row += as_score_bias_needs(spec, &a->score_bias, &heads);
+    if (a->score_bias.kind == AS_SCORE_BIAS_KEY) result.index_width = a->kv_heads;
     if (!a->shared_cache) {
         result.kv_heads = a->kv_heads;
         result.k_width = a->k_width;
@@ -376,6 +387,8 @@ static float *prepare(as_pass *pass, const as_attention_spec *a, const attention
                                                              .v_stride = at.v,
                                                              .spans = pass->spans,
                                                              .span_count = pass->span_count});
+        as_score_heads heads = heads_of(a);
+        as_score_bias_store(pass, &a->score_bias, &heads, &w->score_bias, v);
     }
     pass->work_used = mark;
     return q;
@@ -389,22 +402,24 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     float *out = as_pass_floats(pass, pass->rows * at.out);
     float *gate = at.gate ? as_pass_floats(pass, pass->rows * at.gate) : NULL;
     const float *q = prepare(pass, a, w, x, gate);
-    pass->ops->attention(&pass->exec,
-                         &(as_attention_args){.cache = pass->cache,
-                                              .q = q,
-                                              .out = out,
-                                              .q_stride = at.q,
-                                              .out_stride = at.out,
-                                              .heads = a->heads,
-                                              .scale = a->scale,
-                                              .softcap = a->softcap,
-                                              .window = a->window,
-                                              .chunk = a->chunk,
-                                              .alibi = w->alibi,
-                                              .alibi_rounded = a->alibi_rounded ? alibi_scale(a) : 0,
-                                              .sinks = w->sinks,
-                                              .spans = pass->spans,
-                                              .span_count = pass->span_count});
+    as_attention_args args = {.cache = pass->cache,
+                              .q = q,
+                              .out = out,
+                              .q_stride = at.q,
+                              .out_stride = at.out,
+                              .heads = a->heads,
+                              .scale = a->scale,
+                              .softcap = a->softcap,
+                              .window = a->window,
+                              .chunk = a->chunk,
+                              .alibi = w->alibi,
+                              .alibi_rounded = a->alibi_rounded ? alibi_scale(a) : 0,
+                              .sinks = w->sinks,
+                              .spans = pass->spans,
+                              .span_count = pass->span_count};
+    as_score_heads heads = heads_of(a);
+    as_score_bias_set(pass, &a->score_bias, &heads, &w->score_bias, x, &args);
+    pass->ops->attention(&pass->exec, &args);
     if (gate) apply_gate(pass, a, gate, out);
     if (a->o_norm.present) {
         as_pass_norm(pass, &a->o_norm, &w->o_norm, out, at.out, out, at.out, 1, at.out);
@@ -440,6 +455,9 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
     if (a->q_bias) as_buf_str(out, ", q/k/v bias");
     if (a->sinks) as_buf_str(out, ", sinks");
     if (a->softcap > 0) as_buf_str(out, ", soft cap");
+    if (a->score_bias.kind == AS_SCORE_BIAS_KEY) as_buf_str(out, ", biases of the keys");
+    if (a->score_bias.kind == AS_SCORE_BIAS_DISTANCE) as_buf_str(out, ", learned biases of distances");
+    if (a->score_bias.keep) as_buf_printf(out, ", the best %lld", (long long)a->score_bias.keep);
     if (a->gate != AS_ATTENTION_GATE_NONE) as_buf_str(out, ", output gate");
     if (a->shared_cache)
         as_buf_printf(out, ", keys and values of layer %lld", (long long)step->cache_layer - 1);

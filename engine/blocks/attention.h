@@ -3,7 +3,7 @@
 #ifndef AS_ENGINE_BLOCKS_ATTENTION_H
 #define AS_ENGINE_BLOCKS_ATTENTION_H
 
-#include "engine/blocks/block.h"
+#include "engine/blocks/score_bias.h"
 
 /* How query, key and value projections are stored. */
 typedef enum {
@@ -57,6 +57,7 @@ typedef struct as_attention_spec {
     float alibi_scale;     /* on the slopes; 0 means 1 */
     bool alibi_rounded;    /* slopes, and slopes times key positions, rounded to bf16 before that scale */
     bool sinks;            /* slot SINKS */
+    as_score_bias_spec score_bias;
     as_attention_gate gate;
     as_activation gate_act;
     bool gate_bias;

@@ -51,6 +51,7 @@ typedef struct query_tile {
     float *values;          /* [PAGE, v_pad] */
     float *scores;          /* [queries, PAGE] */
     float *fade;            /* [queries]: by what earlier sums shrink */
+    float *added;           /* [PAGE]: biases of the page's keys, or of the distances of the query at hand */
     float *seen;            /* [PAGE], where rows list their keys: 1 for those of the row at hand, else 0 */
     bool values_finite;
     soon keys_soon, values_soon; /* the same of the next page */
@@ -242,6 +243,7 @@ static inline void load_page(query_tile *t, int64_t page, int64_t next, int64_t 
 typedef struct scorer {
     float scale, softcap, alibi, alibi_rounded, alibi_here; /* the last: alibi * position as bf16 */
     int64_t first_key, position;                            /* of lane 0; of the query */
+    const float *added;                                     /* [PAGE], to the scores; NULL: nothing */
     const float *seen; /* [PAGE], above 0 for the keys that the query may see; NULL: all */
 } scorer;
 
@@ -259,6 +261,7 @@ AS_INLINE vf score_of(const scorer *s, vf sum, int vector)
         vf distance = vf_add(vf_iota(), vf_set((float)(s->first_key + vector * LANES - s->position)));
         score = vf_fma(vf_set(s->alibi), distance, score);
     }
+    if (s->added) score = vf_add(score, vf_load(s->added + vector * LANES));
     return score;
 }
 
@@ -314,7 +317,7 @@ AS_INLINE void soften_vectors(const scorer *how, bool whole, int from, int until
 static inline void soften(const scorer *how, int64_t first, int64_t end, float *scores, float *largest,
                           float *total, float *fade)
 {
-    if (first == 0 && end == PAGE && how->softcap <= 0 && how->alibi == 0 && !how->seen) {
+    if (first == 0 && end == PAGE && how->softcap <= 0 && how->alibi == 0 && !how->seen && !how->added) {
         scorer plain = {.scale = how->scale};
         soften_vectors(&plain, true, 0, PAGE_VECTORS, 0, PAGE, scores, largest, total, fade);
         return;
@@ -371,7 +374,34 @@ static inline int64_t keys_from(const int32_t *keys, int64_t count, int64_t key)
 
 static inline const int32_t *keys_of(const query_tile *t, int64_t row)
 {
-    return t->args->keys + (t->span->first + t->row + row) * t->args->key_stride;
+    const as_attention_args *a = t->args;
+    return a->keys + (t->span->first + t->row + row) * a->key_stride + t->kv_head * a->key_head_stride;
+}
+
+/* The biases of the page's keys in slots first..end-1. */
+static inline void load_key_bias(query_tile *t, int64_t page, int64_t first, int64_t end)
+{
+    const as_kv_layer *cache = t->args->key_bias;
+    int64_t size = as_dtype_bytes(cache->dtype), row = (int64_t)t->span->pages[page] * PAGE;
+    memset(t->added, 0, PAGE * sizeof *t->added);
+    for (int64_t slot = first; slot < end; slot++) {
+        const unsigned char *at = cache->k + ((row + slot) * cache->k_width + t->kv_head) * size;
+        as_convert_to_f32(cache->dtype, at, t->added + slot, 1);
+    }
+}
+
+/* The biases of a query's distances to the page's slots first..end-1. */
+static inline void set_distance_bias(query_tile *t, int64_t query, int64_t page, int64_t first, int64_t end)
+{
+    const as_attention_args *a = t->args;
+    int64_t row = query / t->heads, head = t->head + query % t->heads;
+    int64_t nearest = position_of(t, row) - page * PAGE;
+    const float *from =
+        a->distance_bias + (t->span->first + t->row + row) * a->distance_stride + head * a->distances;
+    memset(t->added, 0, PAGE * sizeof *t->added);
+    for (int64_t slot = as_max_i64(first, nearest - a->distances + 1); slot < end; slot++) {
+        t->added[slot] = from[nearest - slot];
+    }
 }
 
 /* Marks the slots of the page that the row's list has. */
@@ -404,6 +434,7 @@ static inline void attend_queries(query_tile *t, int64_t page, int64_t first, in
 {
     const as_attention_args *a = t->args;
     int64_t k_width = a->cache->k_width;
+    if (a->key_bias) load_key_bias(t, page, first, end);
     update products = {.a = t->q + from * k_width,
                        .b = t->keys,
                        .c = t->scores + from * PAGE,
@@ -426,6 +457,8 @@ static inline void attend_queries(query_tile *t, int64_t page, int64_t first, in
         if (how.alibi_rounded != 0) {
             how.alibi_here = as_f32_from_bf16(as_bf16_from_f32(how.alibi * (float)position));
         }
+        if (a->distance_bias) set_distance_bias(t, i, page, begin, stop);
+        if (a->key_bias || a->distance_bias) how.added = t->added;
         if (a->keys) {
             if (i == from || i % t->heads == 0) mark_seen(t, i / t->heads, page);
             how.seen = t->seen;
