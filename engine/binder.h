@@ -139,6 +139,9 @@ AS_MUST_USE as_code as_bind_number(as_binder *binder, as_slot slot, const char *
 AS_MUST_USE as_code as_bind_floats(as_binder *binder, int64_t count, float **out, as_error *err);
 AS_MUST_USE as_code as_bind_norm(as_binder *binder, const as_norm_spec *norm, int64_t width,
                                  as_norm_weights *out, as_error *err);
+/* [width, taps], one added to each last tap: a convolution and what it convolves, together. */
+AS_MUST_USE as_code as_bind_added_conv(as_binder *binder, as_slot slot, int64_t width, int64_t taps,
+                                       const float **out, as_error *err);
 AS_MUST_USE as_code as_bind_affine(as_binder *binder, const as_affine_spec *affine, int64_t width,
                                    as_affine_weights *out, as_error *err);
 AS_MUST_USE as_code as_bind_experts(as_binder *binder, as_slot slot, int64_t experts, int64_t rows,
@@ -146,6 +149,13 @@ AS_MUST_USE as_code as_bind_experts(as_binder *binder, as_slot slot, int64_t exp
 /* The same for a stack of matrices that every token uses. */
 AS_MUST_USE as_code as_bind_stack(as_binder *binder, as_slot slot, int64_t count, int64_t rows, int64_t cols,
                                   as_expert_stack *out, as_error *err);
+/* A stack over numbers that the binder has given: [blocks, rows, cols]. */
+AS_MUST_USE as_code as_bind_float_blocks(as_binder *binder, const float *values, int64_t blocks, int64_t rows,
+                                         int64_t cols, as_expert_stack *out, as_error *err);
+/* Puts the matrices of another stack, of the same shape, behind a stack's own. Biases are left as they are.
+ */
+AS_MUST_USE as_code as_bind_joined(as_binder *binder, as_expert_stack *stack, int64_t count,
+                                   const as_expert_stack *more, int64_t more_count, as_error *err);
 /* Elements of the slot's tensor, for a size that no config states; 0 where there is none or it is generated.
  */
 int64_t as_binder_elements(const as_binder *binder, as_slot slot, const char *suffix);

@@ -1,9 +1,16 @@
 /* Help for blocks; see pass.h. */
 #include <string.h>
 
-#include "engine/pass.h"
+#include "engine/blocks/block.h"
 
 enum { SMALLEST_BLOCK = 32 }; /* of columns with a scale of their own: bounds the scales a row can need */
+
+as_block_needs as_step_needs(const as_model_spec *spec, const as_step *step)
+{
+    as_block_needs needs = step->block->needs(spec, step);
+    if (step->out_taps) needs.state[AS_OUTPUT_STATE] = spec->hidden * (step->out_taps - 1);
+    return needs;
+}
 
 float *as_pass_floats(as_pass *pass, int64_t count)
 {

@@ -66,7 +66,7 @@ static int64_t work_per_row(const as_model_spec *spec)
     int64_t most = spec->embed_width ? as_pass_linear_needs(spec->hidden + spec->embed_width) : 0;
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int k = 0; k < spec->layers[i].step_count; k++) {
-            as_block_needs needs = spec->layers[i].steps[k].block->needs(spec, &spec->layers[i].steps[k]);
+            as_block_needs needs = as_step_needs(spec, &spec->layers[i].steps[k]);
             if (needs.row > most) most = needs.row;
             int64_t rank = spec->layers[i].steps[k].in_gate.rank;
             int64_t gate = rank ? as_pass_self_gate_needs(spec->hidden, rank) : 0;
@@ -348,6 +348,7 @@ static void embed(as_session *s, as_pass *pass)
                                                    .out = out,
                                                    .out_stride = width});
     if (spec->embed_width) as_pass_linear(pass, &s->model->embed_in, out, width, s->stream, hidden);
+    as_pass_affine(pass, &s->model->embed_affine, s->stream, hidden);
     if (spec->positions.present) add_positions(s, pass);
     if (spec->embed_norm.present) {
         as_pass_norm(pass, &spec->embed_norm, &s->model->embed_norm, s->stream, hidden, s->stream, hidden, 1,
@@ -404,6 +405,21 @@ static const float *step_input(as_session *s, as_pass *pass, const as_step *step
     return in;
 }
 
+static void convolve_output(as_session *s, as_pass *pass, const as_step *step, const as_step_weights *weights)
+{
+    int64_t hidden = pass->spec->hidden;
+    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = s->output,
+                                                     .out = s->output,
+                                                     .width = hidden,
+                                                     .taps = step->out_taps,
+                                                     .in_stride = hidden,
+                                                     .out_stride = hidden,
+                                                     .weight = weights->out_conv,
+                                                     .state = pass->state[AS_OUTPUT_STATE],
+                                                     .spans = pass->spans,
+                                                     .span_count = pass->span_count});
+}
+
 static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
 {
     const as_step *step = &pass->spec->layers[layer].steps[index];
@@ -421,12 +437,13 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
     pass->spans = s->spans[keys->pool];
     memcpy(pass->state, memory->state, sizeof pass->state);
     step->block->forward(pass, step, weights->block, in, s->output);
+    if (step->out_taps) convolve_output(s, pass, step, weights);
     if (step->out_norm.present) {
         as_pass_norm(pass, &step->out_norm, &weights->out_norm, s->output, hidden, s->output, hidden, 1,
                      hidden);
     }
-    as_pass_affine(pass, &weights->out_affine, s->output, hidden);
     if (step->trace) trace_layer(s, pass, layer, step->trace, s->output);
+    as_pass_affine(pass, &weights->out_affine, s->output, hidden);
     if (step->effect == AS_STEP_KEEPS) return;
     if (step->deferred) {
         memcpy(s->deferred, s->output, (size_t)(pass->rows * hidden) * sizeof *s->output);

@@ -212,6 +212,18 @@ as_code as_bind_norm(as_binder *b, const as_norm_spec *norm, int64_t width, as_n
     return AS_OK;
 }
 
+as_code as_bind_added_conv(as_binder *b, as_slot slot, int64_t width, int64_t taps, const float **out,
+                           as_error *err)
+{
+    const float *stored = NULL;
+    float *sum;
+    AS_TRY(as_bind_vector(b, slot, ".weight", width * taps, &stored, err));
+    AS_TRY(as_bind_floats(b, width * taps, &sum, err));
+    for (int64_t i = 0; i < width * taps; i++) sum[i] = stored[i] + ((i + 1) % taps == 0 ? 1 : 0);
+    *out = sum;
+    return AS_OK;
+}
+
 as_code as_bind_affine(as_binder *b, const as_affine_spec *affine, int64_t width, as_affine_weights *out,
                        as_error *err)
 {
@@ -495,6 +507,30 @@ as_code as_bind_experts(as_binder *b, as_slot slot, int64_t experts, int64_t row
     if (bias) AS_TRY(bind_expert_biases(b, slot, experts, rows, &result.bias, err));
     b->totals.expert_parameters += b->totals.parameters - before;
     *out = result;
+    return AS_OK;
+}
+
+as_code as_bind_float_blocks(as_binder *b, const float *values, int64_t blocks, int64_t rows, int64_t cols,
+                             as_expert_stack *out, as_error *err)
+{
+    as_matrix *stack = AS_ARENA_NEW_ARRAY(&b->memory->arena, as_matrix, blocks);
+    if (!stack) return as_fail_memory(err, "the weights");
+    for (int64_t i = 0; i < blocks; i++) {
+        stack[i] = (as_matrix){
+            .dtype = AS_F32, .rows = rows, .cols = cols, .stride = cols, .data = values + i * rows * cols};
+    }
+    *out = (as_expert_stack){.w = stack};
+    return AS_OK;
+}
+
+as_code as_bind_joined(as_binder *b, as_expert_stack *stack, int64_t count, const as_expert_stack *more,
+                       int64_t more_count, as_error *err)
+{
+    as_matrix *all = AS_ARENA_NEW_ARRAY(&b->memory->arena, as_matrix, count + more_count);
+    if (!all) return as_fail_memory(err, "the experts");
+    memcpy(all, stack->w, (size_t)count * sizeof *all);
+    memcpy(all + count, more->w, (size_t)more_count * sizeof *all);
+    stack->w = all;
     return AS_OK;
 }
 

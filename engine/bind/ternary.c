@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "engine/bind/internal.h"
 
 enum { EACH = 4 }; /* values in a byte: rows r, r + n, r + 2n and r + 3n of 4n */

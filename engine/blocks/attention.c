@@ -7,7 +7,7 @@
 typedef struct attention_weights {
     as_linear q, k, v, qkv, o, gate;
     as_norm_weights q_norm, k_norm, v_norm, o_norm;
-    const float *sinks, *alibi;
+    const float *sinks, *alibi, *k_conv, *v_conv;
     as_score_bias_weights score_bias;
 } attention_weights;
 
@@ -115,6 +115,10 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
         AS_TRY(bind_head_norm(binder, a, &a->k_norm, a->kv_heads, a->k_width, &w->k_norm, err));
         AS_TRY(bind_head_norm(binder, a, &a->v_norm, a->kv_heads, a->v_width, &w->v_norm, err));
     }
+    if (a->kv_taps) {
+        AS_TRY(as_bind_added_conv(binder, AS_SLOT_K_CONV, at.k, a->kv_taps, &w->k_conv, err));
+        AS_TRY(as_bind_added_conv(binder, AS_SLOT_V_CONV, at.v, a->kv_taps, &w->v_conv, err));
+    }
     AS_TRY(as_bind_norm(binder, &a->o_norm, at.out, &w->o_norm, err));
     if (a->gate == AS_ATTENTION_GATE_ELEMENTS || a->gate == AS_ATTENTION_GATE_HEADS) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_ATTENTION_GATE, at.gate, spec->hidden, a->gate_bias, &w->gate,
@@ -140,6 +144,10 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
                                     max64(as_pass_linear_needs(spec->hidden), as_pass_linear_needs(at.out))};
     as_score_heads heads = heads_of(a);
     result.row += as_score_bias_needs(spec, &a->score_bias, &heads);
+    if (a->kv_taps) {
+        result.state[0] = at.k * (a->kv_taps - 1);
+        result.state[1] = at.v * (a->kv_taps - 1);
+    }
     if (a->score_bias.kind == AS_SCORE_BIAS_KEY) result.index_width = a->kv_heads;
     if (!a->shared_cache) {
         result.kv_heads = a->kv_heads;
@@ -208,6 +216,21 @@ static void clip(as_pass *pass, float limit, float *x, int64_t width)
             .x = x, .n = pass->rows, .width = width, .stride = width, .least = -limit, .most = limit});
 }
 
+static void convolve(as_pass *pass, const as_attention_spec *a, const float *weight, float *state, float *x,
+                     int64_t width)
+{
+    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = x,
+                                                     .out = x,
+                                                     .width = width,
+                                                     .taps = a->kv_taps,
+                                                     .in_stride = width,
+                                                     .out_stride = width,
+                                                     .weight = weight,
+                                                     .state = state,
+                                                     .spans = pass->spans,
+                                                     .span_count = pass->span_count});
+}
+
 static void project(as_pass *pass, const as_attention_spec *a, const attention_weights *w, const float *x,
                     float *q, float *k, float *v)
 {
@@ -224,6 +247,10 @@ static void project(as_pass *pass, const as_attention_spec *a, const attention_w
         if (!a->shared_cache && !a->keys_are_values) as_pass_linear(pass, &w->v, x, hidden, v, at.v);
     }
     pass->work_used = mark;
+    if (a->kv_taps) {
+        convolve(pass, a, w->k_conv, pass->state[0], k, at.k);
+        convolve(pass, a, w->v_conv, pass->state[1], v, at.v);
+    }
     if (!a->shared_cache && a->keys_are_values) {
         memcpy(v, k, (size_t)(pass->rows * at.v) * sizeof *v);
     }
@@ -303,6 +330,13 @@ static void normalise_and_rotate(as_pass *pass, const as_attention_spec *a, cons
     if (a->norm_after_rope) normalise(pass, a, norm, weights, x, heads, a->k_width);
 }
 
+static double growth_at(const as_query_growth *growth, double at)
+{
+    if (growth->logn > 0) return fmax(1, log(at + 1) / log(growth->logn));
+    if (growth->beyond) return 1 + growth->beta * log(fmax(1, (at + 1) / growth->length));
+    return 1 + growth->beta * log1p(floor(at / growth->length));
+}
+
 void as_attention_grow(as_pass *pass, const as_query_growth *growth, float *q, int64_t width)
 {
     if (growth->beta == 0 && growth->logn == 0) return;
@@ -312,9 +346,7 @@ void as_attention_grow(as_pass *pass, const as_query_growth *growth, float *q, i
         const as_span *span = &pass->spans[s];
         for (int64_t i = 0; i < span->count; i++) {
             double at = (double)(span->position + i + growth->offset);
-            factors[span->first + i] = growth->logn > 0
-                                           ? (float)fmax(1, log(at + 1) / log(growth->logn))
-                                           : (float)(1 + growth->beta * log1p(floor(at / growth->length)));
+            factors[span->first + i] = (float)growth_at(growth, at);
         }
     }
     pass->ops->scale_groups(&pass->exec, &(as_scale_groups_args){.factors = factors,
@@ -418,7 +450,8 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                               .spans = pass->spans,
                               .span_count = pass->span_count};
     as_score_heads heads = heads_of(a);
-    as_score_bias_set(pass, &a->score_bias, &heads, &w->score_bias, x, &args);
+    float *by_distance = as_score_bias_set(pass, &a->score_bias, &heads, &w->score_bias, x, &args);
+    if (by_distance) as_attention_grow(pass, &a->growth, by_distance, args.distance_stride);
     pass->ops->attention(&pass->exec, &args);
     if (gate) apply_gate(pass, a, gate, out);
     if (a->o_norm.present) {

@@ -88,14 +88,14 @@ static void choose_keys(as_pass *pass, const as_score_bias_spec *bias, const as_
     args->key_stride = stride;
 }
 
-void as_score_bias_set(as_pass *pass, const as_score_bias_spec *bias, const as_score_heads *heads,
-                       const as_score_bias_weights *w, const float *x, as_attention_args *args)
+float *as_score_bias_set(as_pass *pass, const as_score_bias_spec *bias, const as_score_heads *heads,
+                         const as_score_bias_weights *w, const float *x, as_attention_args *args)
 {
     if (bias->kind == AS_SCORE_BIAS_KEY) {
         args->key_bias = pass->index;
         if (bias->keep) choose_keys(pass, bias, heads, w, args);
     }
-    if (bias->kind != AS_SCORE_BIAS_DISTANCE) return;
+    if (bias->kind != AS_SCORE_BIAS_DISTANCE) return NULL;
     int64_t shares = heads->heads * bias->profiles, width = heads->heads * bias->distances;
     float *out = as_pass_floats(pass, pass->rows * width), *mix = as_pass_floats(pass, pass->rows * shares);
     as_pass_linear(pass, &w->projection, x, pass->spec->hidden, mix, shares);
@@ -108,4 +108,5 @@ void as_score_bias_set(as_pass *pass, const as_score_bias_spec *bias, const as_s
     args->distance_bias = out;
     args->distances = bias->distances;
     args->distance_stride = width;
+    return out;
 }

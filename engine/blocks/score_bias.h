@@ -46,8 +46,8 @@ int64_t as_score_bias_needs(const as_model_spec *spec, const as_score_bias_spec 
 void as_score_bias_store(as_pass *pass, const as_score_bias_spec *bias, const as_score_heads *heads,
                          const as_score_bias_weights *w, const float *v);
 /* Sets what attention adds and which keys it sees, for rows of the block's input x; the numbers lie in work
- * space. */
-void as_score_bias_set(as_pass *pass, const as_score_bias_spec *bias, const as_score_heads *heads,
-                       const as_score_bias_weights *w, const float *x, as_attention_args *args);
+ * space. Returns those that distances have, [N, heads, distances], or NULL. */
+float *as_score_bias_set(as_pass *pass, const as_score_bias_spec *bias, const as_score_heads *heads,
+                         const as_score_bias_weights *w, const float *x, as_attention_args *args);
 
 #endif
