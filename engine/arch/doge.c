@@ -62,6 +62,10 @@ static void describe(as_config *c, as_model_spec *spec)
     attention.window = as_spec_window(c, 0);
     attention.score_bias = (as_score_bias_spec){
         .kind = AS_SCORE_BIAS_KEY, .projection_bias = bias, .keep = kept_keys(c, spec, attention.window)};
+    if (spec->kv_heads > AS_MOST_INDEX_WIDTH) {
+        as_config_fail(c, AS_E_UNSUPPORTED, "\"num_key_value_heads\" is %lld, expected at most %d",
+                       (long long)spec->kv_heads, AS_MOST_INDEX_WIDTH);
+    }
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_act", "silu"),
                                         as_config_bool(c, "mlp_bias", false));
     as_product_keys_spec keys = {.keys = 0};

@@ -77,7 +77,7 @@ static void check_heads(as_config *c, const as_attention_spec *a)
 /* Attention of the layers that see everything, or of those that slide. */
 static as_attention_spec attention_of(as_config *c, const as_model_spec *spec, bool sliding)
 {
-    int64_t width = sliding ? as_config_size_or(c, "swa_head_dim", 128, AS_MOST_WIDTH) : spec->head_dim;
+    int64_t width = sliding ? as_config_size_or(c, "swa_head_dim", 128, AS_MOST_HEAD_WIDTH) : spec->head_dim;
     as_attention_spec a = {
         .heads = sliding ? as_config_size_or(c, "swa_num_attention_heads", 64, AS_MOST_HEADS) : spec->heads,
         .kv_heads =
@@ -147,7 +147,7 @@ static void describe(as_config *c, as_model_spec *spec)
     as_spec_sizes_named(c, spec, &sizes, 131072);
     spec->heads = as_config_size_or(c, "num_attention_heads", 64, AS_MOST_HEADS);
     spec->kv_heads = as_config_size_or(c, "num_key_value_heads", 8, AS_MOST_HEADS);
-    spec->head_dim = as_config_size_or(c, "head_dim", 128, AS_MOST_WIDTH);
+    spec->head_dim = as_config_size_or(c, "head_dim", 128, AS_MOST_HEAD_WIDTH);
     double eps = as_config_eps(c, "rms_norm_eps", 1e-6);
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 0);
     bool older = as_config_has(c, "dense_intermediate_size");

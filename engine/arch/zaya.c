@@ -75,6 +75,17 @@ static as_moe_spec experts_of(as_config *c)
     return moe;
 }
 
+static void check_widths(as_config *c, const as_conv_attention_spec *a)
+{
+    long long width = (long long)a->width, values = (long long)(a->kv_heads * a->width);
+    if (values % 2) as_config_fail(c, AS_E_INPUT, "%lld values cannot be of two tokens", values);
+    if (a->width * a->head_taps > AS_MOST_WIDTH || (a->heads + a->kv_heads) * a->width > AS_MOST_WIDTH) {
+        as_config_fail(c, AS_E_UNSUPPORTED,
+                       "%lld and %lld heads of %lld with \"cca_time1\" %lld are too wide",
+                       (long long)a->heads, (long long)a->kv_heads, width, (long long)a->head_taps);
+    }
+}
+
 static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 131072);
@@ -87,10 +98,7 @@ static void describe(as_config *c, as_model_spec *spec)
                                         .head_taps = as_config_size_or(c, "cca_time1", 2, AS_MOST_TAPS),
                                         .bias = as_config_bool(c, "attention_bias", false)};
     as_moe_spec moe = experts_of(c);
-    if (spec->kv_heads * spec->head_dim % 2) {
-        as_config_fail(c, AS_E_INPUT, "%lld values cannot be of two tokens",
-                       (long long)(spec->kv_heads * spec->head_dim));
-    }
+    check_widths(c, &attention);
     spec->intermediate = moe.width;
     spec->carried = moe.router_width;
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
