@@ -69,6 +69,7 @@ static as_moe_spec experts_of(as_config *c)
                        .route = AS_ROUTE_SOFTMAX,
                        .identity = 1,
                        .identity_is_zero = true,
+                       .identity_correction = -1, /* transformers sets it behind whatever it has read */
                        .correction = true};
     moe.router_width = as_config_size_or(c, "router_hidden_size", 256, AS_MOST_WIDTH);
     moe.router_norm = as_spec_rms(AS_SLOT_ROUTER_NORM, as_config_eps(c, "rms_norm_eps", 1e-5), 0);

@@ -53,13 +53,20 @@ static int64_t scored(const as_moe_spec *m)
     return m->experts + m->identity + m->joined;
 }
 
-/* The correction with a number for the joined ones under which they are always chosen. */
-static as_code prefer_joined(as_binder *binder, const as_moe_spec *m, const float **correction, as_error *err)
+/* The correction with numbers of its own behind the experts': for the joined ones one under which they are
+ * always chosen. */
+static as_code settle_correction(as_binder *binder, const as_moe_spec *m, const float **correction,
+                                 as_error *err)
 {
     float *all;
+    if (!m->joined && m->identity_correction == 0) return AS_OK;
     AS_TRY(as_bind_floats(binder, scored(m), &all, err));
     for (int64_t e = 0; e < scored(m); e++) {
-        all[e] = e >= m->experts ? FLT_MAX / 2 : *correction ? (*correction)[e] : 0;
+        bool identity = e >= m->experts && e < m->experts + m->identity;
+        all[e] = e >= m->experts + m->identity             ? FLT_MAX / 2
+                 : identity && m->identity_correction != 0 ? m->identity_correction
+                 : *correction                             ? (*correction)[e]
+                                                           : 0;
     }
     *correction = all;
     return AS_OK;
@@ -111,7 +118,7 @@ as_code as_bind_router(as_binder *binder, const as_model_spec *spec, const as_mo
     if (m->correction && !lacks)
         AS_TRY(
             as_bind_vector(binder, AS_SLOT_ROUTER_CORRECTION, "", experts - m->joined, &w.correction, err));
-    if (m->joined) AS_TRY(prefer_joined(binder, m, &w.correction, err));
+    AS_TRY(settle_correction(binder, m, &w.correction, err));
     if (m->by_token) {
         as_index_table want = {
             .slot = AS_SLOT_ROUTER_TABLE, .rows = spec->vocab, .cols = m->top_k, .limit = experts};

@@ -9,8 +9,9 @@ typedef struct as_moe_spec {
     int64_t experts, top_k, width;
     int64_t joined; /* shared ones (slots SHARED_*, stacked) that stand behind the experts: the router scores
                      * them too, each token takes them all, and top_k counts them */
-    int64_t identity;      /* experts behind them that give back what they are given */
-    bool identity_is_zero; /* they give nothing instead */
+    int64_t identity;          /* experts behind them that give back what they are given */
+    bool identity_is_zero;     /* they give nothing instead */
+    float identity_correction; /* of their scores, whatever the checkpoint says; 0: what it says */
     as_activation act;
     bool gated;             /* down(act(gate x) * up x), else down(act(up x)) */
     float limit, up_offset; /* act(min(gate, limit)) * (up within -limit to limit + up_offset); 0: none */
