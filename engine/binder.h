@@ -33,6 +33,11 @@ typedef struct as_pages {
     struct as_pages *next;
 } as_pages;
 
+/* A shift and a factor of each channel; NULL where there is none. */
+typedef struct as_affine_weights {
+    const float *shift, *scale;
+} as_affine_weights;
+
 /* Memory that a model owns. */
 typedef struct as_model_memory {
     as_arena arena;
@@ -50,6 +55,24 @@ typedef struct as_binder_totals {
     int64_t checkpoint_bytes;  /* as stored */
 } as_binder_totals;
 
+/* How a checkpoint's linear layers hold three values (BitNet). */
+typedef enum {
+    AS_TERNARY_NONE,
+    AS_TERNARY_DIVIDED, /* packed; the product is divided by weight_scale */
+    AS_TERNARY_TIMES,   /* packed or as numbers; the product with its bias is multiplied by weight_scale */
+    AS_TERNARY_ONLINE,  /* as numbers, which are rounded to three about their mean magnitude */
+} as_ternary_kind;
+
+typedef struct as_ternary_source {
+    as_ternary_kind kind;
+    bool normed; /* each layer has an RMS norm of its inputs */
+    float eps;
+    const json_t *kept; /* names of modules that are not of the kind, or NULL */
+} as_ternary_source;
+
+/* What a quantization_config says of them; it must outlive the source. */
+void as_ternary_from_config(const json_t *quantization, as_ternary_source *out);
+
 /* Where weights come from. */
 typedef struct as_binder_source {
     as_repository *repository; /* NULL: generated */
@@ -61,6 +84,7 @@ typedef struct as_binder_source {
     as_dtype dtype;                 /* of generated weights */
     bool scaled;                    /* the configuration says that matrices in 8 bits have scales */
     int64_t block_rows, block_cols; /* that share a scale in 8-bit checkpoints; 0: 128 */
+    as_ternary_source ternary;
 } as_binder_source;
 
 typedef struct as_binder as_binder;
@@ -118,11 +142,23 @@ AS_MUST_USE as_code as_bind_number(as_binder *binder, as_slot slot, const char *
 AS_MUST_USE as_code as_bind_floats(as_binder *binder, int64_t count, float **out, as_error *err);
 AS_MUST_USE as_code as_bind_norm(as_binder *binder, const as_norm_spec *norm, int64_t width,
                                  as_norm_weights *out, as_error *err);
+/* [width, taps], one added to each last tap: a convolution and what it convolves, together. */
+AS_MUST_USE as_code as_bind_added_conv(as_binder *binder, as_slot slot, int64_t width, int64_t taps,
+                                       const float **out, as_error *err);
+AS_MUST_USE as_code as_bind_affine(as_binder *binder, const as_affine_spec *affine, int64_t width,
+                                   as_affine_weights *out, as_error *err);
 AS_MUST_USE as_code as_bind_experts(as_binder *binder, as_slot slot, int64_t experts, int64_t rows,
                                     int64_t cols, bool bias, as_expert_stack *out, as_error *err);
 /* The same for a stack of matrices that every token uses. */
 AS_MUST_USE as_code as_bind_stack(as_binder *binder, as_slot slot, int64_t count, int64_t rows, int64_t cols,
                                   as_expert_stack *out, as_error *err);
+/* A stack over numbers that the binder has given: [blocks, rows, cols]. */
+AS_MUST_USE as_code as_bind_float_blocks(as_binder *binder, const float *values, int64_t blocks, int64_t rows,
+                                         int64_t cols, as_expert_stack *out, as_error *err);
+/* Puts the matrices of another stack, of the same shape, behind a stack's own. Biases are left as they are.
+ */
+AS_MUST_USE as_code as_bind_joined(as_binder *binder, as_expert_stack *stack, int64_t count,
+                                   const as_expert_stack *more, int64_t more_count, as_error *err);
 /* Elements of the slot's tensor, for a size that no config states; 0 where there is none or it is generated.
  */
 int64_t as_binder_elements(const as_binder *binder, as_slot slot, const char *suffix);

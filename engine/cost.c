@@ -34,7 +34,7 @@ double as_model_cache_bytes(const as_model *m, int64_t tokens, int64_t sequences
     double numbers = 0;
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
-            as_block_needs needs = spec->layers[i].steps[s].block->needs(spec, &spec->layers[i].steps[s]);
+            as_block_needs needs = as_step_needs(spec, &spec->layers[i].steps[s]);
             int64_t width = as_block_cache_width(&needs), entries = as_block_entry_width(&needs);
             if (width == 0) continue;
             int64_t window = as_kv_window(spec, i, s);
@@ -57,7 +57,7 @@ double as_model_step_bytes(const as_model *m, int64_t position, int64_t batch)
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             const as_step *step = &spec->layers[i].steps[s];
-            as_block_needs needs = step->block->needs(spec, step);
+            as_block_needs needs = as_step_needs(spec, step);
             as_block_cost cost = step->block->cost(spec, step);
             int64_t window = cost.window;
             bytes -= cost.table * share;

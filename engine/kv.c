@@ -72,7 +72,7 @@ static int64_t widest(int64_t one, int64_t other)
 
 static int64_t own_window(const as_model_spec *spec, const as_step *step)
 {
-    as_block_needs needs = step->block->needs(spec, step);
+    as_block_needs needs = as_step_needs(spec, step);
     if (as_block_entry_width(&needs)) return 0; /* its other caches are read from the begin */
     as_block_cost cost = step->block->cost(spec, step);
     return cost.window ? cost.window : cost.chunk;
@@ -126,7 +126,7 @@ static void choose_pools(as_kv *kv, const as_model_spec *spec, const as_kv_size 
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
             const as_step *step = &spec->layers[i].steps[s];
-            if (!step->block->needs(spec, step).kv_heads) continue;
+            if (!as_step_needs(spec, step).kv_heads) continue;
             kv->layers[i].steps[s].pool = choose_pool(kv, as_kv_window(spec, i, s), size);
         }
     }
@@ -171,7 +171,7 @@ as_code as_kv_open(as_kv *kv, const as_model_spec *spec, as_dtype dtype, const a
     for (int64_t i = 0; rc == AS_OK && i < spec->layer_count; i++) {
         for (int s = 0; rc == AS_OK && s < spec->layers[i].step_count; s++) {
             const as_step *step = &spec->layers[i].steps[s];
-            as_block_needs needs = step->block->needs(spec, step);
+            as_block_needs needs = as_step_needs(spec, step);
             rc = open_step(kv, &needs, dtype, &kv->layers[i].steps[s], err);
         }
     }

@@ -27,6 +27,11 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
     }
     AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
     AS_TRY(as_bind_norm(binder, &step->stream_norm, m->spec.hidden, &weights->stream_norm, err));
+    if (step->out_taps)
+        AS_TRY(
+            as_bind_added_conv(binder, AS_SLOT_OUTPUT_CONV, hidden, step->out_taps, &weights->out_conv, err));
+    AS_TRY(as_bind_affine(binder, &step->out_affine, hidden, &weights->out_affine, err));
+    AS_TRY(as_bind_affine(binder, &step->residual_affine, hidden, &weights->residual_affine, err));
     weights->scale = 1;
     if (step->scaled) AS_TRY(as_bind_number(binder, AS_SLOT_LAYER_SCALE, ".weight", &weights->scale, err));
     return as_bind_norm(binder, &step->out_norm, m->spec.hidden, &weights->out_norm, err);
@@ -39,8 +44,10 @@ static as_code bind_head(as_model *m, as_binder *binder, as_error *err)
         AS_TRY(as_bind_copy(binder, AS_SLOT_HEAD, m->spec.vocab, width, err));
         m->head.w = m->embed;
     } else {
-        AS_TRY(as_bind_matrix(binder, AS_SLOT_HEAD, m->spec.vocab, width, &m->head.w, err));
+        int64_t rows = m->spec.head_rows ? m->spec.head_rows : m->spec.vocab;
+        AS_TRY(as_bind_matrix(binder, AS_SLOT_HEAD, rows, width, &m->head.w, err));
     }
+    m->head.w.rows = m->spec.vocab;
     if (m->spec.unit_head) AS_TRY(as_bind_unit_rows(binder, &m->head.w, err));
     if (!m->spec.head_bias) return AS_OK;
     return as_bind_vector(binder, AS_SLOT_HEAD, ".bias", m->spec.vocab, &m->head.bias, err);
@@ -60,6 +67,7 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
         AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_IN, spec->hidden, width, false, &m->embed_in, err));
         AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_OUT, width, spec->hidden, false, &m->embed_out, err));
     }
+    AS_TRY(as_bind_affine(binder, &spec->embed_affine, spec->hidden, &m->embed_affine, err));
     const as_position_spec *positions = &spec->positions;
     if (positions->present && positions->rows) {
         AS_TRY(as_bind_matrix(binder, AS_SLOT_POSITIONS, positions->rows, spec->hidden, &m->positions, err));
@@ -117,6 +125,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     const json_t *text = as_config_text_part(m->config);
     if (!quantization) quantization = json_object_get(text, "quantization_config");
     source.scaled = quantization && !json_is_null(quantization);
+    as_ternary_from_config(quantization, &source.ternary);
     const json_t *block = json_object_get(quantization, "weight_block_size");
     source.block_rows = json_integer_value(json_array_get(block, 0));
     source.block_cols = json_integer_value(json_array_get(block, 1));
@@ -182,7 +191,7 @@ static as_code fill_info(as_model *m, const char *name, const as_model_options *
     info->level = m->backend->level;
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int s = 0; s < spec->layers[i].step_count; s++) {
-            as_block_needs needs = spec->layers[i].steps[s].block->needs(spec, &spec->layers[i].steps[s]);
+            as_block_needs needs = as_step_needs(spec, &spec->layers[i].steps[s]);
             info->kv_bytes_per_token += 2 * as_block_cache_width(&needs);
             for (int p = 0; p < AS_MAX_STATES; p++)
                 info->state_bytes += needs.state[p] * (int64_t)sizeof(float);

@@ -10,6 +10,8 @@
 typedef struct as_step_weights {
     void *block; /* block->weights_size bytes */
     as_norm_weights in_norm, out_norm, stream_norm;
+    as_affine_weights out_affine, residual_affine;
+    const float *out_conv;        /* [hidden, out_taps] */
     as_linear gate_down, gate_up; /* of in_gate */
     float scale;                  /* of a `scaled` step; else 1 */
 } as_step_weights;
@@ -28,6 +30,7 @@ struct as_model {
     const as_backend *backend;
 
     as_matrix embed, positions;
+    as_affine_weights embed_affine;
     as_linear embed_in, embed_out, head;
     as_norm_weights embed_norm;
     as_norm_weights final_norm;

@@ -81,6 +81,7 @@ static as_code fill(as_needs *needs, const as_repository *repo, const json_t *co
     as_binder *binder = NULL;
     as_binder_source source = {
         .repository = (as_repository *)repo, .counted = true, .needs = needs, .dtype = AS_F32};
+    as_ternary_from_config(json_object_get(config, "quantization_config"), &source.ternary);
     AS_TRY(as_precision_parse(NULL, &m->precision, err));
     AS_TRY(as_spec_from_config(config, &m->spec, err));
     AS_TRY(as_binder_open(&source, &m->spec, &m->precision, NULL, &m->memory, &binder, err));

@@ -1,9 +1,16 @@
 /* Help for blocks; see pass.h. */
 #include <string.h>
 
-#include "engine/pass.h"
+#include "engine/blocks/block.h"
 
 enum { SMALLEST_BLOCK = 32 }; /* of columns with a scale of their own: bounds the scales a row can need */
+
+as_block_needs as_step_needs(const as_model_spec *spec, const as_step *step)
+{
+    as_block_needs needs = step->block->needs(spec, step);
+    if (step->out_taps) needs.state[AS_OUTPUT_STATE] = spec->hidden * (step->out_taps - 1);
+    return needs;
+}
 
 float *as_pass_floats(as_pass *pass, int64_t count)
 {
@@ -37,15 +44,28 @@ static void multiply(as_pass *pass, const as_linear *linear, const float *x, int
             rounding->kind == AS_QUANT_BLOCK ? (cols + rounding->block - 1) / rounding->block : 1;
         float *rounded = as_pass_floats(pass, pass->rows * cols);
         float *scale = as_pass_floats(pass, pass->rows * blocks);
-        pass->ops->quantize_rows(&pass->exec, &(as_quantize_rows_args){.kind = rounding->kind,
-                                                                       .x = x,
-                                                                       .out = rounded,
-                                                                       .n = pass->rows,
-                                                                       .width = cols,
-                                                                       .x_stride = x_stride,
-                                                                       .out_stride = cols,
-                                                                       .block = rounding->block,
-                                                                       .scale = scale});
+        if (rounding->norm) {
+            pass->ops->norm(&pass->exec, &(as_norm_args){.kind = AS_NORM_RMS,
+                                                         .in = x,
+                                                         .out = rounded,
+                                                         .n = pass->rows,
+                                                         .groups = 1,
+                                                         .width = cols,
+                                                         .in_stride = x_stride,
+                                                         .out_stride = cols,
+                                                         .weight = rounding->norm,
+                                                         .eps = rounding->norm_eps});
+        }
+        pass->ops->quantize_rows(&pass->exec,
+                                 &(as_quantize_rows_args){.kind = rounding->kind,
+                                                          .x = rounding->norm ? rounded : x,
+                                                          .out = rounded,
+                                                          .n = pass->rows,
+                                                          .width = cols,
+                                                          .x_stride = rounding->norm ? cols : x_stride,
+                                                          .out_stride = cols,
+                                                          .block = rounding->block,
+                                                          .scale = scale});
         args.x = rounded;
         args.x_stride = cols;
         args.x_scale = scale;
@@ -124,6 +144,28 @@ void as_pass_rope_at(as_pass *pass, int index, float *x, int64_t heads, int64_t 
 void as_pass_rope(as_pass *pass, int index, float *x, int64_t heads, int64_t width)
 {
     if (index >= 0) as_pass_rope_at(pass, index, x, heads, width, pass->spec->ropes[index].offset);
+}
+
+void as_pass_affine(as_pass *pass, const as_affine_weights *affine, float *x, int64_t width)
+{
+    if (affine->shift) { /* one row for all: its stride is none */
+        pass->ops->add(&pass->exec, &(as_add_args){.x = affine->shift,
+                                                   .out = x,
+                                                   .n = pass->rows,
+                                                   .width = width,
+                                                   .out_stride = width,
+                                                   .scale = 1,
+                                                   .out_scale = 1});
+    }
+    if (affine->scale) {
+        pass->ops->gate(&pass->exec, &(as_gate_args){.a = x,
+                                                     .b = affine->scale,
+                                                     .out = x,
+                                                     .n = pass->rows,
+                                                     .width = width,
+                                                     .a_stride = width,
+                                                     .out_stride = width});
+    }
 }
 
 void as_pass_store_keys(as_pass *pass, const as_kv_layer *cache, const float *k, int64_t stride,

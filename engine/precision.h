@@ -13,6 +13,8 @@ typedef struct as_activation_rounding {
     bool on;
     as_quant_kind kind;
     int64_t block;
+    const float *norm; /* RMS norm's weight [cols], which goes before the rounding; NULL: none */
+    float norm_eps;
 } as_activation_rounding;
 
 typedef struct as_precision {

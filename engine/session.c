@@ -66,7 +66,7 @@ static int64_t work_per_row(const as_model_spec *spec)
     int64_t most = spec->embed_width ? as_pass_linear_needs(spec->hidden + spec->embed_width) : 0;
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int k = 0; k < spec->layers[i].step_count; k++) {
-            as_block_needs needs = spec->layers[i].steps[k].block->needs(spec, &spec->layers[i].steps[k]);
+            as_block_needs needs = as_step_needs(spec, &spec->layers[i].steps[k]);
             if (needs.row > most) most = needs.row;
             int64_t rank = spec->layers[i].steps[k].in_gate.rank;
             int64_t gate = rank ? as_pass_self_gate_needs(spec->hidden, rank) : 0;
@@ -174,6 +174,8 @@ static as_code open_into(as_session *s, const as_session_options *options, as_er
     if (s->chunk < 1 || s->chunk > MOST_CHUNK) {
         return as_fail(err, AS_E_LIMIT, "chunk is %lld, expected 1 to %d", (long long)s->chunk, MOST_CHUNK);
     }
+    /* No feed is longer than the cache, nor are those of one pass together. */
+    if (m->spec.whole_feeds && s->chunk < s->cache_tokens) s->chunk = s->cache_tokens;
     s->logit_rows = LOGIT_BYTES / (m->spec.vocab * (int64_t)sizeof(float));
     if (s->logit_rows < 1) s->logit_rows = 1;
     if (s->logit_rows > s->chunk) s->logit_rows = s->chunk;
@@ -346,6 +348,7 @@ static void embed(as_session *s, as_pass *pass)
                                                    .out = out,
                                                    .out_stride = width});
     if (spec->embed_width) as_pass_linear(pass, &s->model->embed_in, out, width, s->stream, hidden);
+    as_pass_affine(pass, &s->model->embed_affine, s->stream, hidden);
     if (spec->positions.present) add_positions(s, pass);
     if (spec->embed_norm.present) {
         as_pass_norm(pass, &spec->embed_norm, &s->model->embed_norm, s->stream, hidden, s->stream, hidden, 1,
@@ -402,6 +405,21 @@ static const float *step_input(as_session *s, as_pass *pass, const as_step *step
     return in;
 }
 
+static void convolve_output(as_session *s, as_pass *pass, const as_step *step, const as_step_weights *weights)
+{
+    int64_t hidden = pass->spec->hidden;
+    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = s->output,
+                                                     .out = s->output,
+                                                     .width = hidden,
+                                                     .taps = step->out_taps,
+                                                     .in_stride = hidden,
+                                                     .out_stride = hidden,
+                                                     .weight = weights->out_conv,
+                                                     .state = pass->state[AS_OUTPUT_STATE],
+                                                     .spans = pass->spans,
+                                                     .span_count = pass->span_count});
+}
+
 static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
 {
     const as_step *step = &pass->spec->layers[layer].steps[index];
@@ -419,11 +437,13 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
     pass->spans = s->spans[keys->pool];
     memcpy(pass->state, memory->state, sizeof pass->state);
     step->block->forward(pass, step, weights->block, in, s->output);
+    if (step->out_taps) convolve_output(s, pass, step, weights);
     if (step->out_norm.present) {
         as_pass_norm(pass, &step->out_norm, &weights->out_norm, s->output, hidden, s->output, hidden, 1,
                      hidden);
     }
     if (step->trace) trace_layer(s, pass, layer, step->trace, s->output);
+    as_pass_affine(pass, &weights->out_affine, s->output, hidden);
     if (step->effect == AS_STEP_KEEPS) return;
     if (step->deferred) {
         memcpy(s->deferred, s->output, (size_t)(pass->rows * hidden) * sizeof *s->output);
@@ -436,6 +456,7 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
     if (step->effect == AS_STEP_REPLACES) {
         memcpy(s->stream, s->output, (size_t)(pass->rows * hidden) * sizeof *s->stream);
     } else {
+        as_pass_affine(pass, &weights->residual_affine, s->stream, hidden);
         add_output(s, pass, step, weights);
     }
 }
@@ -578,6 +599,10 @@ static as_code check_feeds(const as_session *s, const as_feed *feeds, int64_t co
         AS_BUG(feed->sequence < 0 || feed->sequence >= s->kv.sequence_count);
         AS_BUG(!s->kv.sequences[feed->sequence].active);
         if (feed->count < 1) return as_fail(err, AS_E_INPUT, "no tokens to compute");
+        if (s->model->spec.whole_feeds && feed->count > s->chunk) {
+            return as_fail(err, AS_E_LIMIT, "%lld tokens at once are more than the %lld of the cache",
+                           (long long)feed->count, (long long)s->chunk);
+        }
         int64_t length = s->kv.sequences[feed->sequence].length + feed->count;
         const as_position_spec *positions = &s->model->spec.positions;
         if (positions->present && positions->rows && length > positions->rows - positions->offset) {
@@ -625,6 +650,7 @@ static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cur
         const as_feed *feed = &feeds[at->feed];
         as_sequence *seq = &s->kv.sequences[feed->sequence];
         int64_t n = feed->count - at->token < s->chunk - rows ? feed->count - at->token : s->chunk - rows;
+        if (s->model->spec.whole_feeds && n < feed->count) break; /* it fits alone: see check_feeds */
         as_kv_begin_pass(&s->kv, feed->sequence, n);
         for (int p = 0; p < s->kv.pool_count; p++) {
             s->spans[p][*spans] = (as_span){.first = rows,

@@ -81,6 +81,11 @@ typedef struct as_self_gate_spec {
     as_slot down, up;
 } as_self_gate_spec;
 
+/* (x + shift) * scale, channel by channel; a slot AS_SLOT_NONE: without it. */
+typedef struct as_affine_spec {
+    as_slot shift, scale;
+} as_affine_spec;
+
 /* What becomes of a block's output. */
 typedef enum {
     AS_STEP_ADDS,     /* it is added to the stream */
@@ -90,15 +95,18 @@ typedef enum {
 
 /* One block with its norms and its place in the residual stream:
  *   x: the stream, or what the layer was given where `parallel`
- *   y = out_norm(block(in_scale * in_norm(x)))
- *   stream = stream_norm(f * (stream_scale * r + residual_scale * y)), r: the stream, or in_norm(x) where
- *   `residual_normed`, or what the layer was given where `residual_entry`; f: slot LAYER_SCALE, a number that
- *   is 1 where the checkpoint has none, where `scaled`. */
+ *   y = out_affine(out_norm(z + out_conv(z))), z = block(in_scale * in_norm(x))
+ *   stream = stream_norm(f * (stream_scale * residual_affine(r) + residual_scale * y)), r: the stream, or
+ * in_norm(x) where `residual_normed`, or what the layer was given where `residual_entry`; f: slot
+ * LAYER_SCALE, a number that is 1 where the checkpoint has none, where `scaled`. */
 typedef struct as_step {
     const struct as_block *block;
     const void *form; /* the block's own description, block->form_size bytes */
     as_norm_spec in_norm, out_norm, stream_norm;
-    as_self_gate_spec in_gate; /* on what in_norm gives */
+    as_self_gate_spec in_gate;      /* on what in_norm gives */
+    int64_t out_taps;               /* of a convolution over tokens, added to the block's output; 0: none */
+    as_affine_spec out_affine;      /* on y */
+    as_affine_spec residual_affine; /* on r */
     as_step_effect effect;
     bool parallel;
     bool same_input; /* with parallel: reads what the step before read, its norm included; no in_norm */
@@ -144,9 +152,12 @@ typedef struct as_model_spec {
     as_placeholders placeholders;
     float embed_scale;   /* 0 means 1 */
     int64_t embed_rows;  /* of the embedding; 0: vocab */
+    int64_t head_rows;   /* of the head, of which the first `vocab` count; 0: vocab */
     int64_t embed_width; /* of the embedding and the head where projections stand between; 0: hidden */
+    as_affine_spec embed_affine;
     as_position_spec positions;
     as_norm_spec embed_norm; /* after positions are added */
+    bool whole_feeds;        /* rows read later ones of their feed, which is computed in one pass */
     bool keep_embedding;     /* blocks read what the first layer was given (as_pass.embedding) */
     as_norm_spec final_norm;
     bool tied_head, head_bias;

@@ -174,9 +174,12 @@ typedef struct as_kv_store_args {
 /* out[i,h,:] = sum_j softmax_j(score(i,j)) v[j], score = cap(scale * q.k) + bias over the visible keys j of
  * the row's own sequence, kv_store done before. visible: j <= p; with window W > 0 also j > p - W; with chunk
  * C > 0 also j / C == p / C. cap(s): softcap * tanh(s / softcap) where softcap > 0. bias: alibi[h] * (j - p)
- * where alibi; with alibi_rounded: alibi_rounded * (bf16(alibi[h] * j) - bf16(alibi[h] * p)). sinks: one more
- * term exp(sinks[h]) in the denominator. Heads h share key/value head h / (H/G). With keys, row i sees of
- * these only the positions keys[i, :], which ascend (as index_keys writes them). With every E > 0 key j is of
+ * where alibi; with alibi_rounded: alibi_rounded * (bf16(alibi[h] * j) - bf16(alibi[h] * p)). With key_bias,
+ * key j has a bias of its own for each key/value head, which stand in that cache as its one head of G
+ * numbers; with distance_bias, distance_bias[i,h,p - j] is added where p - j < distances; one of the two at
+ * most. sinks: one more term exp(sinks[h]) in the denominator. Heads h share key/value head h / (H/G). With
+ * keys, row i sees of these only the positions keys[i, :], which ascend (as index_keys writes them); with a
+ * key_head_stride, the queries of each key/value head have a list of their own. With every E > 0 key j is of
  * E tokens, and a row sees j < (p + 1) / E; without window and chunk. lse[i,h]: the logarithm of the
  * denominator; a row that sees no key then has zeros for out and minus infinity for lse. Tolerance 2e-6 of
  * the largest |v|, 2e-6 max(1, |lse|). Keys are taken in blocks aligned to absolute positions, so that any
@@ -191,8 +194,11 @@ typedef struct as_attention_args {
     int64_t window, chunk;
     const float *alibi, *sinks; /* [H] or NULL */
     float alibi_rounded;
+    const as_kv_layer *key_bias;
+    const float *distance_bias; /* [N, H, distances] or NULL */
+    int64_t distances, distance_stride;
     const int32_t *keys; /* [N, key_count] or NULL */
-    int64_t key_count, key_stride;
+    int64_t key_count, key_stride, key_head_stride;
     int64_t every;
     float *lse; /* [N, H] or NULL */
     const as_span *spans;
@@ -202,15 +208,15 @@ typedef struct as_attention_args {
 /* Picks the keys that each row may attend to (the lightning indexer of DeepSeek-V3.2): the score of key j is
  *   sum over h of weights[i,h] * max(0, q[i,h,:] . k[j,:])
  * over the H heads of the row and the cache's one head of keys (no values). keys[i, :] are the positions of
- * the `top` highest scores among j <= p (with every E > 0, j < (p + 1) / E), the earlier one among equals, in
- * ascending order; behind them stands AS_NO_KEY. The choice is exact in the float32 scores; their tolerance
- * is 2e-6 * sum |w||q||k|. */
+ * the `top` highest scores among j <= p (with every E > 0, j < (p + 1) / E; with window W > 0, j > p - W),
+ * the earlier one among equals, in ascending order; behind them stands AS_NO_KEY. The choice is exact in the
+ * float32 scores; their tolerance is 2e-6 * sum |w||q||k|. */
 typedef struct as_index_keys_args {
     const as_kv_layer *cache;
     const float *q, *weights; /* [N, H, k_width], [N, H] */
     int64_t q_stride, weight_stride, heads;
-    int64_t top, every;
-    int32_t *keys; /* [N, top] */
+    int64_t top, every, window; /* every and window: one at most */
+    int32_t *keys;              /* [N, top] */
     int64_t key_stride;
     const as_span *spans;
     int64_t span_count;
@@ -341,6 +347,8 @@ typedef enum {
     AS_ROUTE_SPARSEMIXER,   /* see jitter */
     AS_ROUTE_SQRT_SOFTPLUS, /* sqrt(ln(1 + e^x)), then the top k */
 } as_route_kind;
+
+enum { AS_MOST_RANKS = 256 }; /* top_k at most */
 
 /* Picks top_k of `experts` for each row: the largest score (+ bias where given, for the choice only), the
  * lower index first among equals; with groups > 1 only among the group_top groups whose two best scores sum
@@ -587,10 +595,13 @@ typedef enum {
     AS_QUANT_TENSOR, /* one scale over all rows, written to every scale[n] */
     AS_QUANT_TOKEN,  /* a scale per row */
     AS_QUANT_BLOCK,  /* a scale per row and `block` columns */
+    AS_QUANT_INT8,   /* a scale per row, to whole numbers */
 } as_quant_kind;
 
 /* Rounds activations to e4m3 as a server does before an 8-bit product: scale = max|x| / 448 (at least
- * 1e-12... a row of zeros gets scale 1), out = e4m3(x / scale) as float32, unscaled. */
+ * 1e-12... a row of zeros gets scale 1), out = e4m3(x / scale) as float32, unscaled. AS_QUANT_INT8: with
+ * f = 127 / max(max|x|, 1e-5) and scale = 1 / f, out is x f to the nearest whole number, -128 to 127. out may
+ * be x. */
 typedef struct as_quantize_rows_args {
     as_quant_kind kind;
     const float *x;

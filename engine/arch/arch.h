@@ -29,7 +29,9 @@ enum {
     AS_MOST_LAYERS = 4096,
     AS_MOST_WIDTH = 1 << 22,
     AS_MOST_HEADS = 1 << 16,
+    AS_MOST_HEAD_WIDTH = 1 << 14,
     AS_MOST_EXPERTS = 1 << 14,
+    AS_MOST_TAPS = 64,
     AS_MOST_INDEX_HEADS = 2048,
     AS_MOST_INDEX_WIDTH = 2048
 };

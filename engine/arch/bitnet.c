@@ -1,8 +1,6 @@
 /* BitNet b1.58: Ma et al. 2025; transformers models/bitnet. Llama with norms before the output and down
  * projections and squared ReLU. Checkpoints whose linear layers hold, or are to be rounded to, three values
- * state that in quantization_config. */
-#include <string.h>
-
+ * state that in quantization_config, which the binder follows (bind/ternary.c). */
 #include "engine/arch/arch.h"
 
 static const char *const names[AS_SLOT_COUNT] = {
@@ -14,12 +12,6 @@ static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 2048);
     as_spec_heads(c, spec, 5, 0);
-    const json_t *quantized = json_object_get(c->outer, "quantization_config");
-    const char *method = json_string_value(json_object_get(quantized, "quant_method"));
-    if (method && strcmp(method, "bitnet") == 0) {
-        as_config_fail(c, AS_E_UNSUPPORTED,
-                       "\"quant_method\" is \"bitnet\": ternary layers are not known here");
-    }
     double eps = as_config_eps(c, "rms_norm_eps", 1e-5);
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 0);
     bool bias = as_config_bool(c, "attention_bias", false);

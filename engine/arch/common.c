@@ -46,7 +46,7 @@ void as_spec_heads(as_config *config, as_model_spec *spec, int64_t default_kv, i
                                        default_head ? default_head
                                        : plain > 0  ? plain
                                                     : 1,
-                                       1 << 14);
+                                       AS_MOST_HEAD_WIDTH);
 }
 
 void as_spec_even_heads(as_config *config, as_model_spec *spec, int64_t default_kv)

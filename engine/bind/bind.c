@@ -212,6 +212,30 @@ as_code as_bind_norm(as_binder *b, const as_norm_spec *norm, int64_t width, as_n
     return AS_OK;
 }
 
+as_code as_bind_added_conv(as_binder *b, as_slot slot, int64_t width, int64_t taps, const float **out,
+                           as_error *err)
+{
+    const float *stored = NULL;
+    float *sum;
+    AS_TRY(as_bind_vector(b, slot, ".weight", width * taps, &stored, err));
+    AS_TRY(as_bind_floats(b, width * taps, &sum, err));
+    for (int64_t i = 0; i < width * taps; i++) sum[i] = stored[i] + ((i + 1) % taps == 0 ? 1 : 0);
+    *out = sum;
+    return AS_OK;
+}
+
+as_code as_bind_affine(as_binder *b, const as_affine_spec *affine, int64_t width, as_affine_weights *out,
+                       as_error *err)
+{
+    as_affine_weights weights = {0};
+    if (affine->shift != AS_SLOT_NONE)
+        AS_TRY(as_bind_vector(b, affine->shift, "", width, &weights.shift, err));
+    if (affine->scale != AS_SLOT_NONE)
+        AS_TRY(as_bind_vector(b, affine->scale, "", width, &weights.scale, err));
+    *out = weights;
+    return AS_OK;
+}
+
 /* ---- matrices --------------------------------------------------------------------------------------------
  */
 
@@ -232,7 +256,7 @@ as_need as_binder_shape(const as_wanted_matrix *want, const as_storage *in)
     return need;
 }
 
-static as_code check_shape(const as_tensor *t, const as_need *need, as_error *err)
+as_code as_check_shape(const as_tensor *t, const as_need *need, as_error *err)
 {
     char found[96], wanted[96];
     if (as_need_fits(need, t)) return AS_OK;
@@ -347,8 +371,7 @@ static bool has_packed_scales(const as_binder *b, const as_wanted_matrix *want)
     return scales.tensor != NULL;
 }
 
-/* A matrix as stored (or generated), in a type that products read and aligned for it. */
-static as_code fetch(as_binder *b, const as_wanted_matrix *want, as_matrix *out, as_error *err)
+as_code as_fetch_matrix(as_binder *b, const as_wanted_matrix *want, as_matrix *out, as_error *err)
 {
     int64_t rows = want->rows, cols = want->cols;
     if (b->source.needs) return as_survey_matrix(b, want, out, err);
@@ -368,7 +391,7 @@ static as_code fetch(as_binder *b, const as_wanted_matrix *want, as_matrix *out,
         if (as_need_fits(&other, t)) in = plain;
     }
     as_need need = as_binder_shape(want, &in);
-    AS_TRY(check_shape(t, &need, err));
+    AS_TRY(as_check_shape(t, &need, err));
     int64_t height = need.shape[need.dims - 2], width = need.shape[need.dims - 1];
     const void *data;
     AS_TRY(as_repository_data(b->source.repository, t, &data, err));
@@ -402,7 +425,7 @@ static int64_t held_bytes(const as_matrix *m)
 as_code as_bind_matrix(as_binder *b, as_slot slot, int64_t rows, int64_t cols, as_matrix *out, as_error *err)
 {
     as_matrix m;
-    AS_TRY(fetch(b, &(as_wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &m, err));
+    AS_TRY(as_fetch_matrix(b, &(as_wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &m, err));
     const as_precision *p = b->precision;
     if (!p->as_stored && !p->keep_base && m.dtype != p->base) AS_TRY(as_convert_matrix(b, &m, p->base, err));
     b->totals.weight_bytes += held_bytes(&m);
@@ -423,13 +446,39 @@ static as_code to_precision(as_binder *b, as_matrix *m, as_activation_rounding *
     return AS_OK;
 }
 
+static as_code bind_ternary(as_binder *b, const as_wanted_matrix *want, bool bias, as_linear *out,
+                            as_error *err)
+{
+    as_linear linear = {0};
+    float scale, *scaled;
+    AS_TRY(as_fetch_ternary(b, want, &linear, &scale, err));
+    as_activation_rounding rounding = linear.rounding;
+    if (b->precision->quantized) AS_TRY(to_precision(b, &linear.w, &rounding, err));
+    rounding.norm = linear.rounding.norm;
+    rounding.norm_eps = linear.rounding.norm_eps;
+    linear.rounding = rounding;
+    if (!b->precision->quantized) b->totals.weight_bytes += held_bytes(&linear.w);
+    if (bias) {
+        AS_TRY(as_bind_vector(b, want->slot, ".bias", want->rows, &linear.bias, err));
+        AS_TRY(as_bind_floats(b, want->rows, &scaled, err));
+        for (int64_t i = 0; i < want->rows; i++) scaled[i] = linear.bias[i] * scale;
+        linear.bias = scaled;
+    }
+    *out = linear;
+    return AS_OK;
+}
+
 as_code as_bind_linear(as_binder *b, as_slot slot, int64_t rows, int64_t cols, bool bias, as_linear *out,
                        as_error *err)
 {
     as_linear linear = {0};
-    AS_TRY(fetch(b, &(as_wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &linear.w, err));
+    as_wanted_matrix want = {.slot = slot, .rows = rows, .cols = cols};
+    if (b->source.repository && !b->source.needs && as_ternary_applies(b, slot))
+        return bind_ternary(b, &want, bias, out, err);
+    AS_TRY(as_fetch_matrix(b, &want, &linear.w, err));
     AS_TRY(to_precision(b, &linear.w, &linear.rounding, err));
     if (bias) AS_TRY(as_bind_vector(b, slot, ".bias", rows, &linear.bias, err));
+    if (b->source.needs && as_ternary_applies(b, slot)) AS_TRY(as_survey_ternary(b, slot, cols, err));
     *out = linear;
     return AS_OK;
 }
@@ -452,12 +501,36 @@ as_code as_bind_experts(as_binder *b, as_slot slot, int64_t experts, int64_t row
     int64_t before = b->totals.parameters;
     for (int64_t e = 0; e < experts; e++) {
         as_wanted_matrix want = {.slot = slot, .rows = rows, .cols = cols, .experts = experts, .expert = e};
-        AS_TRY(fetch(b, &want, &stack[e], err));
+        AS_TRY(as_fetch_matrix(b, &want, &stack[e], err));
         AS_TRY(to_precision(b, &stack[e], &result.rounding, err));
     }
     if (bias) AS_TRY(bind_expert_biases(b, slot, experts, rows, &result.bias, err));
     b->totals.expert_parameters += b->totals.parameters - before;
     *out = result;
+    return AS_OK;
+}
+
+as_code as_bind_float_blocks(as_binder *b, const float *values, int64_t blocks, int64_t rows, int64_t cols,
+                             as_expert_stack *out, as_error *err)
+{
+    as_matrix *stack = AS_ARENA_NEW_ARRAY(&b->memory->arena, as_matrix, blocks);
+    if (!stack) return as_fail_memory(err, "the weights");
+    for (int64_t i = 0; i < blocks; i++) {
+        stack[i] = (as_matrix){
+            .dtype = AS_F32, .rows = rows, .cols = cols, .stride = cols, .data = values + i * rows * cols};
+    }
+    *out = (as_expert_stack){.w = stack};
+    return AS_OK;
+}
+
+as_code as_bind_joined(as_binder *b, as_expert_stack *stack, int64_t count, const as_expert_stack *more,
+                       int64_t more_count, as_error *err)
+{
+    as_matrix *all = AS_ARENA_NEW_ARRAY(&b->memory->arena, as_matrix, count + more_count);
+    if (!all) return as_fail_memory(err, "the experts");
+    memcpy(all, stack->w, (size_t)count * sizeof *all);
+    memcpy(all + count, more->w, (size_t)more_count * sizeof *all);
+    stack->w = all;
     return AS_OK;
 }
 

@@ -51,6 +51,19 @@ typedef struct as_wanted_matrix {
 /* The shape in which its tensor stands: [height, width], or a stack of them [stack, height, width]. */
 as_need as_binder_shape(const as_wanted_matrix *want, const as_storage *in);
 
+AS_MUST_USE as_code as_check_shape(const as_tensor *t, const as_need *need, as_error *err);
+/* A matrix as stored (or generated), in a type that products read and aligned for it. */
+AS_MUST_USE as_code as_fetch_matrix(as_binder *b, const as_wanted_matrix *want, as_matrix *out,
+                                    as_error *err);
+
+/* Whether the slot's linear layer is of three values; if so, its matrix and how its inputs are rounded. A
+ * bias is to be multiplied by *bias_scale. */
+bool as_ternary_applies(const as_binder *b, as_slot slot);
+AS_MUST_USE as_code as_fetch_ternary(as_binder *b, const as_wanted_matrix *want, as_linear *out,
+                                     float *bias_scale, as_error *err);
+/* The shape in which it stands packed. */
+as_need as_ternary_shape(const as_wanted_matrix *want, const as_storage *in);
+
 /* Endings of the names of a matrix's scales; NULL-terminated. */
 extern const char *const as_scale_suffixes[];
 
@@ -70,6 +83,8 @@ void as_describe_shape(const int64_t *shape, int dims, char room[static 96]);
 /* What a binder does that notes needs: the matrix has no data, the vector is zero. */
 AS_MUST_USE as_code as_survey_matrix(as_binder *b, const as_wanted_matrix *want, as_matrix *out,
                                      as_error *err);
+/* What a linear layer of three values has besides. */
+AS_MUST_USE as_code as_survey_ternary(as_binder *b, as_slot slot, int64_t cols, as_error *err);
 /* `stack` runs of `count` values. */
 AS_MUST_USE as_code as_survey_vector(as_binder *b, as_slot slot, const char *suffix, int64_t stack,
                                      int64_t count, const float **out, as_error *err);

@@ -54,13 +54,29 @@ static as_code note_matrix(as_binder *b, const as_wanted_matrix *want, bool opti
         if (found.tensor) return note_packed(b, want, &found, err);
     }
     as_binder_look_up(b, want->slot, ".weight", want->expert, &found);
-    as_need need = as_binder_shape(want, &found.storage);
+    bool linear = want->experts == 0 && !is_embedding(want->slot) && as_ternary_applies(b, want->slot);
+    as_need need = linear && found.tensor && found.tensor->dtype == AS_U8
+                       ? as_ternary_shape(want, &found.storage)
+                       : as_binder_shape(want, &found.storage);
     need.name = found.name;
     need.optional = optional;
     need.either_order = found.storage.perhaps;
     need.embedding = is_embedding(want->slot);
     AS_TRY(note(b, &need, err));
     return found.tensor && found.tensor->dtype == AS_E4M3 ? note_scales(b, want, err) : AS_OK;
+}
+
+as_code as_survey_ternary(as_binder *b, as_slot slot, int64_t cols, as_error *err)
+{
+    as_found found;
+    const float *unused;
+    as_binder_look_up(b, slot, ".weight_scale", 0, &found);
+    if (found.tensor) {
+        as_need need = {.name = found.name, .optional = true, .any_shape = true, .dims = 1, .shape = {1}};
+        AS_TRY(note(b, &need, err));
+    }
+    if (!b->source.ternary.normed) return AS_OK;
+    return as_survey_vector(b, slot, ".rms_norm.weight", 1, cols, &unused, err);
 }
 
 as_code as_survey_matrix(as_binder *b, const as_wanted_matrix *want, as_matrix *out, as_error *err)

@@ -7,7 +7,8 @@
 typedef struct attention_weights {
     as_linear q, k, v, qkv, o, gate;
     as_norm_weights q_norm, k_norm, v_norm, o_norm;
-    const float *sinks, *alibi;
+    const float *sinks, *alibi, *k_conv, *v_conv;
+    as_score_bias_weights score_bias;
 } attention_weights;
 
 /* Widths of one row. */
@@ -26,6 +27,12 @@ static widths widths_of(const as_attention_spec *a)
     w.gate = a->gate == AS_ATTENTION_GATE_NONE ? 0 : a->gate == AS_ATTENTION_GATE_HEADS ? a->heads : w.out;
     w.q_rows = a->gate == AS_ATTENTION_GATE_IN_Q ? w.q + w.out : w.q;
     return w;
+}
+
+static as_score_heads heads_of(const as_attention_spec *a)
+{
+    return (as_score_heads){
+        .heads = a->heads, .kv_heads = a->kv_heads, .v_width = a->v_width, .window = a->window};
 }
 
 /* ---- weights ---------------------------------------------------------------------------------------------
@@ -108,6 +115,10 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
         AS_TRY(bind_head_norm(binder, a, &a->k_norm, a->kv_heads, a->k_width, &w->k_norm, err));
         AS_TRY(bind_head_norm(binder, a, &a->v_norm, a->kv_heads, a->v_width, &w->v_norm, err));
     }
+    if (a->kv_taps) {
+        AS_TRY(as_bind_added_conv(binder, AS_SLOT_K_CONV, at.k, a->kv_taps, &w->k_conv, err));
+        AS_TRY(as_bind_added_conv(binder, AS_SLOT_V_CONV, at.v, a->kv_taps, &w->v_conv, err));
+    }
     AS_TRY(as_bind_norm(binder, &a->o_norm, at.out, &w->o_norm, err));
     if (a->gate == AS_ATTENTION_GATE_ELEMENTS || a->gate == AS_ATTENTION_GATE_HEADS) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_ATTENTION_GATE, at.gate, spec->hidden, a->gate_bias, &w->gate,
@@ -115,7 +126,8 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     }
     if (a->sinks) AS_TRY(as_bind_vector(binder, AS_SLOT_SINKS, "", a->heads, &w->sinks, err));
     if (a->alibi_max > 0) AS_TRY(make_slopes(binder, a, &w->alibi, err));
-    return AS_OK;
+    as_score_heads heads = heads_of(a);
+    return as_bind_score_bias(binder, spec, &a->score_bias, &heads, &w->score_bias, err);
 }
 
 static int64_t max64(int64_t a, int64_t b)
@@ -130,6 +142,13 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     int64_t split = a->gate == AS_ATTENTION_GATE_IN_Q ? at.q : 0;
     as_block_needs result = {.row = 2 * (at.q_rows + at.k + at.v) + split + at.out + at.gate + 1 +
                                     max64(as_pass_linear_needs(spec->hidden), as_pass_linear_needs(at.out))};
+    as_score_heads heads = heads_of(a);
+    result.row += as_score_bias_needs(spec, &a->score_bias, &heads);
+    if (a->kv_taps) {
+        result.state[0] = at.k * (a->kv_taps - 1);
+        result.state[1] = at.v * (a->kv_taps - 1);
+    }
+    if (a->score_bias.kind == AS_SCORE_BIAS_KEY) result.index_width = a->kv_heads;
     if (!a->shared_cache) {
         result.kv_heads = a->kv_heads;
         result.k_width = a->k_width;
@@ -197,6 +216,21 @@ static void clip(as_pass *pass, float limit, float *x, int64_t width)
             .x = x, .n = pass->rows, .width = width, .stride = width, .least = -limit, .most = limit});
 }
 
+static void convolve(as_pass *pass, const as_attention_spec *a, const float *weight, float *state, float *x,
+                     int64_t width)
+{
+    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = x,
+                                                     .out = x,
+                                                     .width = width,
+                                                     .taps = a->kv_taps,
+                                                     .in_stride = width,
+                                                     .out_stride = width,
+                                                     .weight = weight,
+                                                     .state = state,
+                                                     .spans = pass->spans,
+                                                     .span_count = pass->span_count});
+}
+
 static void project(as_pass *pass, const as_attention_spec *a, const attention_weights *w, const float *x,
                     float *q, float *k, float *v)
 {
@@ -213,6 +247,10 @@ static void project(as_pass *pass, const as_attention_spec *a, const attention_w
         if (!a->shared_cache && !a->keys_are_values) as_pass_linear(pass, &w->v, x, hidden, v, at.v);
     }
     pass->work_used = mark;
+    if (a->kv_taps) {
+        convolve(pass, a, w->k_conv, pass->state[0], k, at.k);
+        convolve(pass, a, w->v_conv, pass->state[1], v, at.v);
+    }
     if (!a->shared_cache && a->keys_are_values) {
         memcpy(v, k, (size_t)(pass->rows * at.v) * sizeof *v);
     }
@@ -292,6 +330,13 @@ static void normalise_and_rotate(as_pass *pass, const as_attention_spec *a, cons
     if (a->norm_after_rope) normalise(pass, a, norm, weights, x, heads, a->k_width);
 }
 
+static double growth_at(const as_query_growth *growth, double at)
+{
+    if (growth->logn > 0) return fmax(1, log(at + 1) / log(growth->logn));
+    if (growth->beyond) return 1 + growth->beta * log(fmax(1, (at + 1) / growth->length));
+    return 1 + growth->beta * log1p(floor(at / growth->length));
+}
+
 void as_attention_grow(as_pass *pass, const as_query_growth *growth, float *q, int64_t width)
 {
     if (growth->beta == 0 && growth->logn == 0) return;
@@ -301,9 +346,7 @@ void as_attention_grow(as_pass *pass, const as_query_growth *growth, float *q, i
         const as_span *span = &pass->spans[s];
         for (int64_t i = 0; i < span->count; i++) {
             double at = (double)(span->position + i + growth->offset);
-            factors[span->first + i] = growth->logn > 0
-                                           ? (float)fmax(1, log(at + 1) / log(growth->logn))
-                                           : (float)(1 + growth->beta * log1p(floor(at / growth->length)));
+            factors[span->first + i] = (float)growth_at(growth, at);
         }
     }
     pass->ops->scale_groups(&pass->exec, &(as_scale_groups_args){.factors = factors,
@@ -376,6 +419,8 @@ static float *prepare(as_pass *pass, const as_attention_spec *a, const attention
                                                              .v_stride = at.v,
                                                              .spans = pass->spans,
                                                              .span_count = pass->span_count});
+        as_score_heads heads = heads_of(a);
+        as_score_bias_store(pass, &a->score_bias, &heads, &w->score_bias, v);
     }
     pass->work_used = mark;
     return q;
@@ -389,22 +434,25 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     float *out = as_pass_floats(pass, pass->rows * at.out);
     float *gate = at.gate ? as_pass_floats(pass, pass->rows * at.gate) : NULL;
     const float *q = prepare(pass, a, w, x, gate);
-    pass->ops->attention(&pass->exec,
-                         &(as_attention_args){.cache = pass->cache,
-                                              .q = q,
-                                              .out = out,
-                                              .q_stride = at.q,
-                                              .out_stride = at.out,
-                                              .heads = a->heads,
-                                              .scale = a->scale,
-                                              .softcap = a->softcap,
-                                              .window = a->window,
-                                              .chunk = a->chunk,
-                                              .alibi = w->alibi,
-                                              .alibi_rounded = a->alibi_rounded ? alibi_scale(a) : 0,
-                                              .sinks = w->sinks,
-                                              .spans = pass->spans,
-                                              .span_count = pass->span_count});
+    as_attention_args args = {.cache = pass->cache,
+                              .q = q,
+                              .out = out,
+                              .q_stride = at.q,
+                              .out_stride = at.out,
+                              .heads = a->heads,
+                              .scale = a->scale,
+                              .softcap = a->softcap,
+                              .window = a->window,
+                              .chunk = a->chunk,
+                              .alibi = w->alibi,
+                              .alibi_rounded = a->alibi_rounded ? alibi_scale(a) : 0,
+                              .sinks = w->sinks,
+                              .spans = pass->spans,
+                              .span_count = pass->span_count};
+    as_score_heads heads = heads_of(a);
+    float *by_distance = as_score_bias_set(pass, &a->score_bias, &heads, &w->score_bias, x, &args);
+    if (by_distance) as_attention_grow(pass, &a->growth, by_distance, args.distance_stride);
+    pass->ops->attention(&pass->exec, &args);
     if (gate) apply_gate(pass, a, gate, out);
     if (a->o_norm.present) {
         as_pass_norm(pass, &a->o_norm, &w->o_norm, out, at.out, out, at.out, 1, at.out);
@@ -440,6 +488,9 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
     if (a->q_bias) as_buf_str(out, ", q/k/v bias");
     if (a->sinks) as_buf_str(out, ", sinks");
     if (a->softcap > 0) as_buf_str(out, ", soft cap");
+    if (a->score_bias.kind == AS_SCORE_BIAS_KEY) as_buf_str(out, ", biases of the keys");
+    if (a->score_bias.kind == AS_SCORE_BIAS_DISTANCE) as_buf_str(out, ", learned biases of distances");
+    if (a->score_bias.keep) as_buf_printf(out, ", the best %lld", (long long)a->score_bias.keep);
     if (a->gate != AS_ATTENTION_GATE_NONE) as_buf_str(out, ", output gate");
     if (a->shared_cache)
         as_buf_printf(out, ", keys and values of layer %lld", (long long)step->cache_layer - 1);

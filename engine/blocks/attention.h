@@ -3,7 +3,7 @@
 #ifndef AS_ENGINE_BLOCKS_ATTENTION_H
 #define AS_ENGINE_BLOCKS_ATTENTION_H
 
-#include "engine/blocks/block.h"
+#include "engine/blocks/score_bias.h"
 
 /* How query, key and value projections are stored. */
 typedef enum {
@@ -34,6 +34,7 @@ typedef struct as_query_growth {
     double beta, length;
     int64_t offset;
     double logn; /* 0: none */
+    bool beyond; /* 1 + beta ln(max(1, (position + 1) / length)) instead of the first */
 } as_query_growth;
 
 typedef struct as_attention_spec {
@@ -45,7 +46,8 @@ typedef struct as_attention_spec {
     bool shared_cache;    /* keys and values of another layer (as_step.cache_layer): no k and v here */
     float qkv_clip;       /* 0: none */
     bool clip_after_norm; /* of queries and keys */
-    float v_scale;        /* on the values; 0 means 1 */
+    int64_t kv_taps; /* of a convolution over tokens, added to keys and values before all else; 0: none */
+    float v_scale;   /* on the values; 0 means 1 */
     as_norm_spec q_norm, k_norm, v_norm;
     as_head_norm head_norm;
     bool norm_after_rope;
@@ -57,6 +59,7 @@ typedef struct as_attention_spec {
     float alibi_scale;     /* on the slopes; 0 means 1 */
     bool alibi_rounded;    /* slopes, and slopes times key positions, rounded to bf16 before that scale */
     bool sinks;            /* slot SINKS */
+    as_score_bias_spec score_bias;
     as_attention_gate gate;
     as_activation gate_act;
     bool gate_bias;

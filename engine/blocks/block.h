@@ -57,4 +57,10 @@ typedef struct as_block {
     void (*forward)(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y);
 } as_block;
 
+/* The part of a step's state that its output's convolution keeps. */
+enum { AS_OUTPUT_STATE = AS_MAX_STATES - 1 };
+
+/* What a step asks of a session: its block, and what stands around it. */
+as_block_needs as_step_needs(const as_model_spec *spec, const as_step *step);
+
 #endif

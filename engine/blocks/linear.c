@@ -22,8 +22,17 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
 
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
 {
-    (void)step;
-    as_pass_linear(pass, weights, x, pass->spec->hidden, y, pass->spec->hidden);
+    const as_linear_spec *l = step->form;
+    int64_t hidden = pass->spec->hidden;
+    as_pass_linear(pass, weights, x, hidden, y, hidden);
+    if (l->act == AS_ACT_NONE) return;
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = l->act,
+                                                 .a = y,
+                                                 .out = y,
+                                                 .n = pass->rows,
+                                                 .width = hidden,
+                                                 .a_stride = hidden,
+                                                 .out_stride = hidden});
 }
 
 const as_block as_block_linear = {

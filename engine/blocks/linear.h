@@ -8,6 +8,7 @@
 typedef struct as_linear_spec {
     as_slot slot;
     bool bias;
+    as_activation act; /* y = act(W x) */
 } as_linear_spec;
 
 extern const as_block as_block_linear;

@@ -33,6 +33,8 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     AS_TRY(as_bind_linear(binder, m->up, m->width, spec->hidden, m->up_bias, &w->up, err));
     AS_TRY(as_bind_norm(binder, &m->sub_norm, m->width, &w->sub_norm, err));
     if (m->xielu) AS_TRY(bind_xielu(binder, w, err));
+    w->scale = 1;
+    if (m->scaled) AS_TRY(as_bind_number(binder, AS_SLOT_DOWN_SCALE, "", &w->scale, err));
     return as_bind_linear(binder, m->down, spec->hidden, m->width, m->down_bias, &w->down, err);
 }
 
@@ -109,6 +111,10 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
         as_pass_norm(pass, &m->sub_norm, &w->sub_norm, out, m->width, out, m->width, 1, m->width);
     }
     as_pass_linear(pass, &w->down, out, m->width, y, hidden);
+    if (!m->scaled) return;
+    pass->ops->cap(
+        &pass->exec,
+        &(as_cap_args){.x = y, .n = pass->rows, .width = hidden, .stride = hidden, .scale = w->scale});
 }
 
 static void describe(const as_model_spec *spec, const as_step *step, as_buf *out)

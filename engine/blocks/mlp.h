@@ -15,6 +15,7 @@ typedef struct as_mlp_spec {
     bool sparse;            /* the gate is cut off (operation sparsify) at that many deviations: */
     float deviations;
     float gate_scale;      /* on what the activation reads, the gate's or the only one; 0 means 1 */
+    bool scaled;           /* slot DOWN_SCALE: a factor on the whole */
     as_norm_spec sub_norm; /* before the down projection */
     bool xielu;            /* xIELU with learned parameters instead of act; not gated */
 } as_mlp_spec;
@@ -22,6 +23,7 @@ typedef struct as_mlp_spec {
 typedef struct as_mlp_weights {
     as_linear gate, up, down;
     as_norm_weights sub_norm;
+    float scale; /* of a scaled one */
     struct {
         float alpha_p, alpha_n, beta, eps;
     } xielu;

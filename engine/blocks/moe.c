@@ -1,7 +1,8 @@
 /* Experts; see moe.h. */
-#include <string.h>
-
 #include "engine/blocks/moe.h"
+
+#include <float.h>
+#include <string.h>
 
 typedef struct moe_weights {
     as_router_weights router;
@@ -46,19 +47,78 @@ static as_code bind_latent(as_binder *binder, const as_model_spec *spec, const a
                           err);
 }
 
+/* Experts that the router scores. */
+static int64_t scored(const as_moe_spec *m)
+{
+    return m->experts + m->identity + m->joined;
+}
+
+/* The correction with numbers of its own behind the experts': for the joined ones one under which they are
+ * always chosen. */
+static as_code settle_correction(as_binder *binder, const as_moe_spec *m, const float **correction,
+                                 as_error *err)
+{
+    float *all;
+    if (!m->joined && m->identity_correction == 0) return AS_OK;
+    AS_TRY(as_bind_floats(binder, scored(m), &all, err));
+    for (int64_t e = 0; e < scored(m); e++) {
+        bool identity = e >= m->experts && e < m->experts + m->identity;
+        all[e] = e >= m->experts + m->identity             ? FLT_MAX / 2
+                 : identity && m->identity_correction != 0 ? m->identity_correction
+                 : *correction                             ? (*correction)[e]
+                                                           : 0;
+    }
+    *correction = all;
+    return AS_OK;
+}
+
+/* A stack of experts and, behind them, the joined ones. */
+static as_code bind_stack(as_binder *binder, const as_moe_spec *m, as_slot slot, as_slot joined, int64_t rows,
+                          int64_t cols, as_expert_stack *out, as_error *err)
+{
+    AS_TRY(as_bind_experts(binder, slot, m->experts, rows, cols, m->bias, out, err));
+    if (!m->joined) return AS_OK;
+    as_expert_stack more;
+    AS_TRY(as_bind_stack(binder, joined, m->joined, rows, cols, &more, err));
+    return as_bind_joined(binder, out, m->experts, &more, m->joined, err);
+}
+
+/* What the router's last matrix reads. */
+static int64_t router_width(const as_model_spec *spec, const as_moe_spec *m)
+{
+    return m->router_width ? m->router_width : spec->hidden;
+}
+
+static as_code bind_network(as_binder *binder, const as_model_spec *spec, const as_moe_spec *m,
+                            as_router_weights *w, as_error *err)
+{
+    int64_t width = m->router_width;
+    as_affine_spec state = {.scale = AS_SLOT_ROUTER_STATE_SCALE};
+    AS_TRY(as_bind_linear(binder, AS_SLOT_ROUTER_IN, width, spec->hidden, true, &w->in, err));
+    AS_TRY(as_bind_linear(binder, AS_SLOT_ROUTER_1, width, width, true, &w->first, err));
+    AS_TRY(as_bind_linear(binder, AS_SLOT_ROUTER_2, width, width, true, &w->second, err));
+    return m->router_first ? AS_OK : as_bind_affine(binder, &state, width, &w->state, err);
+}
+
 as_code as_bind_router(as_binder *binder, const as_model_spec *spec, const as_moe_spec *m, as_slot slot,
                        as_router_weights *out, as_error *err)
 {
     as_router_weights w = {.bias = NULL};
-    int64_t experts = m->experts + m->identity;
-    AS_TRY(as_bind_norm(binder, &m->router_norm, spec->hidden, &w.norm, err));
-    AS_TRY(as_bind_matrix(binder, slot, experts, spec->hidden, &w.matrix, err));
+    int64_t experts = scored(m);
+    w.scale = 1;
+    if (m->router_scale) AS_TRY(as_bind_number(binder, AS_SLOT_ROUTER_SCALE, "", &w.scale, err));
+    int64_t width = router_width(spec, m);
+    if (m->router_width) AS_TRY(bind_network(binder, spec, m, &w, err));
+    AS_TRY(as_bind_norm(binder, &m->router_norm, width, &w.norm, err));
+    AS_TRY(as_bind_matrix(binder, slot, experts, width, &w.matrix, err));
     if (m->expert_scale)
         AS_TRY(as_bind_vector(binder, AS_SLOT_EXPERT_SCALE, ".weight", experts, &w.expert_scale, err));
     if (m->router_bias) AS_TRY(as_bind_vector(binder, slot, ".bias", experts, &w.bias, err));
     bool lacks = m->correction_may_lack && !as_binder_has(binder, AS_SLOT_ROUTER_CORRECTION, "");
     if (m->correction && !lacks)
-        AS_TRY(as_bind_vector(binder, AS_SLOT_ROUTER_CORRECTION, "", experts, &w.correction, err));
+        AS_TRY(
+            as_bind_vector(binder, AS_SLOT_ROUTER_CORRECTION, "", experts - m->joined, &w.correction, err));
+    AS_TRY(settle_correction(binder, m, &w.correction, err));
     if (m->by_token) {
         as_index_table want = {
             .slot = AS_SLOT_ROUTER_TABLE, .rows = spec->vocab, .cols = m->top_k, .limit = experts};
@@ -73,15 +133,16 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
 {
     const as_moe_spec *m = step->form;
     moe_weights *w = weights;
-    int64_t e = m->experts, hidden = outer_width(spec, m);
+    int64_t hidden = outer_width(spec, m);
     AS_TRY(bind_latent(binder, spec, m, w, err));
     AS_TRY(as_bind_router(binder, spec, m, AS_SLOT_ROUTER, &w->router, err));
     AS_TRY(as_bind_norm(binder, &m->in_norm, spec->hidden, &w->in_norm, err));
     AS_TRY(as_bind_norm(binder, &m->out_norm, spec->hidden, &w->out_norm, err));
     if (m->gated)
-        AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_GATE, e, m->width, hidden, m->bias, &w->gate, err));
-    AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_UP, e, m->width, hidden, m->bias, &w->up, err));
-    AS_TRY(as_bind_experts(binder, AS_SLOT_EXPERT_DOWN, e, hidden, m->width, m->bias, &w->down, err));
+        AS_TRY(
+            bind_stack(binder, m, AS_SLOT_EXPERT_GATE, AS_SLOT_SHARED_GATE, m->width, hidden, &w->gate, err));
+    AS_TRY(bind_stack(binder, m, AS_SLOT_EXPERT_UP, AS_SLOT_SHARED_UP, m->width, hidden, &w->up, err));
+    AS_TRY(bind_stack(binder, m, AS_SLOT_EXPERT_DOWN, AS_SLOT_SHARED_DOWN, hidden, m->width, &w->down, err));
     if (m->out_bias) AS_TRY(as_bind_vector(binder, AS_SLOT_EXPERT_BIAS, "", hidden, &w->out_bias, err));
     return bind_shared(binder, spec, m, w, err);
 }
@@ -112,10 +173,11 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
 {
     const as_moe_spec *m = step->form;
     double routed = (double)((m->gated ? 3 : 2) * m->top_k * m->width) * (double)outer_width(spec, m);
-    int64_t width = m->experts + m->identity + 2 * m->latent;
+    int64_t width = scored(m) + 2 * m->latent;
     if (m->shared.width) width += (m->shared.gated ? 3 : 2) * m->shared.width + m->shared_gate;
-    return (as_block_cost){
-        .products = routed + (double)spec->hidden * (double)width, .experts = m->experts, .used = m->top_k};
+    return (as_block_cost){.products = routed + (double)spec->hidden * (double)width,
+                           .experts = m->experts,
+                           .used = m->top_k - m->joined};
 }
 
 void as_pass_experts(as_pass *pass, const as_expert_stack *stack, as_expert_matmul_args args)
@@ -148,7 +210,12 @@ void as_pass_experts(as_pass *pass, const as_expert_stack *stack, as_expert_matm
 
 int64_t as_pass_route_needs(const as_model_spec *spec, const as_moe_spec *m)
 {
-    return m->experts + m->identity + (m->router_norm.present ? spec->hidden : 0);
+    int64_t network =
+        m->router_width
+            ? 2 * m->router_width +
+                  as_pass_linear_needs(spec->hidden > m->router_width ? spec->hidden : m->router_width)
+            : 0;
+    return scored(m) + (m->router_norm.present ? spec->hidden : 0) + network;
 }
 
 static void norm_rows(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights, const float *x,
@@ -168,11 +235,52 @@ static const float *normed_input(as_pass *pass, const as_norm_spec *norm, const 
     return out;
 }
 
+static void gelu(as_pass *pass, float *x, int64_t width)
+{
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_GELU,
+                                                 .a = x,
+                                                 .out = x,
+                                                 .n = pass->rows,
+                                                 .width = width,
+                                                 .a_stride = width,
+                                                 .out_stride = width});
+}
+
+/* What the router's last matrix reads, of a network; its state is carried to the next layer. */
+static const float *run_network(as_pass *pass, const as_moe_spec *m, const as_router_weights *w,
+                                const float *x)
+{
+    int64_t width = m->router_width, stride = pass->spec->carried;
+    float *state = as_pass_floats(pass, pass->rows * width),
+          *other = as_pass_floats(pass, pass->rows * width);
+    as_pass_linear(pass, &w->in, x, pass->spec->hidden, state, width);
+    if (!m->router_first) {
+        as_pass_copy_groups(pass, 1, width, pass->carried, 0, stride, other, width);
+        as_pass_affine(pass, &w->state, other, width);
+        pass->ops->add(&pass->exec, &(as_add_args){.x = other,
+                                                   .out = state,
+                                                   .n = pass->rows,
+                                                   .width = width,
+                                                   .x_stride = width,
+                                                   .out_stride = width,
+                                                   .scale = 1,
+                                                   .out_scale = 1});
+    }
+    as_pass_copy_groups(pass, 1, width, state, 0, width, pass->carried, stride);
+    as_pass_norm(pass, &m->router_norm, &w->norm, state, width, state, width, 1, width);
+    as_pass_linear(pass, &w->first, state, width, other, width);
+    gelu(pass, other, width);
+    as_pass_linear(pass, &w->second, other, width, state, width);
+    gelu(pass, state, width);
+    return state;
+}
+
 /* router_in_scale * router_norm(x) */
 static const float *router_input(as_pass *pass, const as_moe_spec *m, const as_router_weights *w,
                                  const float *x)
 {
     int64_t hidden = pass->spec->hidden;
+    if (m->router_width) return run_network(pass, m, w, x);
     if (!m->router_norm.present) return x;
     float *out = as_pass_floats(pass, pass->rows * hidden);
     norm_rows(pass, &m->router_norm, &w->norm, x, out);
@@ -188,13 +296,13 @@ static const float *router_input(as_pass *pass, const as_moe_spec *m, const as_r
 void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights *w, const float *x,
                    int32_t *ids, float *shares)
 {
-    int64_t mark = pass->work_used, n = pass->rows, experts = m->experts + m->identity;
+    int64_t mark = pass->work_used, n = pass->rows, experts = scored(m);
     float *scores = as_pass_floats(pass, n * experts);
     x = router_input(pass, m, w, x);
     pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &w->matrix,
                                                      .x = x,
                                                      .n = n,
-                                                     .x_stride = pass->spec->hidden,
+                                                     .x_stride = router_width(pass->spec, m),
                                                      .bias = w->bias,
                                                      .out = scores,
                                                      .out_stride = experts});
@@ -218,7 +326,7 @@ void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights 
                                                    .norm_power = m->norm_power,
                                                    .cap = m->router_cap,
                                                    .jitter = m->jitter,
-                                                   .scale = m->scale != 0 ? m->scale : 1,
+                                                   .scale = (m->scale != 0 ? m->scale : 1) * w->scale,
                                                    .ids = ids,
                                                    .weights = shares});
     for (int64_t i = 0; w->expert_scale && i < n * m->top_k; i++) shares[i] *= w->expert_scale[ids[i]];
@@ -272,7 +380,7 @@ static void enter(as_pass *pass, const as_moe_spec *m, const moe_weights *w, con
     int64_t mark = pass->work_used, pairs = pass->rows * m->top_k;
     float *up = m->gated ? as_pass_floats(pass, pairs * m->width) : inner;
     as_expert_matmul_args product = {
-        .experts = m->experts, .ids = ids, .n = pairs, .out = up, .out_stride = m->width};
+        .experts = m->experts + m->joined, .ids = ids, .n = pairs, .out = up, .out_stride = m->width};
     fill_identity(pass, m, ids, NULL, inner, m->width);
     if (m->gated) fill_identity(pass, m, ids, NULL, up, m->width);
     set_inputs(pass, m, x, shares, &product);
@@ -359,7 +467,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     enter(pass, m, w, latent ? latent : in, ids, shares, inner);
     float *down = as_pass_floats(pass, pairs * hidden);
     as_pass_experts(pass, &w->down,
-                    (as_expert_matmul_args){.experts = m->experts,
+                    (as_expert_matmul_args){.experts = m->experts + m->joined,
                                             .ids = ids,
                                             .n = pairs,
                                             .rows_per_x = 1,
@@ -367,7 +475,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                             .x_stride = m->width,
                                             .out = down,
                                             .out_stride = hidden});
-    fill_identity(pass, m, ids, in, down, hidden);
+    fill_identity(pass, m, ids, m->identity_is_zero ? NULL : in, down, hidden);
     as_pass_combine(pass, m, w->out_bias, down, ids, shares, latent ? latent : y);
     if (latent) as_pass_linear(pass, &w->latent_out, latent, m->latent, y, pass->spec->hidden);
     norm_rows(pass, &m->out_norm, &w->out_norm, y, y);
@@ -383,7 +491,7 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
                                          [AS_ROUTE_SQRT_SOFTPLUS] = "sqrt softplus"};
     const as_moe_spec *m = step->form;
     (void)spec;
-    as_buf_printf(out, "%lld of %lld, %s%s %lld", (long long)m->top_k, (long long)m->experts,
+    as_buf_printf(out, "%lld of %lld, %s%s %lld", (long long)m->top_k, (long long)(m->experts + m->joined),
                   m->gated ? "gated " : "", as_activation_name(m->act), (long long)m->width);
     bool named = (size_t)m->route < sizeof routes / sizeof routes[0] && routes[m->route];
     if (named) as_buf_printf(out, ", %s", routes[m->route]);
@@ -393,6 +501,7 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
     }
     if (m->correction) as_buf_str(out, ", corrected choice");
     if (m->latent) as_buf_printf(out, ", latent %lld", (long long)m->latent);
+    if (m->joined) as_buf_printf(out, ", %lld of them always", (long long)m->joined);
     if (m->shared.width) as_buf_printf(out, ", shared %lld", (long long)m->shared.width);
 }
 

@@ -7,7 +7,11 @@
 
 typedef struct as_moe_spec {
     int64_t experts, top_k, width;
-    int64_t identity; /* experts behind them that give back what they are given */
+    int64_t joined; /* shared ones (slots SHARED_*, stacked) that stand behind the experts: the router scores
+                     * them too, each token takes them all, and top_k counts them */
+    int64_t identity;          /* experts behind them that give back what they are given */
+    bool identity_is_zero;     /* they give nothing instead */
+    float identity_correction; /* of their scores, whatever the checkpoint says; 0: what it says */
     as_activation act;
     bool gated;             /* down(act(gate x) * up x), else down(act(up x)) */
     float limit, up_offset; /* act(min(gate, limit)) * (up within -limit to limit + up_offset); 0: none */
@@ -30,6 +34,12 @@ typedef struct as_moe_spec {
     float scale;                                                  /* on the weights; 0 means 1 */
     as_norm_spec router_norm;                                     /* before the router alone */
     float router_in_scale;                                        /* behind that norm; 0 means 1 */
+    /* The router is a network of two layers of gelu, so wide, behind that norm; it reads a projection of its
+     * input (slots ROUTER_IN, ROUTER_1 and ROUTER_2) to which that of the layer before is added, scaled. 0:
+     * none */
+    int64_t router_width;
+    bool router_first; /* no layer is before */
+    bool router_scale; /* slot ROUTER_SCALE: a further factor on the weights */
     bool expert_scale; /* slot EXPERT_SCALE: a further factor on the weights, each expert's own */
     int64_t groups, group_top;
     bool group_by_max;   /* a group counts by its best expert, else by its two best */
@@ -47,7 +57,10 @@ extern const as_block as_block_moe;
 typedef struct as_router_weights {
     as_matrix matrix;
     const float *bias, *correction, *expert_scale; /* or NULL */
+    as_linear in, first, second;                   /* of a network */
+    as_affine_weights state;                       /* of what the layer before has left */
     const int32_t *table;                          /* [vocab, top_k] or NULL */
+    float scale;
     as_norm_weights norm;
 } as_router_weights;
 

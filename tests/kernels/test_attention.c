@@ -16,6 +16,9 @@ typedef struct record {
     bool alibi, sinks;
     float alibi_rounded;
     fill_kind kind;
+    bool key_bias;     /* with lists for each key/value head, of every `listed`-th key and the row's own */
+    int64_t listed;    /* 0: no lists */
+    int64_t distances; /* that have biases; 0: none */
 } record;
 
 static const record records[] = {
@@ -138,6 +141,59 @@ static const record records[] = {
      .softcap = 20,
      .alibi = true,
      .sinks = true},
+    {.name = "biases of keys",
+     .heads = 6,
+     .kv_heads = 3,
+     .k_width = 16,
+     .v_width = 16,
+     .position = 70,
+     .count = 130,
+     .key_bias = true},
+    {.name = "biases of keys f16, window",
+     AS_F16,
+     .heads = 4,
+     .kv_heads = 2,
+     .k_width = 24,
+     .v_width = 16,
+     .position = 1100,
+     .count = 40,
+     .window = 100,
+     .key_bias = true},
+    {.name = "biases of keys, lists of each head",
+     .heads = 6,
+     .kv_heads = 3,
+     .k_width = 20,
+     .v_width = 12,
+     .position = 30,
+     .count = 200,
+     .key_bias = true,
+     .listed = 3},
+    {.name = "biases of distances",
+     .heads = 6,
+     .kv_heads = 2,
+     .k_width = 16,
+     .v_width = 16,
+     .position = 20,
+     .count = 200,
+     .distances = 90},
+    {.name = "biases of few distances, sinks",
+     AS_BF16,
+     .heads = 3,
+     .kv_heads = 1,
+     .k_width = 16,
+     .v_width = 16,
+     .position = 1020,
+     .count = 90,
+     .sinks = true,
+     .distances = 1},
+    {.name = "biases of a window's distances",
+     .heads = 4,
+     .kv_heads = 4,
+     .k_width = 16,
+     .v_width = 16,
+     .count = 200,
+     .window = 66,
+     .distances = 66},
     {.name = "zeros",
      .heads = 2,
      .kv_heads = 1,
@@ -169,8 +225,10 @@ typedef struct scene {
     as_kv_layer cache;
     int64_t cache_pages, page_count;
     int32_t *pages;
-    float *k, *v, *q, *alibi, *sinks;
-    int64_t q_stride, out_stride;
+    float *k, *v, *q, *alibi, *sinks, *distance_bias;
+    as_kv_layer key_bias;
+    int32_t *lists; /* [count, kv_heads, list_width] */
+    int64_t q_stride, out_stride, list_width;
 } scene;
 
 static as_kv_layer cache_for(const record *r, int64_t pages)
@@ -190,6 +248,39 @@ static void drop_unseen(const record *r, scene *s)
     int64_t low = r->window > 0 && r->position + 1 > r->window ? r->position + 1 - r->window : 0;
     if (r->chunk > 0 && r->position / r->chunk * r->chunk > low) low = r->position / r->chunk * r->chunk;
     for (int64_t p = 0; p < low / AS_PAGE_TOKENS; p++) s->pages[p] = -1;
+}
+
+/* Head g lists the keys j with (j + g) divisible by `listed`, and each row's own. */
+static void list_keys(const record *r, scene *s)
+{
+    s->list_width = (r->position + r->count) / r->listed + 3;
+    s->lists = guarded((size_t)(r->count * r->kv_heads * s->list_width) * sizeof *s->lists);
+    int32_t *to = s->lists;
+    for (int64_t i = 0; i < r->count; i++) {
+        for (int64_t g = 0; g < r->kv_heads; g++, to += s->list_width) {
+            int64_t used = 0;
+            for (int64_t j = 0; j <= r->position + i; j++) {
+                if ((j + g) % r->listed == 0 || j == r->position + i) to[used++] = (int32_t)j;
+            }
+            while (used < s->list_width) to[used++] = AS_NO_KEY;
+        }
+    }
+}
+
+/* A bias of each key and key/value head, in a cache of one head. */
+static void add_key_bias(const record *r, scene *s, const as_exec *exec, const as_backend *writer)
+{
+    int64_t tokens = r->position + r->count;
+    record of_bias = {.type = r->type, .kv_heads = 1, .k_width = r->kv_heads, .v_width = 1};
+    as_span all = {.count = tokens, .pages = s->pages};
+    s->key_bias = cache_for(&of_bias, s->cache_pages);
+    s->key_bias.v = s->key_bias.k;
+    as_kv_store_args store = {.cache = &s->key_bias,
+                              .k = filled(tokens * r->kv_heads, FILL_NORMAL, 6),
+                              .k_stride = r->kv_heads,
+                              .spans = &all,
+                              .span_count = 1};
+    writer->kv_store(exec, &store);
 }
 
 static scene scene_of(const record *r, const as_exec *exec, const as_backend *writer)
@@ -214,6 +305,9 @@ static scene scene_of(const record *r, const as_exec *exec, const as_backend *wr
                               .spans = &all,
                               .span_count = 1};
     writer->kv_store(exec, &store);
+    if (r->key_bias) add_key_bias(r, &s, exec, writer);
+    if (r->listed) list_keys(r, &s);
+    if (r->distances) s.distance_bias = filled(r->count * r->heads * r->distances, FILL_NORMAL, 7);
     drop_unseen(r, &s);
     s.q_stride = r->heads * r->k_width + 3;
     s.out_stride = r->heads * r->v_width + 1;
@@ -261,6 +355,17 @@ static void run(const as_backend *backend, const as_exec *exec, const record *r,
                               .sinks = s->sinks,
                               .spans = list,
                               .span_count = spans};
+    if (r->key_bias) args.key_bias = &s->key_bias;
+    if (s->lists) {
+        args.keys = s->lists + from * r->kv_heads * s->list_width;
+        args.key_count = args.key_head_stride = s->list_width;
+        args.key_stride = r->kv_heads * s->list_width;
+    }
+    if (s->distance_bias) {
+        args.distances = r->distances;
+        args.distance_stride = r->heads * r->distances;
+        args.distance_bias = s->distance_bias + from * args.distance_stride;
+    }
     backend->attention(exec, &args);
 }
 

@@ -235,9 +235,16 @@ Test(latent_attention, values_within_keys_and_listed_keys)
 /* ---- index_keys ------------------------------------------------------------------------------------------
  */
 
-static void choose(const as_backend *backend, const as_exec *exec, const scene *s, int64_t heads, int64_t top,
-                   const float *q, const float *weights, int64_t from, int64_t n, int32_t *keys)
+/* What index_keys is to choose of. */
+typedef struct index_case {
+    int64_t top, window;
+} index_case;
+
+static void choose(const as_backend *backend, const as_exec *exec, const scene *s, int64_t heads,
+                   const index_case *c, const float *q, const float *weights, int64_t from, int64_t n,
+                   int32_t *keys)
 {
+    int64_t top = c->top;
     int64_t width = s->cache.k_width;
     as_span span = {.first = 0, .count = n, .position = from, .pages = s->pages};
     as_index_keys_args args = {.cache = &s->cache,
@@ -247,6 +254,7 @@ static void choose(const as_backend *backend, const as_exec *exec, const scene *
                                .weight_stride = heads,
                                .heads = heads,
                                .top = top,
+                               .window = c->window,
                                .keys = keys + from * top,
                                .key_stride = top,
                                .spans = &span,
@@ -258,7 +266,9 @@ static void choose(const as_backend *backend, const as_exec *exec, const scene *
 Test(index_keys, every_level_chooses_as_ref_does)
 {
     enum { TOKENS = 300, HEADS = 5, WIDTH = 20 };
-    static const int64_t tops[] = {1, 7, 64, 100, 299, 300, 1000};
+    static const index_case cases[] = {{1, 0},    {7, 0},    {64, 0},  {100, 0},   {299, 0},
+                                       {300, 0},  {1000, 0}, {5, 1},   {9, 70},    {64, 64},
+                                       {30, 129}, {200, 50}, {3, 299}, {100, 1000}};
     as_exec execs[] = {exec_with(2), exec_with(1), exec_with(3)};
     scene s = scene_of(AS_F32, WIDTH, 0, TOKENS);
     float *q = filled((int64_t)TOKENS * HEADS * WIDTH, FILL_NORMAL, 2);
@@ -267,15 +277,17 @@ Test(index_keys, every_level_chooses_as_ref_does)
     for (int64_t i = 0; i < slots * WIDTH; i++) k[i] = roundf(k[i]);
     for (int64_t i = 0; i < (int64_t)TOKENS * HEADS * WIDTH; i++) q[i] = roundf(2 * q[i]);
     for (int64_t i = 0; i < (int64_t)TOKENS * HEADS; i++) weights[i] = roundf(4 * weights[i]);
-    for (size_t t = 0; t < sizeof tops / sizeof tops[0]; t++) {
-        int64_t top = tops[t], count = TOKENS * top;
+    for (size_t t = 0; t < sizeof cases / sizeof cases[0]; t++) {
+        const index_case *c = &cases[t];
+        int64_t top = c->top, count = TOKENS * top;
         int32_t *want = guarded((size_t)count * sizeof *want), *got = guarded((size_t)count * sizeof *got);
-        choose(level_at(0), &execs[0], &s, HEADS, top, q, weights, 0, TOKENS, want);
+        choose(level_at(0), &execs[0], &s, HEADS, c, q, weights, 0, TOKENS, want);
         for (int64_t i = 0; i < TOKENS; i++) {
-            int64_t chosen = i + 1 < top ? i + 1 : top;
+            int64_t seen = c->window && i + 1 > c->window ? c->window : i + 1,
+                    chosen = seen < top ? seen : top;
             for (int64_t r = 0; r < top; r++) {
                 int32_t key = want[i * top + r], before = r ? want[i * top + r - 1] : -1;
-                cr_assert(r < chosen ? key > before && key <= i : key == AS_NO_KEY,
+                cr_assert(r < chosen ? key > before && key <= i && key > i - seen : key == AS_NO_KEY,
                           "top %ld row %ld rank %ld", (long)top, (long)i, (long)r);
             }
         }
@@ -283,10 +295,10 @@ Test(index_keys, every_level_chooses_as_ref_does)
         for (int b = 1; (backend = level_at(b)) != NULL; b++) {
             for (int64_t from = 0, step = 1; from < TOKENS; from += step, step = step * 3 + 1) {
                 int64_t n = from + step < TOKENS ? step : TOKENS - from;
-                choose(backend, &execs[step % 3], &s, HEADS, top, q, weights, from, n, got);
+                choose(backend, &execs[step % 3], &s, HEADS, c, q, weights, from, n, got);
             }
-            cr_assert_eq(memcmp(got, want, (size_t)count * sizeof *want), 0, "%s: top %ld", backend->level,
-                         (long)top);
+            cr_assert_eq(memcmp(got, want, (size_t)count * sizeof *want), 0, "%s: top %ld, window %ld",
+                         backend->level, (long)top, (long)c->window);
         }
     }
 }

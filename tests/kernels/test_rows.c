@@ -390,7 +390,7 @@ Test(rows, quantize)
     as_exec exec = exec_with(3);
     for (int w = 0; w < WIDTHS; w++) {
         for (int f = 0; f < 5; f++) {
-            for (int kind = AS_QUANT_TOKEN; kind <= AS_QUANT_BLOCK; kind++) {
+            for (int kind = AS_QUANT_TOKEN; kind <= AS_QUANT_INT8; kind++) {
                 subject s = subject_of("quantize_rows", kind, widths[w], kinds[f]);
                 check(run_quantize, &s, 0, 0); /* the same bits as ref */
             }

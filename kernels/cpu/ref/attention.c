@@ -40,7 +40,8 @@ typedef struct query {
     const as_attention_args *args;
     const as_span *span;
     const float *q;
-    const int32_t *keys; /* [key_count] or NULL */
+    const int32_t *keys;        /* [key_count] or NULL */
+    const float *distance_bias; /* [distances] or NULL */
     int64_t head, position;
 } query;
 
@@ -66,6 +67,12 @@ static double score(const query *u, int64_t j)
     } else if (a->alibi) {
         sum += a->alibi[u->head] * (double)(j - u->position);
     }
+    if (a->key_bias) {
+        int64_t at = cache_row(u->span, a->key_bias, j, 0) * a->key_bias->k_width;
+        sum +=
+            as_ref_element(a->key_bias->dtype, a->key_bias->k, at + u->head / (a->heads / cache->kv_heads));
+    }
+    if (a->distance_bias && u->position - j < a->distances) sum += u->distance_bias[u->position - j];
     return sum;
 }
 
@@ -122,7 +129,11 @@ static void attention_row(void *context, int64_t i, int worker)
         .args = a,
         .span = job->span,
         .q = a->q + row * a->q_stride + head * a->cache->k_width,
-        .keys = a->keys ? a->keys + row * a->key_stride : NULL,
+        .keys = a->keys ? a->keys + row * a->key_stride +
+                              head / (a->heads / a->cache->kv_heads) * a->key_head_stride
+                        : NULL,
+        .distance_bias =
+            a->distance_bias ? a->distance_bias + row * a->distance_stride + head * a->distances : NULL,
         .head = head,
         .position = job->span->position + i / a->heads,
     };
@@ -169,7 +180,7 @@ static void index_row(void *context, int64_t i, int worker)
     int64_t row = job->span->first + i;
     as_choice choice = as_choice_begin(a->top, as_exec_scratch(job->exec, worker));
     int64_t last = as_last_visible(job->span->position + i, a->every);
-    for (int64_t j = 0; j <= last; j++) {
+    for (int64_t j = as_first_visible(last, a->window, 0); j <= last; j++) {
         as_choice_add(&choice, index_score(job, row, j), (int32_t)j);
     }
     as_choice_end(&choice, a->keys + row * a->key_stride);

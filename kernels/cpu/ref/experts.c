@@ -124,7 +124,7 @@ static void route_row(const as_route_args *r, int64_t row, const route_room *roo
     if (r->groups > 1) exclude_groups(r, room);
     int32_t *ids = r->ids + row * r->top_k;
     double picked[256];
-    AS_BUG(r->top_k > 256);
+    AS_BUG(r->top_k > AS_MOST_RANKS);
     for (int64_t k = 0; k < r->top_k; k++) {
         int64_t best = r->given ? ids[k] : best_index(room->choice, room->taken, r->experts);
         picked[k] = r->kind == AS_ROUTE_SPARSEMIXER

@@ -26,12 +26,26 @@ static void round_part(const float *x, float *out, int64_t count, float scale)
     for (int64_t i = 0; i < count; i++) out[i] = as_f32_from_e4m3(as_e4m3_from_f32(x[i] / scale));
 }
 
+static void quantize_int8(const float *x, float *out, int64_t count, float *scale)
+{
+    float largest = largest_of(x, count, 0), factor = 127.0f / (largest < 1e-5f ? 1e-5f : largest);
+    *scale = 1 / factor;
+    for (int64_t i = 0; i < count; i++) {
+        float nearest = rintf(x[i] * factor);
+        out[i] = nearest > 127 ? 127 : nearest < -128 ? -128 : nearest;
+    }
+}
+
 static void quantize_row(void *context, int64_t i, int worker)
 {
     (void)worker;
     const as_quantize_rows_args *q = context;
     const float *x = q->x + i * q->x_stride;
     float *out = q->out + i * q->out_stride;
+    if (q->kind == AS_QUANT_INT8) {
+        quantize_int8(x, out, q->width, &q->scale[i]);
+        return;
+    }
     int64_t size = q->kind == AS_QUANT_BLOCK ? q->block : q->width;
     int64_t blocks = as_max_i64(1, as_ceil_div(q->width, size));
     for (int64_t b = 0; b < blocks; b++) {

@@ -73,7 +73,8 @@ static query_tile tile_at(const plan *p, int64_t index, float **room)
     t.q = t.scores + MAX_QUERIES * PAGE;
     t.fade = t.q + as_ceil_div(t.queries * k_width, LANES) * LANES;
     t.seen = t.fade + MAX_QUERIES;
-    *room = t.seen + PAGE;
+    t.added = t.seen + PAGE;
+    *room = t.added + PAGE;
     for (int64_t r = 0; r < t.rows; r++) {
         const float *q = a->q + (span->first + t.row + r) * a->q_stride + t.head * k_width;
         memcpy(t.q + r * t.heads * k_width, q, (size_t)(t.heads * k_width) * sizeof(float));
@@ -233,7 +234,7 @@ static int64_t plan_parts(const plan *p)
 static int64_t most_queries(const as_kv_layer *cache, int64_t v_pad)
 {
     int64_t all = (AS_SCRATCH_BYTES - SHARED_BYTES) / (int64_t)sizeof(float);
-    int64_t page = (cache->k_width + v_pad) * PAGE + MAX_QUERIES * (PAGE + 1) + 4 * LANES + PAGE;
+    int64_t page = (cache->k_width + v_pad) * PAGE + MAX_QUERIES * (PAGE + 1) + 4 * LANES + 2 * PAGE;
     int64_t most = (all - page) / (cache->k_width + 2 * (1 + LANES + v_pad));
     AS_BUG(most < 1);
     return as_min_i64(MAX_QUERIES, most);

@@ -45,6 +45,7 @@ typedef struct query_tile {
     float *values;          /* [PAGE, v_pad] */
     float *scores;          /* [queries, PAGE] */
     float *fade;            /* [queries]: by what earlier sums shrink */
+    float *added;           /* [PAGE]: biases of the page's keys, or of the distances of the query at hand */
     float *seen;            /* [PAGE], where rows list their keys: 1 for those of the row at hand, else 0 */
     bool values_finite;
     soon keys_soon, values_soon; /* the same of the next page */
@@ -285,7 +286,34 @@ static inline int64_t keys_from(const int32_t *keys, int64_t count, int64_t key)
 
 static inline const int32_t *keys_of(const query_tile *t, int64_t row)
 {
-    return t->args->keys + (t->span->first + t->row + row) * t->args->key_stride;
+    const as_attention_args *a = t->args;
+    return a->keys + (t->span->first + t->row + row) * a->key_stride + t->kv_head * a->key_head_stride;
+}
+
+/* The biases of the page's keys in slots first..end-1. */
+static inline void load_key_bias(query_tile *t, int64_t page, int64_t first, int64_t end)
+{
+    const as_kv_layer *cache = t->args->key_bias;
+    int64_t size = as_dtype_bytes(cache->dtype), row = (int64_t)t->span->pages[page] * PAGE;
+    memset(t->added, 0, PAGE * sizeof *t->added);
+    for (int64_t slot = first; slot < end; slot++) {
+        const unsigned char *at = cache->k + ((row + slot) * cache->k_width + t->kv_head) * size;
+        as_convert_to_f32(cache->dtype, at, t->added + slot, 1);
+    }
+}
+
+/* The biases of a query's distances to the page's slots first..end-1. */
+static inline void set_distance_bias(query_tile *t, int64_t query, int64_t page, int64_t first, int64_t end)
+{
+    const as_attention_args *a = t->args;
+    int64_t row = query / t->heads, head = t->head + query % t->heads;
+    int64_t nearest = position_of(t, row) - page * PAGE;
+    const float *from =
+        a->distance_bias + (t->span->first + t->row + row) * a->distance_stride + head * a->distances;
+    memset(t->added, 0, PAGE * sizeof *t->added);
+    for (int64_t slot = as_max_i64(first, nearest - a->distances + 1); slot < end; slot++) {
+        t->added[slot] = from[nearest - slot];
+    }
 }
 
 /* Marks the slots of the page that the row's list has. */
@@ -339,6 +367,8 @@ static inline void soften_query(query_tile *t, int64_t page, int64_t first, int6
         how.alibi_here = as_f32_from_bf16(as_bf16_from_f32(how.alibi * (float)position));
     }
     if (a->keys) how.seen = t->seen;
+    if (a->distance_bias) set_distance_bias(t, i, page, begin, stop);
+    if (a->key_bias || a->distance_bias) how.added = t->added;
     soften(&how, begin, stop, t->scores + i * PAGE, &into->largest[i], into->total + i * LANES, &t->fade[i]);
     if (t->values_finite) return;
     if (a->keys) {
@@ -353,7 +383,9 @@ static inline void soften_queries(query_tile *t, int64_t page, int64_t first, in
                                   int64_t until, const sums *into)
 {
     const as_attention_args *a = t->args;
-    bool plain = first == 0 && end == PAGE && a->softcap <= 0 && !a->alibi && !a->keys && t->values_finite;
+    bool plain = first == 0 && end == PAGE && a->softcap <= 0 && !a->alibi && !a->keys && !a->key_bias &&
+                 !a->distance_bias && t->values_finite;
+    if (a->key_bias) load_key_bias(t, page, first, end);
     for (int64_t i = from; i < until;) {
         if (plain && i + LANES <= until && row_sees_page(t, i / t->heads, page) &&
             row_sees_page(t, (i + LANES - 1) / t->heads, page)) {

@@ -26,6 +26,7 @@ typedef struct sums {
 typedef struct scorer {
     float scale, softcap, alibi, alibi_rounded, alibi_here; /* the last: alibi * position as bf16 */
     int64_t first_key, position;                            /* of lane 0; of the query */
+    const float *added;                                     /* [PAGE], to the scores; NULL: nothing */
     const float *seen; /* [PAGE], above 0 for the keys that the query may see; NULL: all */
 } scorer;
 
@@ -43,6 +44,7 @@ AS_INLINE vf score_of(const scorer *s, vf sum, int vector)
         vf distance = vf_add(vf_iota(), vf_set((float)(s->first_key + vector * LANES - s->position)));
         score = vf_fma(vf_set(s->alibi), distance, score);
     }
+    if (s->added) score = vf_add(score, vf_load(s->added + vector * LANES));
     return score;
 }
 
@@ -98,7 +100,7 @@ AS_INLINE void soften_vectors(const scorer *how, bool whole, int from, int until
 static inline void soften(const scorer *how, int64_t first, int64_t end, float *scores, float *largest,
                           float *total, float *fade)
 {
-    if (first == 0 && end == PAGE && how->softcap <= 0 && how->alibi == 0 && !how->seen) {
+    if (first == 0 && end == PAGE && how->softcap <= 0 && how->alibi == 0 && !how->seen && !how->added) {
         scorer plain = {.scale = how->scale};
         soften_vectors(&plain, true, 0, PAGE_VECTORS, 0, PAGE, scores, largest, total, fade);
         return;

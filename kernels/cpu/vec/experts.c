@@ -2,8 +2,6 @@
 #include "kernels/cpu/vec/ops.h"
 #include "kernels/cpu/vec/rows.h"
 
-enum { MAX_RANKS = 256 };
-
 /* The ranks of row i in ascending order of their experts. */
 static void sort_ranks(const int32_t *ids, int64_t count, int64_t *ranks)
 {
@@ -17,7 +15,7 @@ static void sort_ranks(const int32_t *ids, int64_t count, int64_t *ranks)
 static void combine_row(const void *args, int64_t i, int64_t from, int64_t until)
 {
     const as_expert_combine_args *e = args;
-    int64_t ranks[MAX_RANKS];
+    int64_t ranks[AS_MOST_RANKS];
     sort_ranks(e->ids + i * e->top_k, e->top_k, ranks);
     float *out = e->out + i * e->out_stride;
     for (int64_t c = from; c < until; c += LANES) {
@@ -33,6 +31,6 @@ static void combine_row(const void *args, int64_t i, int64_t from, int64_t until
 
 void AS_VARIANT(expert_combine)(const as_exec *exec, const as_expert_combine_args *args)
 {
-    AS_BUG(args->top_k > MAX_RANKS);
+    AS_BUG(args->top_k > AS_MOST_RANKS);
     for_rows(exec, args->n, args->width, args->top_k, false, combine_row, args);
 }

@@ -38,6 +38,7 @@ static void index_row(void *context, int64_t i, int worker)
     const index_job *job = context;
     const as_index_keys_args *a = job->args;
     int64_t row = job->span->first + i, count = as_last_visible(job->span->position + i, a->every) + 1;
+    int64_t low = as_first_visible(count - 1, a->window, 0), seen = count - low;
     unsigned char *room = as_exec_scratch(job->exec, worker);
     as_choice choice = as_choice_begin(a->top, room);
     as_attention_args keys = {.cache = a->cache};
@@ -46,15 +47,15 @@ static void index_row(void *context, int64_t i, int worker)
     t.keys = (float *)(void *)(room + (as_choice_bytes(a->top) + 63) / 64 * 64);
     t.scores = t.keys + a->cache->k_width * PAGE;
     t.values = t.scores;
-    for (int64_t page = 0; page * PAGE < count && count > a->top; page++) {
+    for (int64_t page = low / PAGE; page * PAGE < count && seen > a->top; page++) {
         int64_t end = as_min_i64(PAGE, count - page * PAGE);
         load_page(&t, page, (page + 1) * PAGE < count ? page + 1 : -1, 0, end);
         score_page(a, &t, row, end, scores);
-        for (int64_t slot = 0; slot < end; slot++) {
+        for (int64_t slot = as_max_i64(0, low - page * PAGE); slot < end; slot++) {
             as_choice_add(&choice, scores[slot], (int32_t)(page * PAGE + slot));
         }
     }
-    for (int64_t j = 0; j < count && count <= a->top; j++) as_choice_add(&choice, 0, (int32_t)j);
+    for (int64_t j = low; j < count && seen <= a->top; j++) as_choice_add(&choice, 0, (int32_t)j);
     as_choice_end(&choice, a->keys + row * a->key_stride);
 }
 

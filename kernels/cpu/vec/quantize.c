@@ -34,6 +34,18 @@ static void round_part(const float *x, float *out, int64_t width, float scale)
     }
 }
 
+static void quantize_int8(const float *x, float *out, int64_t width, float *scale)
+{
+    float largest = largest_of(x, width), factor = 127.0f / (largest < 1e-5f ? 1e-5f : largest);
+    *scale = 1 / factor;
+    for (int64_t c = 0; c < width; c += LANES) {
+        int count = (int)as_min_i64(LANES, width - c);
+        vf nearest = vf_round(vf_mul(vf_load_part(x + c, count), vf_set(factor)));
+        vf above = vf_select(vf_lt(vf_set(127), nearest), vf_set(127), nearest);
+        vf_store_part(out + c, vf_select(vf_lt(above, vf_set(-128)), vf_set(-128), above), count);
+    }
+}
+
 static void quantize_row(const void *args, int64_t i, int64_t from, int64_t until)
 {
     (void)from;
@@ -41,6 +53,10 @@ static void quantize_row(const void *args, int64_t i, int64_t from, int64_t unti
     const as_quantize_rows_args *q = args;
     const float *x = q->x + i * q->x_stride;
     float *out = q->out + i * q->out_stride;
+    if (q->kind == AS_QUANT_INT8) {
+        quantize_int8(x, out, q->width, &q->scale[i]);
+        return;
+    }
     int64_t size = q->kind == AS_QUANT_BLOCK ? q->block : q->width;
     int64_t blocks = as_ceil_div(q->width, size);
     for (int64_t b = 0; b < blocks; b++) {
