@@ -56,6 +56,9 @@ int64_t as_pass_linear_needs(int64_t cols);
 void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights, const float *in,
                   int64_t in_stride, float *out, int64_t out_stride, int64_t groups, int64_t width);
 
+/* x [N, width] times a factor, in place; 0 means 1. */
+void as_pass_scale(as_pass *pass, float factor, float *x, int64_t width, int64_t stride);
+
 /* Rotates heads of `width` floats by the spec's encoding `rope`; -1: leaves them. */
 void as_pass_rope(as_pass *pass, int rope, float *x, int64_t heads, int64_t width);
 /* The same from element `offset` of each head on, whatever the encoding says. */

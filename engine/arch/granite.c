@@ -15,7 +15,7 @@ static const char *const hyperclovax_names[AS_SLOT_COUNT] = {
 
 static double multiplier(as_config *c, const char *key, double otherwise)
 {
-    return as_config_number_in(c, key, otherwise, 1e-9, 1e9);
+    return as_config_factor(c, key, otherwise);
 }
 
 static as_attention_spec describe_attention(as_config *c, as_model_spec *spec, double scale)

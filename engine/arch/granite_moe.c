@@ -22,7 +22,7 @@ static const char *const names[AS_SLOT_COUNT] = {
 
 static float multiplier(as_config *c, const char *key)
 {
-    return (float)as_config_number_in(c, key, 1, 1e-9, 1e9);
+    return as_config_factor(c, key, 1);
 }
 
 /* Everything but the windows. */

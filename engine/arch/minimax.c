@@ -37,21 +37,15 @@ static factors read_factors(as_config *c, const char *kind, const char *publishe
     snprintf(beta, sizeof beta, "%s_beta_factor", kind);
     snprintf(old_alpha, sizeof old_alpha, "layernorm_%s_alpha", published);
     snprintf(old_beta, sizeof old_beta, "layernorm_%s_beta", published);
-    return (factors){.alpha = (float)as_config_number(c, alpha, as_config_number(c, old_alpha, 1)),
-                     .beta = (float)as_config_number(c, beta, as_config_number(c, old_beta, 1))};
-}
-
-/* as_step takes 0 for 1; a factor that is 0 drops its term. */
-static float scale_of(float factor)
-{
-    return factor != 0 ? factor : 1e-38f;
+    return (factors){.alpha = as_config_factor(c, alpha, as_config_number(c, old_alpha, 1)),
+                     .beta = as_config_factor(c, beta, as_config_number(c, old_beta, 1))};
 }
 
 static void wire(as_step *step, factors by)
 {
     step->residual_normed = true;
-    step->stream_scale = scale_of(by.alpha);
-    step->residual_scale = scale_of(by.beta);
+    step->stream_scale = by.alpha;
+    step->residual_scale = by.beta;
 }
 
 /* By layer_types, the published attn_type_list (0: lightning), or every other layer from the second on. */

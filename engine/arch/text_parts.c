@@ -225,6 +225,13 @@ static void take_head(as_model_spec *spec)
     for (int i = 0; i < spec->rope_count; i++) spec->ropes[i].anew = false;
 }
 
+/* Whether the class gives its language model positions that begin with 1, which shows where the encoding
+ * changes with the length. */
+static bool counts_from_one(const text_part *part)
+{
+    return strcmp(part->architecture, "PaliGemmaForConditionalGeneration") == 0;
+}
+
 /* Beside a talker, the part that reads and thinks has a configuration of its own. */
 static const json_t *find_thinker(const json_t *whole)
 {
@@ -264,6 +271,7 @@ static void describe(as_config *c, as_model_spec *spec)
     if (c->rc != AS_OK) return;
     spec->tied_head |= tied_inside;
     if (!part->own) take_head(spec);
+    for (int i = 0; i < spec->rope_count && counts_from_one(part); i++) spec->ropes[i].first = 1;
     name_head(c, spec);
     ignore_towers(c, spec);
     spec->prefixes = prefixes;
