@@ -408,7 +408,7 @@ static void read_widths(as_config *config, as_config *fields, const as_rope_defa
         rope->dim = rope->head_dim;
     }
     rope->rotary = rope->dim + rope->dim % 2; /* an odd share is rounded up */
-    if (rope->rotary > rope->head_dim) {
+    if (rope->rotary > rope->head_dim || (defaults->even_share && rope->dim % 2)) {
         as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
                        (long long)rope->head_dim, (long long)rope->dim);
     }

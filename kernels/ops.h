@@ -583,16 +583,14 @@ typedef struct as_state_scan_args {
     int64_t span_count;
 } as_state_scan_args;
 
-/* Linear attention without erasing, whose decay is given by tables for blocks of `block` tokens rather than by
- * one rate. Of a token at place i of its block (its position modulo block), with S the state at the block's
- * beginning and m the places up to i:
- *   out[c] = from_start[h,i] sum_j q[j] S[j,c] + sum_m within[h,i-m] (q . k_m) v_m[c]
- * and behind the last token of a block
- *   S[j,c] = over[h] S[j,c] + sum_m to_end[h,m] k_m[j] v_m[c].
- * Tolerance 1e-5 of the sums of the terms' sizes. */
+/* Linear attention without erasing, whose decay is given by tables for blocks of `block` tokens rather than
+ * by one rate. Of a token at place i of its block (its position modulo block), with S the state at the
+ * block's beginning and m the places up to i: out[c] = from_start[h,i] sum_j q[j] S[j,c] + sum_m
+ * within[h,i-m] (q . k_m) v_m[c] and behind the last token of a block S[j,c] = over[h] S[j,c] + sum_m
+ * to_end[h,m] k_m[j] v_m[c]. Tolerance 1e-5 of the sums of the terms' sizes. */
 typedef struct as_block_scan_args {
-    const float *q, *k; /* [N, heads, key_width] */
-    const float *v;     /* [N, heads, value_width] */
+    const float *q, *k;                        /* [N, heads, key_width] */
+    const float *v;                            /* [N, heads, value_width] */
     const float *from_start, *to_end, *within; /* [heads, block] */
     const float *over;                         /* [heads] */
     float *out;                                /* [N, heads, value_width] */

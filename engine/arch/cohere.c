@@ -13,7 +13,7 @@ static as_norm_spec norm_without_bias(as_slot slot, double eps)
 
 static void finish(as_config *c, as_model_spec *spec, as_norm_spec norm)
 {
-    spec->logit_scale = as_config_factor(c, "logit_scale", 0.0625);
+    spec->logit_scale = (float)as_config_number_in(c, "logit_scale", 0.0625, 1e-9, 1e9);
     as_spec_finish(c, spec, norm, true);
 }
 

@@ -85,7 +85,7 @@ static void describe(as_config *c, as_model_spec *spec)
         mixer->residual_scale = ffn->residual_scale = residual;
     }
     spec->embed_scale = as_config_factor(c, "embedding_multiplier", 1);
-    spec->logit_scale = 1 / as_config_factor(c, "logits_scaling", 1);
+    spec->logit_scale = (float)(1 / as_config_number_in(c, "logits_scaling", 1, 1e-9, 1e9));
     spec->names = names;
     as_spec_finish(c, spec, norm, false);
 }

@@ -53,7 +53,7 @@ static granite describe_base(as_config *c, as_model_spec *spec)
     g.moe.route = AS_ROUTE_SOFTMAX_TOPK;
     spec->intermediate = g.moe.width;
     spec->embed_scale = multiplier(c, "embedding_multiplier");
-    spec->logit_scale = 1 / multiplier(c, "logits_scaling");
+    spec->logit_scale = (float)(1 / as_config_number_in(c, "logits_scaling", 1, 1e-9, 1e9));
     spec->names = names;
     return g;
 }
