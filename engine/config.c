@@ -1,6 +1,7 @@
 /* Reading config.json; see config.h. */
 #include "engine/config.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 enum { MAX_CONTEXT = 1 << 30 };
 
 /* Beyond these a base or a factor is a slip of the pen and would not survive float32. */
-static const double least_factor = 1e-6, most_factor = 1e6, most_base = 1e30;
+static const double least_factor = 1e-6, most_factor = 1e6, most_base = 1e30, most_scale = 1e9;
 
 void as_config_init(as_config *config, const json_t *root)
 {
@@ -95,6 +96,16 @@ double as_config_number_in(as_config *config, const char *key, double otherwise,
     if (value >= least && value <= most) return value;
     as_config_fail(config, AS_E_INPUT, "\"%s\" is %g, expected %g to %g", key, value, least, most);
     return otherwise;
+}
+
+float as_factor_of(double value)
+{
+    return value == 0 ? FLT_MIN : (float)value;
+}
+
+float as_config_factor(as_config *config, const char *key, double otherwise)
+{
+    return as_factor_of(as_config_number_in(config, key, otherwise, -most_scale, most_scale));
 }
 
 double as_config_eps(as_config *config, const char *key, double otherwise)
@@ -320,7 +331,7 @@ static bool same_rope(const as_rope_spec *a, const as_rope_spec *b)
            a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor &&
            a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow && a->no_truncate == b->no_truncate &&
            a->angles == b->angles && a->short_factor == b->short_factor && a->long_factor == b->long_factor &&
-           a->backward == b->backward && a->every == b->every;
+           a->backward == b->backward && a->every == b->every && a->first == b->first;
 }
 
 static int add_rope(as_config *config, as_model_spec *spec, const as_rope_spec *rope)
@@ -397,7 +408,7 @@ static void read_widths(as_config *config, as_config *fields, const as_rope_defa
         rope->dim = rope->head_dim;
     }
     rope->rotary = rope->dim + rope->dim % 2; /* an odd share is rounded up */
-    if (rope->rotary > rope->head_dim) {
+    if (rope->rotary > rope->head_dim || (defaults->even_share && rope->dim % 2)) {
         as_config_fail(config, AS_E_INPUT, "\"head_dim\" is %lld, of which %lld cannot be rotated in pairs",
                        (long long)rope->head_dim, (long long)rope->dim);
     }

@@ -32,6 +32,10 @@ int64_t as_config_size_or(as_config *config, const char *key, int64_t otherwise,
 double as_config_number(as_config *config, const char *key, double otherwise);
 /* The same between least and most; NaN never is. */
 double as_config_number_in(as_config *config, const char *key, double otherwise, double least, double most);
+/* A factor for a field of the spec in which 0 means 1: a 0 of the config becomes one of which nothing
+ * remains. */
+float as_factor_of(double value);
+float as_config_factor(as_config *config, const char *key, double otherwise);
 /* What a norm adds under its root. */
 double as_config_eps(as_config *config, const char *key, double otherwise);
 /* A nested object as a configuration of its own; an absent or null one is empty. */
@@ -70,6 +74,7 @@ typedef struct as_rope_defaults {
     bool backward;          /* as_rope_spec.backward */
     int64_t every;          /* as_rope_spec.every */
     bool anew;              /* as_rope_spec.anew */
+    bool even_share;  /* an odd number of rotated elements is not rounded up: the class cannot turn them */
     int64_t original; /* original_max_position_embeddings where the class has that field; 0: it has not */
     /* Where the context has another name (spec->context): max_position_embeddings' default, the length before
      * stretching for a config that states neither. 0: it has the usual name. */

@@ -170,6 +170,9 @@ bool as_need_fits(const as_need *need, const as_tensor *tensor)
     if (flat) return tensor->elements == elements && tensor->shape[1] == need->shape[2];
     if (tensor->dims != need->dims) return false;
     if (need->either_order && same_turned(need, tensor)) return true;
+    if (need->longer && need->dims == 3 && tensor->shape[0] > need->shape[0]) {
+        return memcmp(tensor->shape + 1, need->shape + 1, 2 * sizeof need->shape[0]) == 0;
+    }
     return memcmp(tensor->shape, need->shape, (size_t)need->dims * sizeof need->shape[0]) == 0;
 }
 

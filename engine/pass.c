@@ -125,6 +125,14 @@ void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights
                                                  .eps = norm->eps});
 }
 
+void as_pass_scale(as_pass *pass, float factor, float *x, int64_t width, int64_t stride)
+{
+    if (factor == 0 || factor == 1) return;
+    pass->ops->cap(
+        &pass->exec,
+        &(as_cap_args){.x = x, .n = pass->rows, .width = width, .stride = stride, .scale = factor});
+}
+
 void as_pass_rope_at(as_pass *pass, int index, float *x, int64_t heads, int64_t width, int64_t offset)
 {
     if (index < 0 || pass->spec->ropes[index].rotary == 0) return;

@@ -59,6 +59,9 @@ void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights
 /* x [N, width] = (x + shift) * scale. */
 void as_pass_affine(as_pass *pass, const as_affine_weights *affine, float *x, int64_t width);
 
+/* x [N, width] times a factor, in place; 0 means 1. */
+void as_pass_scale(as_pass *pass, float factor, float *x, int64_t width, int64_t stride);
+
 /* Rotates heads of `width` floats by the spec's encoding `rope`; -1: leaves them. */
 void as_pass_rope(as_pass *pass, int rope, float *x, int64_t heads, int64_t width);
 /* The same from element `offset` of each head on, whatever the encoding says. */

@@ -101,6 +101,7 @@ typedef struct as_need {
     int dims;
     int64_t shape[AS_MAX_DIMS];
     bool any_shape;    /* a vector: any shape of so many elements will do */
+    bool longer;       /* a stack: it may hold more matrices */
     bool either_order; /* a matrix: the last two dimensions may be exchanged */
     bool optional;     /* may be left out: a tied head, scales of 8-bit weights */
     bool embedding;    /* a matrix with a row per token of the vocabulary */

@@ -144,7 +144,7 @@ void as_rope_table(const as_rope_spec *rope, const float *frequencies, int64_t f
     float factor = (float)rope->attention_factor, turn = rope->backward ? -factor : factor;
     int64_t step = rope->every ? rope->every : 1;
     for (int64_t i = 0; i < count; i++) {
-        int64_t at = first + i;
+        int64_t at = rope->first + first + i;
         for (int64_t j = 0; j < half; j++) {
             float angle = (float)(at - at % step) * frequencies[j]; /* rounded to float32, as the oracle's */
             cos[i * half + j] = cosf(angle) * factor;

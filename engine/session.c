@@ -291,9 +291,10 @@ static void fill_ropes(as_session *s, as_pass *pass)
         if (!varies) as_rope_frequencies(rope, 0, s->frequencies);
         for (int64_t i = 0; i < pass->span_count; i++) {
             const as_span *span = &pass->spans[i];
-            if (varies) as_rope_frequencies(rope, s->totals[i], s->frequencies);
+            int64_t length = rope->first + s->totals[i];
+            if (varies) as_rope_frequencies(rope, length, s->frequencies);
             as_rope_spec here = *rope;
-            if (varies) here.attention_factor = as_rope_factor(rope, s->totals[i]);
+            if (varies) here.attention_factor = as_rope_factor(rope, length);
             as_rope_table(&here, s->frequencies, span->position, span->count,
                           s->rope_cos[r] + span->first * half, s->rope_sin[r] + span->first * half);
         }

@@ -63,6 +63,7 @@ typedef struct as_rope_spec {
     double beta_fast, beta_slow;              /* YARN */
     bool no_truncate;                         /* YARN: correction range not rounded */
     bool backward;                            /* turns by the negative angle */
+    int64_t first;                            /* the position of a sequence's first token */
     int64_t every;                            /* turns by the position rounded down to a multiple; 0: of 1 */
     double attention_factor;                  /* on cos and sin; computed when the spec is made */
     double mscale_all_dim;                    /* latent attention: in its softmax scale; 0: none */
@@ -201,6 +202,7 @@ bool as_spec_ignores(const as_model_spec *spec, const char *name);
  * [in, out]
  *   ~~name   the same unless it has the shape of one that is not
  *   name!    a whole name: no ".weight"; its bias is name_bias
+ *   name+    of a stack: it may hold more matrices than are asked for, the last ones are not read
  *   name#i/n part i of n equal parts of its rows; name#i%n rows i, i + n, i + 2n, ...
  * A pattern of experts without %e is one tensor of all, stacked. */
 const char *as_slot_pattern(const as_model_spec *spec, as_slot slot);

@@ -591,6 +591,25 @@ typedef struct as_state_scan_args {
     int64_t span_count;
 } as_state_scan_args;
 
+/* Linear attention without erasing, whose decay is given by tables for blocks of `block` tokens rather than
+ * by one rate. Of a token at place i of its block (its position modulo block), with S the state at the
+ * block's beginning and m the places up to i: out[c] = from_start[h,i] sum_j q[j] S[j,c] + sum_m
+ * within[h,i-m] (q . k_m) v_m[c] and behind the last token of a block S[j,c] = over[h] S[j,c] + sum_m
+ * to_end[h,m] k_m[j] v_m[c]. Tolerance 1e-5 of the sums of the terms' sizes. */
+typedef struct as_block_scan_args {
+    const float *q, *k;                        /* [N, heads, key_width] */
+    const float *v;                            /* [N, heads, value_width] */
+    const float *from_start, *to_end, *within; /* [heads, block] */
+    const float *over;                         /* [heads] */
+    float *out;                                /* [N, heads, value_width] */
+    int64_t heads, key_width, value_width, block;
+    int64_t q_stride, k_stride, v_stride, out_stride;
+    float *state; /* [slots, heads, key_width, value_width], zero at a sequence's start */
+    float *rows;  /* the block so far: [slots, heads, block, key_width + value_width + 1] */
+    const as_span *spans;
+    int64_t span_count;
+} as_block_scan_args;
+
 typedef enum {
     AS_QUANT_TENSOR, /* one scale over all rows, written to every scale[n] */
     AS_QUANT_TOKEN,  /* a scale per row */

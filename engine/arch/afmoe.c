@@ -30,7 +30,7 @@ static as_moe_spec experts_of(as_config *c)
     moe.route = AS_ROUTE_SIGMOID;
     moe.correction = true;
     moe.normalise = true; /* whatever route_norm says, which the class leaves unread */
-    moe.scale = (float)as_config_number_in(c, "route_scale", 1, 1e-6, 1e6);
+    moe.scale = as_config_factor(c, "route_scale", 1);
     as_spec_share(c, &moe, moe.width * as_spec_shared_count(c, "num_shared_experts", 2));
     return moe;
 }

@@ -73,7 +73,7 @@ static void describe(as_config *c, as_model_spec *spec)
         ffn->in_norm.slot = AS_SLOT_NORM_1;
         ffn->parallel = true;
     }
-    spec->logit_scale = (float)as_config_number_in(c, "logit_scale", 0.0625, -1e6, 1e6);
+    spec->logit_scale = as_config_factor(c, "logit_scale", 0.0625);
     as_spec_finish(c, spec, norm, true);
 }
 

@@ -73,7 +73,7 @@ as_moe_spec as_deepseek_experts(as_config *c, const as_deepseek_defaults *d)
                        .route = d->route,
                        .correction = d->route == AS_ROUTE_SIGMOID,
                        .normalise = as_config_bool(c, "norm_topk_prob", d->normalise),
-                       .scale = (float)as_config_number(c, "routed_scaling_factor", d->scale),
+                       .scale = as_config_factor(c, "routed_scaling_factor", d->scale),
                        .group_by_max = d->group_by_max};
     moe.top_k = d->top_k ? as_config_size_or(c, "num_experts_per_tok", d->top_k, 256)
                          : as_config_size(c, "num_experts_per_tok", 256);

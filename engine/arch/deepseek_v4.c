@@ -283,7 +283,7 @@ static as_moe_spec read_experts(as_config *c)
                        score);
     }
     moe.correction = moe.normalise = true;
-    moe.scale = (float)as_config_number_in(c, "routed_scaling_factor", 1.5, -1e6, 1e6);
+    moe.scale = as_config_factor(c, "routed_scaling_factor", 1.5);
     moe.limit = (float)as_config_number_in(c, "swiglu_limit", 10, 1e-6, 1e30);
     as_spec_share(c, &moe, moe.width);
     moe.shared.limit = moe.limit;

@@ -59,7 +59,7 @@ void as_spec_route_by_sigmoid(as_config *c, as_moe_spec *moe, const as_route_def
     moe->route = AS_ROUTE_SIGMOID;
     moe->correction = true;
     moe->normalise = as_config_bool(c, as_config_key(c, "norm_topk_prob", "moe_renormalize"), d->normalise);
-    moe->scale = (float)as_config_number_in(c, "routed_scaling_factor", d->scale, 1e-6, 1e6);
+    moe->scale = as_config_factor(c, "routed_scaling_factor", d->scale);
     moe->groups = as_config_size_or(c, groups, d->groups ? d->groups : 1, AS_MOST_EXPERTS);
     moe->group_top = as_config_size_or(c, "topk_group", d->group_top ? d->group_top : 1, AS_MOST_EXPERTS);
     if (moe->experts % moe->groups) {

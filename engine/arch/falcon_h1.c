@@ -36,7 +36,7 @@ static void describe(as_config *c, as_model_spec *spec)
     int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
     bool bias = as_config_bool(c, "attention_bias", false);
     as_attention_spec attention = as_spec_attention(spec, rope, bias, bias);
-    attention.scale *= as_spec_factor(c, "key_multiplier");
+    attention.scale *= as_config_factor(c, "key_multiplier", 1);
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_act", "silu"),
                                         as_config_bool(c, "mlp_bias", false));
     float feed_forward[2];
@@ -45,18 +45,18 @@ static void describe(as_config *c, as_model_spec *spec)
     as_mamba2_spec mamba = read_mamba(c, spec, eps);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         as_step *recurrent = as_spec_add_mixer(c, spec, i, &as_block_mamba2, &mamba, norm);
-        recurrent->in_scale = as_spec_factor(c, "ssm_in_multiplier");
-        recurrent->residual_scale = as_spec_factor(c, "ssm_out_multiplier");
+        recurrent->in_scale = as_config_factor(c, "ssm_in_multiplier", 1);
+        recurrent->residual_scale = as_config_factor(c, "ssm_out_multiplier", 1);
         as_step *attending = as_spec_add_mixer(c, spec, i, &as_block_attention, &attention, norm);
         attending->parallel = true;
         attending->trace = "attention";
-        attending->in_scale = as_spec_factor(c, "attention_in_multiplier");
-        attending->residual_scale = as_spec_factor(c, "attention_out_multiplier");
+        attending->in_scale = as_config_factor(c, "attention_in_multiplier", 1);
+        attending->residual_scale = as_config_factor(c, "attention_out_multiplier", 1);
         as_step *ffn = as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
         ffn->residual_scale = feed_forward[1];
     }
-    spec->embed_scale = as_spec_factor(c, "embedding_multiplier");
-    spec->logit_scale = as_spec_factor(c, "lm_head_multiplier");
+    spec->embed_scale = as_config_factor(c, "embedding_multiplier", 1);
+    spec->logit_scale = as_config_factor(c, "lm_head_multiplier", 1);
     spec->names = names;
     as_spec_finish(c, spec, norm, false);
 }

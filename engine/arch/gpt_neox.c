@@ -85,6 +85,7 @@ static void describe_japanese(as_config *c, as_model_spec *spec)
     spec->intermediate = (int64_t)wide;
     as_norm_spec norm = as_spec_layer_norm(AS_SLOT_NORM_1, as_config_eps(c, "layer_norm_eps", 1e-5));
     as_rope_defaults rotary = rotary_of(spec, 1);
+    rotary.even_share = true;
     as_attention_spec attention = as_spec_attention(spec, as_config_rope(c, &rotary, spec), false, false);
     attention.layout = AS_QKV_PER_KV_HEAD;
     as_mlp_spec mlp = as_spec_sized_mlp(spec, as_config_activation(c, "hidden_act", "gelu"), false);

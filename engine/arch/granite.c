@@ -15,7 +15,7 @@ static const char *const hyperclovax_names[AS_SLOT_COUNT] = {
 
 static double multiplier(as_config *c, const char *key, double otherwise)
 {
-    return as_config_number_in(c, key, otherwise, 1e-9, 1e9);
+    return as_config_factor(c, key, otherwise);
 }
 
 static as_attention_spec describe_attention(as_config *c, as_model_spec *spec, double scale)
@@ -52,7 +52,7 @@ static void describe_granite(as_config *c, as_model_spec *spec)
         add_layer(c, spec, i, &attention, &mlp, norm);
     }
     spec->embed_scale = (float)multiplier(c, "embedding_multiplier", 1);
-    spec->logit_scale = (float)(1 / multiplier(c, "logits_scaling", 1));
+    spec->logit_scale = (float)(1 / as_config_number_in(c, "logits_scaling", 1, 1e-9, 1e9));
     as_spec_finish(c, spec, norm, false);
 }
 
@@ -88,7 +88,7 @@ static void describe_granite_swa(as_config *c, as_model_spec *spec)
         add_layer(c, spec, i, &attention, &mlp, norm);
     }
     spec->embed_scale = (float)multiplier(c, "embedding_multiplier", 1);
-    spec->logit_scale = (float)(1 / multiplier(c, "logits_scaling", 1));
+    spec->logit_scale = (float)(1 / as_config_number_in(c, "logits_scaling", 1, 1e-9, 1e9));
     spec->names = swa_names;
     as_spec_finish(c, spec, norm, true);
 }

@@ -32,7 +32,7 @@ static as_attention_spec read_attention(as_config *c, as_model_spec *spec)
         rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
     }
     as_attention_spec attention = as_spec_attention(spec, rope, bias, bias);
-    attention.scale = as_spec_factor(c, "attention_multiplier");
+    attention.scale = as_config_factor(c, "attention_multiplier", 1);
     return attention;
 }
 
@@ -75,7 +75,7 @@ static void describe(as_config *c, as_model_spec *spec)
                        .down = AS_SLOT_DOWN};
     as_moe_spec moe = read_experts(c, spec, &mlp);
     as_mamba2_spec mamba = as_spec_mamba2(c, as_spec_expanded(c, spec, "mamba_expand"), eps);
-    float residual = as_spec_factor(c, "residual_multiplier");
+    float residual = as_config_factor(c, "residual_multiplier", 1);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         as_step *mixer = as_spec_is_attention(c, spec, i, false)
                              ? as_spec_add_mixer(c, spec, i, &as_block_attention, &attention, norm)
@@ -84,8 +84,8 @@ static void describe(as_config *c, as_model_spec *spec)
                                    : as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
         mixer->residual_scale = ffn->residual_scale = residual;
     }
-    spec->embed_scale = as_spec_factor(c, "embedding_multiplier");
-    spec->logit_scale = 1 / as_spec_factor(c, "logits_scaling");
+    spec->embed_scale = as_config_factor(c, "embedding_multiplier", 1);
+    spec->logit_scale = (float)(1 / as_config_number_in(c, "logits_scaling", 1, 1e-9, 1e9));
     spec->names = names;
     as_spec_finish(c, spec, norm, false);
 }

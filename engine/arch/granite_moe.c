@@ -22,7 +22,7 @@ static const char *const names[AS_SLOT_COUNT] = {
 
 static float multiplier(as_config *c, const char *key)
 {
-    return (float)as_config_number_in(c, key, 1, 1e-9, 1e9);
+    return as_config_factor(c, key, 1);
 }
 
 /* Everything but the windows. */
@@ -53,7 +53,7 @@ static granite describe_base(as_config *c, as_model_spec *spec)
     g.moe.route = AS_ROUTE_SOFTMAX_TOPK;
     spec->intermediate = g.moe.width;
     spec->embed_scale = multiplier(c, "embedding_multiplier");
-    spec->logit_scale = 1 / multiplier(c, "logits_scaling");
+    spec->logit_scale = (float)(1 / as_config_number_in(c, "logits_scaling", 1, 1e-9, 1e9));
     spec->names = names;
     return g;
 }

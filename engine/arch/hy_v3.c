@@ -29,7 +29,7 @@ static void describe(as_config *c, as_model_spec *spec)
                                                            .width_default = 1536});
     moe.route = AS_ROUTE_SIGMOID;
     moe.correction = moe.normalise = true;
-    moe.scale = (float)as_config_number_in(c, "router_scaling_factor", 2.826, 1e-6, 1e6);
+    moe.scale = as_config_factor(c, "router_scaling_factor", 2.826);
     as_spec_share(c, &moe, moe.width * as_spec_shared_count(c, "num_shared_experts", 1));
     moe.shared.up_bias = moe.shared.down_bias = mlp_bias;
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, moe.act, mlp_bias);

@@ -121,11 +121,10 @@ bool as_spec_is_hybrid(as_config *c, const as_model_spec *spec, int64_t layer, b
     return false;
 }
 
-float as_spec_factor(as_config *c, const char *key)
+float as_spec_rescaled(as_config *c, const as_model_spec *spec)
 {
-    double value = as_config_number_in(c, key, 1, -most_factor, most_factor);
-    if (value == 0) as_config_fail(c, AS_E_INPUT, "\"%s\" is 0", key);
-    return (float)value;
+    if (!as_config_bool(c, "rescale_prenorm_residual", false)) return 1;
+    return (float)(1 / sqrt((double)spec->layer_count));
 }
 
 void as_spec_factors(as_config *c, const char *key, int count, float *out)
@@ -133,9 +132,9 @@ void as_spec_factors(as_config *c, const char *key, int count, float *out)
     const json_t *list = list_of(c, key, (size_t)count);
     for (int i = 0; i < count; i++) {
         double value = list ? number_at(c, key, list, (size_t)i, 1) : 1;
-        if (value == 0 || fabs(value) > most_factor) {
+        if (!(fabs(value) <= most_factor)) {
             as_config_fail(c, AS_E_INPUT, "\"%s\"[%d] is %g", key, i, value);
         }
-        out[i] = (float)value;
+        out[i] = as_factor_of(value);
     }
 }

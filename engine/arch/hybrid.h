@@ -36,8 +36,9 @@ bool as_spec_is_attention(as_config *config, const as_model_spec *spec, int64_t 
  * "linear_attention". No list: `otherwise`. */
 bool as_spec_is_hybrid(as_config *config, const as_model_spec *spec, int64_t layer, bool otherwise);
 
-/* A factor other than 0, by default 1. */
-float as_spec_factor(as_config *config, const char *key);
+/* The factor on the output matrices of Mamba that transformers applies whenever it reads a model whose
+ * rescale_prenorm_residual is set, as if it were still to be trained; 1 otherwise. */
+float as_spec_rescaled(as_config *config, const as_model_spec *spec);
 /* A list of `count` factors; null or absent: all 1. */
 void as_spec_factors(as_config *config, const char *key, int count, float *out);
 

@@ -34,7 +34,7 @@ static as_moe_spec experts_of(as_config *c)
                                                            .width_default = 512});
     moe.route = AS_ROUTE_SIGMOID;
     moe.correction = moe.normalise = true;
-    moe.scale = (float)as_config_number_in(c, "moe_routed_scaling_factor", 1, 1e-6, 1e6);
+    moe.scale = as_config_factor(c, "moe_routed_scaling_factor", 1);
     moe.router_cap = (float)as_config_number_in(c, "moe_router_logit_softcapping", 0, 0, 1e6);
     moe.weigh_input = as_config_bool(c, "moe_apply_router_weight_on_input", false);
     as_spec_share(c, &moe, as_config_size_or(c, "shared_expert_intermediate_size", 512, AS_MOST_WIDTH));

@@ -132,7 +132,7 @@ static void describe_moe(as_config *c, as_model_spec *spec)
                        .correction = as_config_bool(c, "use_expert_bias", true),
                        .normalise = as_config_bool(c, "norm_topk_prob", true),
                        .norm_added = 1e-6f,
-                       .scale = as_spec_factor(c, "routed_scaling_factor"),
+                       .scale = as_config_factor(c, "routed_scaling_factor", 1),
                        .groups = 1};
     if (moe.top_k > moe.experts) {
         as_config_fail(c, AS_E_INPUT, "\"num_experts_per_tok\" is %lld of %lld experts", (long long)moe.top_k,

@@ -23,8 +23,8 @@ static const char *const names[AS_SLOT_COUNT] = {
     [AS_SLOT_DOWN] = "layers.%d.mlps.%p.down_proj",
     [AS_SLOT_ROUTER] = "layers.%d.mlp.router.classifier",
     [AS_SLOT_ROUTER_CORRECTION] = "layers.%d.mlp.router.e_score_correction_bias",
-    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.%e.gate_proj|layers.%d.mlp.experts.gate_up_proj!#0/2",
-    [AS_SLOT_EXPERT_UP] = "layers.%d.mlp.experts.%e.up_proj|layers.%d.mlp.experts.gate_up_proj!#1/2",
+    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.%e.gate_proj|layers.%d.mlp.experts.gate_up_proj!+#0/2",
+    [AS_SLOT_EXPERT_UP] = "layers.%d.mlp.experts.%e.up_proj|layers.%d.mlp.experts.gate_up_proj!+#1/2",
     [AS_SLOT_EXPERT_DOWN] = "layers.%d.mlp.experts.%e.down_proj|layers.%d.mlp.experts.down_proj!",
 };
 
@@ -50,7 +50,7 @@ static as_moe_spec read_experts(as_config *c)
                        .gated = true,
                        .route = AS_ROUTE_SOFTMAX,
                        .correction = true,
-                       .scale = (float)as_config_number(c, "routed_scaling_factor", 6),
+                       .scale = as_config_factor(c, "routed_scaling_factor", 6),
                        .groups = 1};
     if (identity < 0 || identity > AS_MOST_EXPERTS) {
         as_config_fail(c, AS_E_INPUT, "\"zero_expert_num\" is %lld", (long long)identity);

@@ -26,6 +26,7 @@ static void describe(as_config *c, as_model_spec *spec, as_norm_spec parts)
         .act = as_config_activation(c, "hidden_act", "silu"),
         .conv_bias = as_config_bool(c, "use_conv_bias", true),
         .bias = as_config_bool(c, "use_bias", false),
+        .out_scale = as_spec_rescaled(c, spec),
         .dt_norm = parts,
         .b_norm = parts,
         .c_norm = parts};

@@ -28,7 +28,8 @@ static void describe(as_config *c, as_model_spec *spec)
                             .act = as_config_activation(c, "hidden_act", "silu"),
                             .in_bias = as_config_bool(c, "use_bias", false),
                             .conv_bias = as_config_bool(c, "use_conv_bias", true),
-                            .norm = as_spec_rms(AS_SLOT_SSM_NORM, norm.eps, 0)};
+                            .norm = as_spec_rms(AS_SLOT_SSM_NORM, norm.eps, 0),
+                            .out_scale = as_spec_rescaled(c, spec)};
     mamba.out_bias = mamba.in_bias;
     as_spec_step_limit(c, "time_step_limit", &mamba);
     as_spec_check_mamba2(c, &mamba, spec->intermediate, "num_heads", "n_groups");

@@ -63,7 +63,7 @@ static as_attention_spec full_attention(as_config *c, as_model_spec *spec, int r
     a.v_width = as_config_size_or(c, "v_head_dim", 128, 1 << 14);
     a.v_scale = json_is_null(json_object_get(c->root, "attention_value_scale"))
                     ? 1
-                    : (float)as_config_number_in(c, "attention_value_scale", 0.707, 1e-6, 1e6);
+                    : as_config_factor(c, "attention_value_scale", 0.707);
     return a;
 }
 

@@ -1,7 +1,8 @@
 /* MiniMax-Text-01 and M1: MiniMax 2025; transformers models/minimax, and the published
  * modeling_minimax_text_01 (the same model under other keys). Lightning attention and softmax attention by
  * layer, experts in every layer. The residual is the normed input: stream = alpha norm(stream) + beta
- * block(norm(stream)). The rates of decay are computed; a checkpoint may carry them as buffers. */
+ * block(norm(stream)). The rates of decay are computed; a checkpoint may carry them as buffers, which
+ * transformers reads: those that were rounded to 16 bits are not what it would compute. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,9 @@ static const char *const names[AS_SLOT_COUNT] = {
     [AS_SLOT_LINEAR_GATE] = "layers.%d.self_attn.output_gate",
     [AS_SLOT_LINEAR_NORM] = "layers.%d.self_attn.norm",
     [AS_SLOT_LINEAR_OUT] = "layers.%d.self_attn.out_proj",
+    [AS_SLOT_LINEAR_SLOPES] = "layers.%d.self_attn.slope_rate",
+    [AS_SLOT_LINEAR_FROM_START] = "layers.%d.self_attn.query_decay",
+    [AS_SLOT_LINEAR_TO_END] = "layers.%d.self_attn.key_decay",
     [AS_SLOT_ROUTER] = "layers.%d.block_sparse_moe.gate|layers.%d.mlp.gate",
     [AS_SLOT_EXPERT_GATE] =
         "layers.%d.block_sparse_moe.experts.%e.w1|layers.%d.mlp.experts.gate_up_proj!#0/2",
@@ -37,21 +41,15 @@ static factors read_factors(as_config *c, const char *kind, const char *publishe
     snprintf(beta, sizeof beta, "%s_beta_factor", kind);
     snprintf(old_alpha, sizeof old_alpha, "layernorm_%s_alpha", published);
     snprintf(old_beta, sizeof old_beta, "layernorm_%s_beta", published);
-    return (factors){.alpha = (float)as_config_number(c, alpha, as_config_number(c, old_alpha, 1)),
-                     .beta = (float)as_config_number(c, beta, as_config_number(c, old_beta, 1))};
-}
-
-/* as_step takes 0 for 1; a factor that is 0 drops its term. */
-static float scale_of(float factor)
-{
-    return factor != 0 ? factor : 1e-38f;
+    return (factors){.alpha = as_config_factor(c, alpha, as_config_number(c, old_alpha, 1)),
+                     .beta = as_config_factor(c, beta, as_config_number(c, old_beta, 1))};
 }
 
 static void wire(as_step *step, factors by)
 {
     step->residual_normed = true;
-    step->stream_scale = scale_of(by.alpha);
-    step->residual_scale = scale_of(by.beta);
+    step->stream_scale = by.alpha;
+    step->residual_scale = by.beta;
 }
 
 /* By layer_types, the published attn_type_list (0: lightning), or every other layer from the second on. */
@@ -102,6 +100,30 @@ static double rotated_share(as_config *c, const as_model_spec *spec)
     return rotary < spec->head_dim ? (double)rotary / (double)spec->head_dim : 0;
 }
 
+/* The block of the decay's tables where they may have been rounded; 0: they were not. */
+static int64_t rounded_block(as_config *c)
+{
+    const char *key = as_config_key(c, "dtype", "torch_dtype");
+    bool rounded = as_config_says(c, key, "float16") || as_config_says(c, key, "bfloat16");
+    return rounded ? as_config_size_or(c, "block_size", 256, 4096) : 0;
+}
+
+/* The table [heads, block, block] depends on the distance alone: its first column is read. */
+static void name_tables(as_config *c, as_model_spec *spec, int64_t block)
+{
+    enum { MOST = 64 };
+    const char **slots = AS_ARENA_NEW_ARRAY(&spec->arena, const char *, AS_SLOT_COUNT);
+    char *within = as_arena_alloc(&spec->arena, MOST);
+    if (!slots || !within) {
+        as_config_fail(c, AS_E_MEMORY, "out of memory for the names");
+        return;
+    }
+    memcpy(slots, names, sizeof names);
+    snprintf(within, MOST, "layers.%%d.self_attn.diagonal_decay#0%%%lld", (long long)block);
+    slots[AS_SLOT_LINEAR_WITHIN] = within;
+    spec->names = slots;
+}
+
 static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 4096 * 32);
@@ -113,7 +135,8 @@ static void describe(as_config *c, as_model_spec *spec)
     as_lightning_spec lightning = {.heads = spec->heads,
                                    .head_dim = spec->head_dim,
                                    .act = as_config_activation(c, "hidden_act", "silu"),
-                                   .eps = 1e-6f}; /* whatever rms_norm_eps says */
+                                   .eps = 1e-6f, /* whatever rms_norm_eps says */
+                                   .block = rounded_block(c)};
     as_moe_spec moe = describe_experts(c, spec);
     factors full = read_factors(c, "full_attn", "full_attention");
     factors linear = read_factors(c, "linear_attn", "linear_attention");
@@ -134,6 +157,7 @@ static void describe(as_config *c, as_model_spec *spec)
         wire(as_spec_add_ffn(c, spec, i, &as_block_moe, &moe, norm), mlp);
     }
     spec->names = names;
+    if (lightning.block) name_tables(c, spec, lightning.block);
     spec->ignored = ignored;
     as_spec_finish(c, spec, norm, false);
 }

@@ -135,7 +135,7 @@ static as_moe_spec read_experts(as_config *c, as_activation act, bool bias)
                        .route = AS_ROUTE_SIGMOID,
                        .correction = true,
                        .normalise = as_config_bool(c, "norm_topk_prob", true),
-                       .scale = as_spec_factor(c, "routed_scaling_factor"),
+                       .scale = as_config_factor(c, "routed_scaling_factor", 1),
                        .groups = as_config_size_or(c, "n_group", 1, AS_MOST_EXPERTS),
                        .group_top = as_config_size_or(c, "topk_group", 1, AS_MOST_EXPERTS),
                        .shared = plain_mlp(shared, act, bias, AS_SLOT_SHARED_UP, AS_SLOT_SHARED_DOWN)};

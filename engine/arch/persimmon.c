@@ -20,7 +20,8 @@ static void describe(as_config *c, as_model_spec *spec)
     spec->kv_heads = spec->heads; /* the class has no other */
     double eps = as_config_eps(c, "layer_norm_eps", 1e-5);
     as_norm_spec norm = as_spec_layer_norm(AS_SLOT_NORM_1, eps);
-    as_rope_defaults rotary = {.head_dim = spec->head_dim, .theta = 10000, .partial = 0.5};
+    as_rope_defaults rotary = {
+        .head_dim = spec->head_dim, .theta = 10000, .partial = 0.5, .even_share = true};
     as_attention_spec attention = as_spec_attention(spec, as_config_rope(c, &rotary, spec), true, true);
     attention.layout = AS_QKV_PER_KV_HEAD;
     if (as_config_bool(c, "qk_layernorm", true)) {

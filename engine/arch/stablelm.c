@@ -21,7 +21,8 @@ static void describe(as_config *c, as_model_spec *spec)
     as_spec_even_heads(c, spec, 32);
     double eps = as_config_eps(c, "layer_norm_eps", 1e-5);
     as_norm_spec norm = as_spec_layer_norm(AS_SLOT_NORM_1, eps);
-    as_rope_defaults rotary = {.head_dim = spec->head_dim, .theta = 10000, .partial = 0.25};
+    as_rope_defaults rotary = {
+        .head_dim = spec->head_dim, .theta = 10000, .partial = 0.25, .even_share = true};
     int rope = as_config_rope(c, &rotary, spec);
     as_attention_spec attention =
         as_spec_attention(spec, rope, as_config_bool(c, "use_qkv_bias", false), false);

@@ -176,6 +176,45 @@ static void name_head(as_config *c, as_model_spec *spec)
     spec->names = slots;
 }
 
+/* A slot's names, and behind them those of layers once more with "encoder." in front. */
+static const char *encoder_names(as_model_spec *spec, const char *own)
+{
+    static const char place[] = "encoder.", layers[] = "layers.";
+    size_t names = 1, size = strlen(own);
+    for (const char *at = own; *at; at++) names += *at == '|';
+    char *all = as_arena_alloc(&spec->arena, 2 * size + names * sizeof place + 2), *end = all;
+    if (!all) return NULL;
+    memcpy(end, own, size);
+    end += size;
+    while (*own) {
+        size_t length = strcspn(own, "|"), marks = strspn(own, "^~");
+        if (strncmp(own + marks, layers, sizeof layers - 1) == 0) {
+            end += sprintf(end, "|%.*s%s%.*s", (int)marks, own, place, (int)(length - marks), own + marks);
+        }
+        own += length + (own[length] == '|');
+    }
+    *end = 0;
+    return all;
+}
+
+/* transformers 5.23 reads "encoder.layers." of Qianfan's vision tower as "layers." and undoes that for all of
+ * the model when it saves one. */
+static void name_encoder_layers(as_config *c, as_model_spec *spec)
+{
+    const char **slots = AS_ARENA_NEW_ARRAY(&spec->arena, const char *, AS_SLOT_COUNT);
+    for (int i = 0; slots && i < AS_SLOT_COUNT; i++) {
+        const char *own = as_slot_pattern(spec, (as_slot)i);
+        if (!own) continue;
+        slots[i] = encoder_names(spec, own);
+        if (!slots[i]) slots = NULL;
+    }
+    if (slots) {
+        spec->names = slots;
+    } else {
+        as_config_fail(c, AS_E_MEMORY, "out of memory for the names");
+    }
+}
+
 /* ---- reading ---------------------------------------------------------------------------------------------
  */
 
@@ -225,6 +264,20 @@ static void take_head(as_model_spec *spec)
     for (int i = 0; i < spec->rope_count; i++) spec->ropes[i].anew = false;
 }
 
+static bool is_named(const text_part *part, const char *architecture)
+{
+    return strcmp(part->architecture, architecture) == 0;
+}
+
+/* What is a class's alone. */
+static void set_apart(as_config *c, as_model_spec *spec, const text_part *part)
+{
+    /* Its positions begin with 1, which shows where the encoding changes with the length. */
+    bool from_one = is_named(part, "PaliGemmaForConditionalGeneration");
+    for (int i = 0; from_one && i < spec->rope_count; i++) spec->ropes[i].first = 1;
+    if (is_named(part, "QianfanOCRForConditionalGeneration")) name_encoder_layers(c, spec);
+}
+
 /* Beside a talker, the part that reads and thinks has a configuration of its own. */
 static const json_t *find_thinker(const json_t *whole)
 {
@@ -264,6 +317,7 @@ static void describe(as_config *c, as_model_spec *spec)
     if (c->rc != AS_OK) return;
     spec->tied_head |= tied_inside;
     if (!part->own) take_head(spec);
+    set_apart(c, spec, part);
     name_head(c, spec);
     ignore_towers(c, spec);
     spec->prefixes = prefixes;

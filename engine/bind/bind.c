@@ -253,6 +253,7 @@ as_need as_binder_shape(const as_wanted_matrix *want, const as_storage *in)
     if (want->experts && !in->each_expert) need.shape[need.dims++] = want->experts;
     need.shape[need.dims++] = in->transposed ? want->cols : all;
     need.shape[need.dims++] = in->transposed ? all : want->cols;
+    need.longer = in->longer;
     return need;
 }
 

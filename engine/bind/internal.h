@@ -32,6 +32,7 @@ typedef struct as_storage {
     bool transposed, perhaps; /* perhaps: unless its shape is that of one that is not */
     bool each_expert;         /* one tensor an expert */
     int part, parts;          /* of its rows; parts 1: all */
+    bool longer;              /* a stack that may hold more matrices */
     bool strided;             /* the part's rows stand `parts` apart */
 } as_storage;
 

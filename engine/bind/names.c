@@ -43,6 +43,8 @@ static stored_name take_apart(const as_binder *b, const char *pattern, size_t si
         n.storage.strided = kind == '%';
         n.size = (size_t)(part - n.text);
     }
+    n.storage.longer = n.size && n.text[n.size - 1] == '+';
+    n.size -= n.storage.longer;
     n.whole = n.size && n.text[n.size - 1] == '!';
     n.size -= n.whole;
     for (size_t i = 0; i + 1 < n.size; i++) n.storage.each_expert |= n.text[i] == '%' && n.text[i + 1] == 'e';

@@ -259,11 +259,7 @@ static void project(as_pass *pass, const as_attention_spec *a, const attention_w
         if (!a->clip_after_norm && !a->shared_cache) clip(pass, a->qkv_clip, k, at.k);
         if (!a->shared_cache) clip(pass, a->qkv_clip, v, at.v);
     }
-    if (a->v_scale != 0 && a->v_scale != 1 && !a->shared_cache) {
-        pass->ops->cap(
-            &pass->exec,
-            &(as_cap_args){.x = v, .n = pass->rows, .width = at.v, .stride = at.v, .scale = a->v_scale});
-    }
+    if (!a->shared_cache) as_pass_scale(pass, a->v_scale, v, at.v, at.v);
 }
 
 /* ---- queries and keys ------------------------------------------------------------------------------------

@@ -6,7 +6,25 @@
 typedef struct lightning_weights {
     as_linear qkv, gate, out; /* qkv: for each head its query, key and value */
     const float *norm, *decay;
+    const float *from_start, *to_end, *within, *over; /* as_block_scan_args; NULL: decay says it */
 } lightning_weights;
+
+/* Rounded tables: each place of a block then has a decay of its own. */
+static as_code bind_tables(as_binder *binder, const as_lightning_spec *l, lightning_weights *w, as_error *err)
+{
+    const float *slopes;
+    float *over;
+    int64_t places = l->heads * l->block;
+    if (!l->block || as_binder_elements(binder, AS_SLOT_LINEAR_WITHIN, "") != places * l->block) return AS_OK;
+    AS_TRY(as_bind_vector(binder, AS_SLOT_LINEAR_SLOPES, "", l->heads, &slopes, err));
+    AS_TRY(as_bind_vector(binder, AS_SLOT_LINEAR_FROM_START, "", places, &w->from_start, err));
+    AS_TRY(as_bind_vector(binder, AS_SLOT_LINEAR_TO_END, "", places, &w->to_end, err));
+    AS_TRY(as_bind_vector(binder, AS_SLOT_LINEAR_WITHIN, "", places, &w->within, err));
+    AS_TRY(as_bind_floats(binder, l->heads, &over, err));
+    for (int64_t h = 0; h < l->heads; h++) over[h] = expf(-slopes[h] * (float)l->block);
+    w->over = over;
+    return AS_OK;
+}
 
 static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,
                     as_error *err)
@@ -24,14 +42,14 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
         decay[h] = (float)exp(-l->slope * exp2(-8.0 * (double)(h + 1) / (double)l->heads));
     }
     w->decay = decay;
-    return AS_OK;
+    return bind_tables(binder, l, w, err);
 }
 
 static as_block_needs needs(const as_model_spec *spec, const as_step *step)
 {
     const as_lightning_spec *l = step->form;
     int64_t width = l->heads * l->head_dim;
-    return (as_block_needs){.state = {width * l->head_dim},
+    return (as_block_needs){.state = {width * l->head_dim, l->heads * l->block * (2 * l->head_dim + 1)},
                             .row = 8 * width +
                                    as_pass_linear_needs(width > spec->hidden ? width : spec->hidden)};
 }
@@ -67,13 +85,10 @@ static const float *project(as_pass *pass, const as_lightning_spec *l, const lig
     return out;
 }
 
-static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
+static void scan(as_pass *pass, const as_lightning_spec *l, const lightning_weights *w, const float *qkv,
+                 float *out)
 {
-    const as_lightning_spec *l = step->form;
-    const lightning_weights *w = weights;
-    int64_t width = l->heads * l->head_dim, n = pass->rows, hidden = pass->spec->hidden;
-    float *out = as_pass_floats(pass, n * width), *gate = as_pass_floats(pass, n * width);
-    const float *qkv = project(pass, l, w, x);
+    int64_t width = l->heads * l->head_dim;
     pass->ops->state_scan(&pass->exec, &(as_state_scan_args){.r = qkv,
                                                              .k = qkv + width,
                                                              .v = qkv + 2 * width,
@@ -92,6 +107,46 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                              .state = pass->state[0],
                                                              .spans = pass->spans,
                                                              .span_count = pass->span_count});
+}
+
+static void scan_blocks(as_pass *pass, const as_lightning_spec *l, const lightning_weights *w,
+                        const float *qkv, float *out)
+{
+    int64_t width = l->heads * l->head_dim;
+    pass->ops->block_scan(&pass->exec, &(as_block_scan_args){.q = qkv,
+                                                             .k = qkv + width,
+                                                             .v = qkv + 2 * width,
+                                                             .from_start = w->from_start,
+                                                             .to_end = w->to_end,
+                                                             .within = w->within,
+                                                             .over = w->over,
+                                                             .out = out,
+                                                             .heads = l->heads,
+                                                             .key_width = l->head_dim,
+                                                             .value_width = l->head_dim,
+                                                             .block = l->block,
+                                                             .q_stride = 3 * width,
+                                                             .k_stride = 3 * width,
+                                                             .v_stride = 3 * width,
+                                                             .out_stride = width,
+                                                             .state = pass->state[0],
+                                                             .rows = pass->state[1],
+                                                             .spans = pass->spans,
+                                                             .span_count = pass->span_count});
+}
+
+static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
+{
+    const as_lightning_spec *l = step->form;
+    const lightning_weights *w = weights;
+    int64_t width = l->heads * l->head_dim, n = pass->rows, hidden = pass->spec->hidden;
+    float *out = as_pass_floats(pass, n * width), *gate = as_pass_floats(pass, n * width);
+    const float *qkv = project(pass, l, w, x);
+    if (w->over) {
+        scan_blocks(pass, l, w, qkv, out);
+    } else {
+        scan(pass, l, w, qkv, out);
+    }
     pass->ops->norm(&pass->exec, &(as_norm_args){.kind = AS_NORM_RMS,
                                                  .in = out,
                                                  .out = out,

@@ -11,6 +11,9 @@ typedef struct as_lightning_spec {
     as_activation act; /* on queries, keys and values */
     double slope;      /* head h of H forgets e^(-slope 2^(-8 (h + 1) / H)) at each token */
     float eps;
+    /* The checkpoint may hold the decay as tables for blocks of so many tokens, which then count; 0: it holds
+     * none that differ. */
+    int64_t block;
 } as_lightning_spec;
 
 extern const as_block as_block_lightning;

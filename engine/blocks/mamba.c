@@ -177,6 +177,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                  .a_stride = 2 * m->width,
                                                  .b_stride = m->width,
                                                  .out_stride = m->width});
+    as_pass_scale(pass, m->out_scale, scanned, m->width, m->width);
     as_pass_linear(pass, &w->out, scanned, m->width, y, hidden);
 }
 

@@ -12,6 +12,7 @@ typedef struct as_mamba_spec {
     as_activation act; /* of the convolution; the gate is SiLU always */
     bool conv_bias, bias;
     as_norm_spec dt_norm, b_norm, c_norm; /* of what the x projection gives */
+    float out_scale;                      /* on what the output projection is given; 0 means 1 */
     bool holds_a;                         /* the checkpoint holds a itself, not ln(-a) */
 } as_mamba_spec;
 

@@ -55,14 +55,6 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
                                        (double)(at.conv * m->taps + 3 * at.inner * m->states)};
 }
 
-static void scale(as_pass *pass, float factor, float *x, int64_t width, int64_t stride)
-{
-    if (factor == 0 || factor == 1) return;
-    pass->ops->cap(
-        &pass->exec,
-        &(as_cap_args){.x = x, .n = pass->rows, .width = width, .stride = stride, .scale = factor});
-}
-
 static void scan(as_pass *pass, const as_mamba2_spec *m, const mamba2_weights *w, float *in, float *out)
 {
     widths at = widths_of(m);
@@ -128,11 +120,11 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     int64_t hidden = pass->spec->hidden;
     float *in = as_pass_floats(pass, pass->rows * at.in), *out = as_pass_floats(pass, pass->rows * at.inner);
     as_pass_linear(pass, &w->in, x, hidden, in, at.in);
-    scale(pass, m->factors.gate, in, at.inner, at.in);
-    scale(pass, m->factors.x, in + at.inner, at.inner, at.in);
-    scale(pass, m->factors.b, in + 2 * at.inner, at.bc, at.in);
-    scale(pass, m->factors.c, in + 2 * at.inner + at.bc, at.bc, at.in);
-    scale(pass, m->factors.dt, in + at.inner + at.conv, m->heads, at.in);
+    as_pass_scale(pass, m->factors.gate, in, at.inner, at.in);
+    as_pass_scale(pass, m->factors.x, in + at.inner, at.inner, at.in);
+    as_pass_scale(pass, m->factors.b, in + 2 * at.inner, at.bc, at.in);
+    as_pass_scale(pass, m->factors.c, in + 2 * at.inner + at.bc, at.bc, at.in);
+    as_pass_scale(pass, m->factors.dt, in + at.inner + at.conv, m->heads, at.in);
     scan(pass, m, w, in, out);
     if (m->norm.present && m->norm_before_gate) normalise(pass, m, w, out);
     pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SILU,
@@ -145,6 +137,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                  .b_stride = at.inner,
                                                  .out_stride = at.inner});
     if (m->norm.present && !m->norm_before_gate) normalise(pass, m, w, out);
+    as_pass_scale(pass, m->out_scale, out, at.inner, at.inner);
     as_pass_linear(pass, &w->out, out, at.inner, y, hidden);
 }
 

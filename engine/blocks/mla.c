@@ -118,14 +118,6 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
 /* ---- steps -----------------------------------------------------------------------------------------------
  */
 
-static void scale(as_pass *pass, float factor, float *x, int64_t width, int64_t stride)
-{
-    if (factor == 0 || factor == 1) return;
-    pass->ops->cap(
-        &pass->exec,
-        &(as_cap_args){.x = x, .n = pass->rows, .width = width, .stride = stride, .scale = factor});
-}
-
 /* Where the choice of keys lies, [N, index_top] with the stride of what is carried. */
 static int32_t *chosen_keys(const as_pass *pass, const as_mla_spec *m)
 {
@@ -189,7 +181,7 @@ static void project_queries(as_pass *pass, const as_mla_spec *m, const mla_weigh
         split_queries(pass, m, w, x, hidden, q, gate);
     }
     pass->work_used = mark;
-    scale(pass, m->q_scale, q, width, width);
+    as_pass_scale(pass, m->q_scale, q, width, width);
     as_pass_rope_at(pass, m->rope_table, q, m->heads, head, m->nope);
     as_attention_grow(pass, &m->growth, q, width);
 }
@@ -205,7 +197,7 @@ static void store_latents(as_pass *pass, const as_mla_spec *m, const mla_weights
         float *key = latent + m->kv_rank;
         as_pass_norm(pass, &m->k_norm, &w->k_norm, key, width, key, width, 1, m->rope);
     }
-    scale(pass, m->kv_scale, latent, m->kv_rank, width);
+    as_pass_scale(pass, m->kv_scale, latent, m->kv_rank, width);
     as_pass_rope_at(pass, m->rope_table, latent, 1, width, m->kv_rank);
     as_pass_store_keys(pass, pass->cache, latent, width, pass->spans);
     pass->work_used = mark;

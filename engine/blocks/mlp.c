@@ -99,12 +99,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                              .stride = m->width,
                                                              .deviations = m->deviations});
     }
-    if (m->gate_scale != 0 && m->gate_scale != 1) {
-        pass->ops->cap(
-            &pass->exec,
-            &(as_cap_args){
-                .x = out, .n = pass->rows, .width = m->width, .stride = m->width, .scale = m->gate_scale});
-    }
+    as_pass_scale(pass, m->gate_scale, out, m->width, m->width);
     activate(pass, m, w, out, up);
     pass->work_used = mark; /* up is done with */
     if (m->sub_norm.present) {

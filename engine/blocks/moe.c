@@ -284,12 +284,7 @@ static const float *router_input(as_pass *pass, const as_moe_spec *m, const as_r
     if (!m->router_norm.present) return x;
     float *out = as_pass_floats(pass, pass->rows * hidden);
     norm_rows(pass, &m->router_norm, &w->norm, x, out);
-    if (m->router_in_scale != 0 && m->router_in_scale != 1) {
-        pass->ops->cap(
-            &pass->exec,
-            &(as_cap_args){
-                .x = out, .n = pass->rows, .width = hidden, .stride = hidden, .scale = m->router_in_scale});
-    }
+    as_pass_scale(pass, m->router_in_scale, out, hidden, hidden);
     return out;
 }
 

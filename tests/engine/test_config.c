@@ -84,6 +84,12 @@ static const broken cases[] = {
     {LLAMA, "{\"hidden_act\": \"swoosh\"}", AS_E_UNSUPPORTED, {"\"hidden_act\"", "swoosh", "silu"}},
     {LLAMA, "{\"hidden_act\": 3}", AS_E_INPUT, {"\"hidden_act\"", "string"}},
     {LLAMA, "{\"model_type\": 3}", AS_E_INPUT, {"\"model_type\"", "string"}},
+    /* of the 16 elements of a head 16 * 0.1 = 1 turns; of StableLM's 8 * 0.4 = 3 */
+    {"PhiForCausalLM", "{\"partial_rotary_factor\": 0.1}", AS_E_INPUT, {"\"head_dim\"", "1", "pairs"}},
+    {"StableLmForCausalLM",
+     "{\"num_attention_heads\": 8, \"partial_rotary_factor\": 0.4}",
+     AS_E_INPUT,
+     {"\"head_dim\"", "3", "pairs"}},
     /* heads */
     {LLAMA,
      "{\"num_key_value_heads\": 3}",
@@ -770,4 +776,23 @@ Test(config, failing_allocations_are_told_as_such)
     }
     cr_assert(rc == AS_OK && n > 2);
     json_decref(config);
+}
+
+/* In a spec 0 means 1: a factor that is 0 leaves nothing of what it is on, and is not taken for an absent
+ * one. */
+Test(config, factor_of_zero_is_none_of_one)
+{
+    static const char *const changes[] = {"{\"routed_scaling_factor\": 0}",
+                                          "{\"routed_scaling_factor\": 0.5}"};
+    float scales[2];
+    for (int i = 0; i < 2; i++) {
+        as_config config;
+        json_t *root = parse(changes[i]);
+        as_config_init(&config, root);
+        scales[i] = as_config_factor(&config, "routed_scaling_factor", 2.5);
+        cr_assert_eq(config.rc, AS_OK);
+        json_decref(root);
+    }
+    cr_expect(scales[0] > 0 && scales[0] < 1e-30f, "%g", (double)scales[0]);
+    cr_expect_eq(scales[1], 0.5f);
 }

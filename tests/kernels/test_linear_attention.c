@@ -119,6 +119,7 @@ static void run_singly(run_function *run, const as_backend *backend, const as_ex
         for (int64_t i = 0; i < spans[s].count; i++) {
             as_span one = spans[s];
             one.first += i;
+            one.position += i;
             one.count = 1;
             run(backend, exec, r, &one, 1, state, out);
         }
@@ -150,6 +151,98 @@ Test(linear_attention, state_scan)
         const record *r = &records[i];
         check("state_scan", run_states, r, r->heads * r->key * r->value);
     }
+}
+
+/* A block of seven, and the second span in the middle of one. */
+static void run_blocks(const as_backend *backend, const as_exec *exec, const record *r, const as_span *list,
+                       int64_t count, float *state, float *out)
+{
+    enum { BLOCK = 7 };
+    int64_t keys = r->heads * r->key, values = r->heads * r->value, sums = SLOTS * keys * r->value;
+    as_block_scan_args args = {.q = filled(ROWS * keys, FILL_NORMAL, 1),
+                               .k = scaled(ROWS * keys, FILL_NORMAL, 2, 1 / sqrtf((float)r->key)),
+                               .v = filled(ROWS * values, FILL_NORMAL, 3),
+                               .from_start = filled(r->heads * BLOCK, FILL_POSITIVE, 4),
+                               .to_end = filled(r->heads * BLOCK, FILL_POSITIVE, 5),
+                               .within = filled(r->heads * BLOCK, FILL_POSITIVE, 6),
+                               .over = filled(r->heads, FILL_POSITIVE, 7),
+                               .out = out,
+                               .heads = r->heads,
+                               .key_width = r->key,
+                               .value_width = r->value,
+                               .block = BLOCK,
+                               .q_stride = keys,
+                               .k_stride = keys,
+                               .v_stride = values,
+                               .out_stride = values,
+                               .state = state,
+                               .rows = state + sums,
+                               .spans = list,
+                               .span_count = count};
+    backend->block_scan(exec, &args);
+}
+
+Test(linear_attention, block_scan)
+{
+    for (int i = 0; i < RECORDS; i++) {
+        const record *r = &records[i];
+        check("block_scan", run_blocks, r, r->heads * (r->key * r->value + 7 * (r->key + r->value + 1)));
+    }
+}
+
+/* Tables that say what one rate says give what state_scan gives. */
+Test(linear_attention, block_scan_of_one_rate_is_state_scan)
+{
+    enum { WIDTH = 6, BLOCK = 5 };
+    as_exec exec = exec_with(1);
+    float *x = filled(3 * ROWS * WIDTH, FILL_NORMAL, 1), rate = 0.83f, over = powf(rate, BLOCK);
+    float start[BLOCK], end[BLOCK], within[BLOCK], want[TOKENS * WIDTH], out[TOKENS * WIDTH];
+    float *want_state = filled(WIDTH * WIDTH, FILL_ZERO, 0), *state = filled(WIDTH * WIDTH, FILL_ZERO, 0);
+    float *rows = filled(BLOCK * (2 * WIDTH + 1), FILL_ZERO, 0);
+    as_span span = {.count = TOKENS};
+    for (int i = 0; i < BLOCK; i++) {
+        start[i] = powf(rate, (float)(i + 1));
+        end[i] = powf(rate, (float)(BLOCK - 1 - i));
+        within[i] = powf(rate, (float)i);
+    }
+    level_at(0)->state_scan(&exec, &(as_state_scan_args){.r = x,
+                                                         .k = x + WIDTH,
+                                                         .v = x + 2 * WIDTH,
+                                                         .w = &rate,
+                                                         .out = want,
+                                                         .heads = 1,
+                                                         .groups = 1,
+                                                         .key_width = WIDTH,
+                                                         .value_width = WIDTH,
+                                                         .r_stride = 3 * WIDTH,
+                                                         .k_stride = 3 * WIDTH,
+                                                         .v_stride = 3 * WIDTH,
+                                                         .out_stride = WIDTH,
+                                                         .scale = 1,
+                                                         .state = want_state,
+                                                         .spans = &span,
+                                                         .span_count = 1});
+    level_at(0)->block_scan(&exec, &(as_block_scan_args){.q = x,
+                                                         .k = x + WIDTH,
+                                                         .v = x + 2 * WIDTH,
+                                                         .from_start = start,
+                                                         .to_end = end,
+                                                         .within = within,
+                                                         .over = &over,
+                                                         .out = out,
+                                                         .heads = 1,
+                                                         .key_width = WIDTH,
+                                                         .value_width = WIDTH,
+                                                         .block = BLOCK,
+                                                         .q_stride = 3 * WIDTH,
+                                                         .k_stride = 3 * WIDTH,
+                                                         .v_stride = 3 * WIDTH,
+                                                         .out_stride = WIDTH,
+                                                         .state = state,
+                                                         .rows = rows,
+                                                         .spans = &span,
+                                                         .span_count = 1});
+    expect_near("block_scan", "ref", out, want, 1e-5, 1, TOKENS * WIDTH, WIDTH);
 }
 
 Test(linear_attention, wkv4)

@@ -200,3 +200,79 @@ void state_scan_ref(const as_exec *exec, const as_state_scan_args *args)
 {
     as_pool_for(exec->pool, args->span_count * args->heads * args->value_width, scan_column, (void *)args);
 }
+
+/* What a head's queries, keys and values of one row and its tables are. */
+typedef struct block_head {
+    const float *q, *k, *v, *from_start, *to_end, *within;
+    float over, *out, *state, *rows;
+} block_head;
+
+static void close_block(const as_block_scan_args *s, const block_head *h)
+{
+    int64_t width = s->key_width + s->value_width + 1;
+    for (int64_t j = 0; j < s->key_width; j++) {
+        for (int64_t c = 0; c < s->value_width; c++) {
+            double sum = (double)h->over * h->state[j * s->value_width + c];
+            for (int64_t m = 0; m < s->block; m++) {
+                const float *row = h->rows + m * width;
+                sum += (double)h->to_end[m] * row[j] * row[s->key_width + c];
+            }
+            h->state[j * s->value_width + c] = (float)sum;
+        }
+    }
+}
+
+/* The last element of a row of the block is the weight of its value. */
+static void block_token(const as_block_scan_args *s, const block_head *h, int64_t place)
+{
+    int64_t width = s->key_width + s->value_width + 1;
+    float *own = h->rows + place * width;
+    memcpy(own, h->k, (size_t)s->key_width * sizeof *own);
+    memcpy(own + s->key_width, h->v, (size_t)s->value_width * sizeof *own);
+    for (int64_t m = 0; m <= place; m++) {
+        float *row = h->rows + m * width;
+        double product = 0;
+        for (int64_t j = 0; j < s->key_width; j++) product += (double)h->q[j] * row[j];
+        row[width - 1] = (float)(product * h->within[place - m]);
+    }
+    for (int64_t c = 0; c < s->value_width; c++) {
+        double before = 0, here = 0;
+        for (int64_t j = 0; j < s->key_width; j++) {
+            before += (double)h->q[j] * h->state[j * s->value_width + c];
+        }
+        for (int64_t m = 0; m <= place; m++) {
+            const float *row = h->rows + m * width;
+            here += (double)row[width - 1] * row[s->key_width + c];
+        }
+        h->out[c] = (float)(before * h->from_start[place] + here);
+    }
+    if (place == s->block - 1) close_block(s, h);
+}
+
+static void block_head_of_span(void *context, int64_t at, int worker)
+{
+    (void)worker;
+    const as_block_scan_args *s = context;
+    int64_t head = at % s->heads, keys = s->key_width, values = s->value_width;
+    const as_span *span = &s->spans[at / s->heads];
+    int64_t slot = span->state * s->heads + head;
+    block_head h = {.from_start = s->from_start + head * s->block,
+                    .to_end = s->to_end + head * s->block,
+                    .within = s->within + head * s->block,
+                    .over = s->over[head],
+                    .state = s->state + slot * keys * values,
+                    .rows = s->rows + slot * s->block * (keys + values + 1)};
+    for (int64_t i = 0; i < span->count; i++) {
+        int64_t row = span->first + i;
+        h.q = s->q + row * s->q_stride + head * keys;
+        h.k = s->k + row * s->k_stride + head * keys;
+        h.v = s->v + row * s->v_stride + head * values;
+        h.out = s->out + row * s->out_stride + head * values;
+        block_token(s, &h, (span->position + i) % s->block);
+    }
+}
+
+void block_scan_ref(const as_exec *exec, const as_block_scan_args *args)
+{
+    as_pool_for(exec->pool, args->span_count * args->heads, block_head_of_span, (void *)args);
+}
