@@ -47,7 +47,7 @@ static void describe_cohere(as_config *c, as_model_spec *spec)
 static void describe_cohere2(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 8192);
-    as_spec_split_heads(c, spec, 0);
+    as_spec_heads(c, spec, 0, 0);
     as_norm_spec norm = norm_without_bias(AS_SLOT_NORM_1, as_config_eps(c, "layer_norm_eps", 1e-5));
     as_attention_spec attention = describe_attention(c, spec, 10000);
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_act", "silu"), false);
@@ -72,7 +72,7 @@ static int compass_rope(as_config *c, as_model_spec *spec, const char *layer_typ
 static void describe_compass(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 8192);
-    as_spec_split_heads(c, spec, 0);
+    as_spec_heads(c, spec, 0, 0);
     as_norm_spec norm = norm_without_bias(AS_SLOT_NORM_1, as_config_eps(c, "layer_norm_eps", 1e-5));
     bool bias = as_config_bool(c, "attention_bias", false);
     as_attention_spec attention = as_spec_attention(spec, -1, bias, bias);

@@ -23,16 +23,21 @@ static const char *const names[AS_SLOT_COUNT] = {
 /* ---- the configuration as the class reads it -------------------------------------------------------------
  */
 
-/* A list of one entry for each layer, without those of the layers that predict further tokens. */
-static void trim_list(json_t *fields, const char *key, int64_t layers)
+/* A list of one entry for each layer, without those of the layers that predict further tokens; false: out of
+ * memory. */
+static bool trim_list(json_t *fields, const char *key, int64_t layers)
 {
-    json_t *list = json_object_get(fields, key), *cut = json_array();
+    json_t *list = json_object_get(fields, key);
     int64_t more = json_integer_value(json_object_get(fields, "num_nextn_predict_layers"));
-    if (json_is_array(list) && (int64_t)json_array_size(list) == layers + more) {
-        for (int64_t i = 0; i < layers; i++) json_array_append(cut, json_array_get(list, (size_t)i));
-        json_object_set(fields, key, cut);
+    if (more < 1 || (int64_t)json_array_size(list) != layers + more) return true;
+    json_t *cut = json_array();
+    bool good = cut;
+    for (int64_t i = 0; good && i < layers; i++) {
+        good = json_array_append(cut, json_array_get(list, (size_t)i)) == 0;
     }
+    good = good && json_object_set(fields, key, cut) == 0;
     json_decref(cut);
+    return good;
 }
 
 /* moe_layers_enum: the layers with experts, as a list or as text with commas. */
@@ -64,60 +69,66 @@ static json_t *at_layer(json_t *given, int64_t layer)
     return json_is_array(given) ? json_array_get(given, (size_t)layer) : given;
 }
 
-/* The parameters of a kind of layer, from those of its first one, in the older form. */
+/* The parameters of a kind of layer, from those of its first one, in the older form; NULL: out of memory. */
 static json_t *older_rope(json_t *fields, int64_t first, bool sliding)
 {
-    json_t *made = json_object();
     json_t *theta = at_layer(json_object_get(fields, "rope_theta"), first),
-           *shares = json_object_get(fields, "partial_rotary_factors"),
+           *share = at_layer(json_object_get(fields, "partial_rotary_factors"), first),
            *scaling = json_object_get(fields, "rope_scaling");
-    json_object_set_new(made, "rope_type", json_string("default"));
-    json_object_set_new(made, "rope_theta", json_is_number(theta) ? json_incref(theta) : json_real(10000));
-    if (json_array_size(shares)) {
-        json_object_set(made, "partial_rotary_factor", json_array_get(shares, (size_t)first));
-    }
-    if (json_is_object(scaling) && !sliding) json_object_update(made, scaling);
-    return made;
+    json_t *made = json_pack("{s:s, s:o}", "rope_type", "default", "rope_theta",
+                             json_is_number(theta) ? json_incref(theta) : json_real(10000));
+    bool good = made && (!share || json_object_set(made, "partial_rotary_factor", share) == 0) &&
+                (sliding || !json_is_object(scaling) || json_object_update(made, scaling) == 0);
+    if (good) return made;
+    json_decref(made);
+    return NULL;
 }
 
-/* Rotary parameters that do not name every kind of layer count for nothing, and the older fields stand. */
-static void settle_rope(as_config *c, const as_model_spec *spec, json_t *fields)
+static const char *const kinds[] = {"full_attention", "sliding_attention"};
+
+/* Rotary parameters that do not name every kind of layer count for nothing, and the older fields stand.
+ * first: of each kind, or -1; false: out of memory. */
+static bool settle_rope(json_t *fields, const int64_t *first)
 {
-    static const char *const kinds[] = {"full_attention", "sliding_attention"};
+    json_t *stated = json_object_get(fields, "rope_parameters");
+    bool named = true, good = true;
+    for (int k = 0; k < 2; k++) {
+        named = named && (first[k] < 0 || json_is_object(json_object_get(stated, kinds[k])));
+    }
+    json_t *settled = named ? json_incref(stated) : json_object();
+    for (int k = 0; k < 2 && good && !named; k++) {
+        json_t *kind = first[k] < 0 ? NULL : older_rope(fields, first[k], k);
+        good = first[k] < 0 || (kind && json_object_set(settled, kinds[k], kind) == 0);
+        json_decref(kind);
+    }
+    good = good && (!settled || json_object_set(fields, "rope_parameters", settled) == 0);
+    json_decref(settled);
+    static const char *const older[] = {"rope_theta", "rope_scaling", "partial_rotary_factor"};
+    for (int i = 0; i < (named ? 2 : 3); i++) json_object_del(fields, older[i]);
+    return good;
+}
+
+/* Makes the fields those that the class works with: lists with one entry for each layer, rotary parameters by
+ * kind of layer, the newer names. false: out of memory. */
+static bool settle(as_config *c, const as_model_spec *spec, json_t *fields)
+{
+    static const char *const lists[] = {"layer_types", "mlp_layer_types", "rope_theta",
+                                        "partial_rotary_factors"};
+    bool good = fields;
+    for (size_t i = 0; good && i < sizeof lists / sizeof lists[0]; i++) {
+        good = trim_list(fields, lists[i], spec->layer_count);
+    }
+    json_object_del(fields, "hidden_act"); /* the class has silu whatever it says */
+    json_t *groups = json_object_get(fields, "num_attention_groups");
+    if (good && groups) good = json_object_set(fields, "num_key_value_heads", groups) == 0;
+    if (!good) return false;
     int64_t first[2] = {-1, -1};
     as_config here = *c;
     here.root = fields;
     for (int64_t i = spec->layer_count - 1; i >= 0; i--)
         first[as_spec_layer_slides(&here, spec, i, false)] = i;
     as_config_return(c, &here);
-    json_t *stated = json_object_get(fields, "rope_parameters"), *settled = json_object();
-    bool good = true;
-    for (int k = 0; k < 2; k++) {
-        good &= first[k] < 0 || json_is_object(json_object_get(stated, kinds[k]));
-    }
-    for (int k = 0; k < 2 && !good; k++) {
-        if (first[k] >= 0) json_object_set_new(settled, kinds[k], older_rope(fields, first[k], k));
-    }
-    if (!good) {
-        json_object_set(fields, "rope_parameters", settled);
-        json_object_del(fields, "partial_rotary_factor");
-    }
-    json_object_del(fields, "rope_theta");
-    json_object_del(fields, "rope_scaling");
-    json_decref(settled);
-}
-
-/* A copy whose lists have one entry for each layer and whose rotary parameters are those of each kind. */
-static json_t *settle(as_config *c, const as_model_spec *spec)
-{
-    static const char *const lists[] = {"layer_types", "mlp_layer_types", "rope_theta",
-                                        "partial_rotary_factors"};
-    json_t *fields = json_copy((json_t *)c->root);
-    for (size_t i = 0; fields && i < sizeof lists / sizeof lists[0]; i++) {
-        trim_list(fields, lists[i], spec->layer_count);
-    }
-    if (fields) settle_rope(c, spec, fields);
-    return fields;
+    return settle_rope(fields, first);
 }
 
 /* ---- the model -------------------------------------------------------------------------------------------
@@ -191,10 +202,8 @@ static void add_layers(as_config *c, as_model_spec *spec, as_attention_spec atte
     mlp.limit_act = true;
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         bool sliding = as_spec_layer_slides(c, spec, i, false);
-        as_rope_defaults rotary = {.head_dim = spec->head_dim,
-                                   .theta = 10000,
-                                   .partial = 1,
-                                   .layer_type = sliding ? "sliding_attention" : "full_attention"};
+        as_rope_defaults rotary = {
+            .head_dim = spec->head_dim, .theta = 10000, .partial = 1, .layer_type = kinds[sliding]};
         attention.heads = heads_of(c, spec, i, sliding);
         attention.window = sliding ? window : 0;
         attention.rope = as_config_rope(c, &rotary, spec);
@@ -214,13 +223,12 @@ static void describe(as_config *c, as_model_spec *spec)
     as_spec_base(c, spec, 128000);
     if (c->rc != AS_OK) return;
     const json_t *given = c->root;
-    json_t *fields = settle(c, spec);
-    if (!fields) {
+    json_t *fields = json_copy((json_t *)given);
+    if (!settle(c, spec, fields)) {
         as_config_fail(c, AS_E_MEMORY, "out of memory for the configuration");
+        json_decref(fields);
         return;
     }
-    json_t *groups = json_object_get(fields, "num_attention_groups");
-    if (groups) json_object_set(fields, "num_key_value_heads", groups);
     c->root = fields;
     as_spec_heads(c, spec, as_spec_kv_default(c, 8), 128);
     double eps = as_config_eps(c, "rms_norm_eps", 1e-5);
