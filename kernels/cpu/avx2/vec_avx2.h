@@ -224,6 +224,13 @@ static inline void vf_sum4(const vf v[4], float out[4])
     _mm_storeu_ps(out, sums);
 }
 
+/* Quads of floats that lie `stride` floats apart, one behind the other; zeros behind `quads` of them. */
+static inline vf vf_of_quads(const float *at, int64_t stride, int quads)
+{
+    vf v = _mm256_zextps128_ps256(_mm_loadu_ps(at));
+    return quads > 1 ? _mm256_insertf128_ps(v, _mm_loadu_ps(at + stride), 1) : v;
+}
+
 static inline vf vf_of_f16(__m128i h)
 {
     return _mm256_cvtph_ps(h);

@@ -231,6 +231,16 @@ static inline void vf_sum16(const vf v[4][4], float out[16])
     _mm512_storeu_ps(out, _mm512_permutexvar_ps(order, sums));
 }
 
+/* Quads of floats that lie `stride` floats apart, one behind the other; zeros behind `quads` of them. */
+static inline vf vf_of_quads(const float *at, int64_t stride, int quads)
+{
+    vf v = _mm512_zextps128_ps512(_mm_loadu_ps(at));
+    if (quads > 1) v = _mm512_insertf32x4(v, _mm_loadu_ps(at + stride), 1);
+    if (quads > 2) v = _mm512_insertf32x4(v, _mm_loadu_ps(at + 2 * stride), 2);
+    if (quads > 3) v = _mm512_insertf32x4(v, _mm_loadu_ps(at + 3 * stride), 3);
+    return v;
+}
+
 static inline vf vf_of_f16(__m256i h)
 {
     return _mm512_cvtph_ps(h);

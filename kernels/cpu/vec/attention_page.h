@@ -7,36 +7,30 @@
 #ifndef AS_KERNELS_CPU_VEC_ATTENTION_PAGE_H
 #define AS_KERNELS_CPU_VEC_ATTENTION_PAGE_H
 
-#include <math.h>
 #include <string.h>
 
-#include "kernels/cpu/vec/math.h"
+#include "kernels/cpu/vec/attention_scores.h"
 
 enum {
-    PAGE = AS_PAGE_TOKENS,
-    PAGE_VECTORS = PAGE / LANES,
     MAX_QUERIES = 192, /* at a time */
+    LINE = 64,         /* bytes in a line of the caches */
 };
-
-/* The running sums of MAX_QUERIES queries: largest score so far, sum of exponentials (spread over lanes) and
- * of exponentials times values. */
-typedef struct sums {
-    float *largest; /* [queries] */
-    float *total;   /* [queries, LANES] */
-    float *out;     /* [queries, v_pad] */
-} sums;
 
 /* Memory that will be needed soon, fetched bit by bit so that it arrives while there is other work. */
 typedef struct soon {
     const unsigned char *at, *end;
 } soon;
 
+/* One line; at must be before end. */
+AS_INLINE void fetch_line(soon *s)
+{
+    _mm_prefetch((const char *)s->at, _MM_HINT_T1);
+    s->at += LINE;
+}
+
 AS_INLINE void fetch_soon(soon *s, int lines)
 {
-    if (s->at >= s->end) return;
-#pragma GCC unroll 8
-    for (int i = 0; i < lines; i++) _mm_prefetch((const char *)s->at + i * 64, _MM_HINT_T1);
-    s->at += lines * 64;
+    for (int i = 0; i < lines && s->end - s->at >= LINE; i++) fetch_line(s);
 }
 
 /* Queries that share a key/value head: heads head..head+heads-1 of rows row..row+rows-1 of one span. Query i
@@ -71,6 +65,25 @@ typedef struct update {
     soon *soon;
 } update;
 
+/* Adds a[r][d] * b[d] to the sums for d from..until-1. */
+AS_INLINE void add_products(int rows, int vectors, const update *u, int64_t from, int64_t until, bool fetch,
+                            vf acc[UPDATE_ROWS][UPDATE_VECTORS])
+{
+    const float *b = u->b + from * u->b_stride;
+    for (int64_t d = from; d < until; d++, b += u->b_stride) {
+        if (fetch) fetch_line(u->soon);
+        vf across[UPDATE_VECTORS];
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) across[v] = vf_load(b + v * LANES);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            vf down = vf_set(u->a[r * u->a_stride + d]);
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; v++) acc[r][v] = vf_fma(down, across[v], acc[r][v]);
+        }
+    }
+}
+
 AS_INLINE void update_tile(int rows, int vectors, const update *u)
 {
     vf acc[UPDATE_ROWS][UPDATE_VECTORS];
@@ -82,26 +95,14 @@ AS_INLINE void update_tile(int rows, int vectors, const update *u)
             acc[r][v] = u->fade ? vf_mul(old, vf_set(u->fade[r])) : old;
         }
     }
-    const float *a = u->a, *b = u->b;
-    soon ahead = *u->soon;
-    for (int64_t d = 0; d < u->depth; d++, b += u->b_stride) {
-        fetch_soon(&ahead, 1);
-        vf across[UPDATE_VECTORS];
-#pragma GCC unroll 8
-        for (int v = 0; v < vectors; v++) across[v] = vf_load(b + v * LANES);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vf down = vf_set(a[r * u->a_stride + d]);
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; v++) acc[r][v] = vf_fma(down, across[v], acc[r][v]);
-        }
-    }
+    int64_t fetched = as_min_i64(u->depth, (u->soon->end - u->soon->at) / LINE);
+    add_products(rows, vectors, u, 0, fetched, true, acc);
+    add_products(rows, vectors, u, fetched, u->depth, false, acc);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) vf_store(u->c + r * u->c_stride + v * LANES, acc[r][v]);
     }
-    *u->soon = ahead;
 }
 
 /* One pass over `vectors` vectors of columns, at most UPDATE_ROWS rows. */
@@ -238,93 +239,6 @@ static inline void load_page(query_tile *t, int64_t page, int64_t next, int64_t 
     }
 }
 
-/* What turns a sum q.k into the score of key `first_key` + lane. */
-typedef struct scorer {
-    float scale, softcap, alibi, alibi_rounded, alibi_here; /* the last: alibi * position as bf16 */
-    int64_t first_key, position;                            /* of lane 0; of the query */
-    const float *seen; /* [PAGE], above 0 for the keys that the query may see; NULL: all */
-} scorer;
-
-AS_INLINE vf score_of(const scorer *s, vf sum, int vector)
-{
-    vf score = vf_mul(sum, vf_set(s->scale));
-    if (s->softcap > 0) {
-        score = vf_mul(vf_set(s->softcap), vf_tanh(vf_div(score, vf_set(s->softcap))));
-    }
-    if (s->alibi_rounded != 0) {
-        vf key = vf_add(vf_iota(), vf_set((float)(s->first_key + vector * LANES)));
-        vf bias = vf_of_bf16(vf_to_bf16(vf_mul(vf_set(s->alibi), key)));
-        score = vf_fma(vf_set(s->alibi_rounded), vf_sub(bias, vf_set(s->alibi_here)), score);
-    } else if (s->alibi != 0) {
-        vf distance = vf_add(vf_iota(), vf_set((float)(s->first_key + vector * LANES - s->position)));
-        score = vf_fma(vf_set(s->alibi), distance, score);
-    }
-    return score;
-}
-
-/* Lanes of `vector` within slots first..end-1. */
-AS_INLINE vm slots_within(int vector, int64_t first, int64_t end)
-{
-    vf slot = vf_add(vf_iota(), vf_set((float)(vector * LANES)));
-    return vm_and(vf_le(vf_set((float)first), slot), vf_lt(slot, vf_set((float)end)));
-}
-
-/* The same, of those that the query may see. */
-AS_INLINE vm slots_seen(const scorer *how, int vector, int64_t first, int64_t end)
-{
-    vm within = slots_within(vector, first, end);
-    return how->seen ? vm_and(within, vf_lt(vf_zero(), vf_load(how->seen + vector * LANES))) : within;
-}
-
-static inline float exp_of(float x)
-{
-    float room[LANES];
-    vf_store(room, vf_exp(vf_set(x)));
-    return room[0];
-}
-
-/* The vectors from..until-1 of scores become exponentials, those outside slots first..end-1 zero; the query's
- * sums so far fade by *fade. */
-AS_INLINE void soften_vectors(const scorer *how, bool whole, int from, int until, int64_t first, int64_t end,
-                              float *scores, float *largest, float *total, float *fade)
-{
-    vf most = vf_set(-INFINITY), score[PAGE_VECTORS];
-#pragma GCC unroll 8
-    for (int v = from; v < until; v++) {
-        score[v] = score_of(how, vf_load(scores + v * LANES), v);
-        if (!whole) score[v] = vf_select(slots_seen(how, v, first, end), score[v], vf_set(-INFINITY));
-        most = vf_max(score[v], most); /* passes over NaN, which the sum below keeps */
-    }
-    float now = vf_largest(most);
-    if (now < *largest) now = *largest;
-    float base = now == -INFINITY ? 0 : now, shrink = now == *largest ? 1 : exp_of(*largest - base);
-    vf sum = vf_zero(), down = vf_set(base);
-#pragma GCC unroll 8
-    for (int v = from; v < until; v++) {
-        vf p = vf_exp_down(vf_sub(score[v], down));
-        if (!whole) p = vf_select(slots_seen(how, v, first, end), p, vf_zero());
-        vf_store(scores + v * LANES, p);
-        sum = vf_add(sum, p);
-    }
-    vf_store(total, vf_fma(vf_load(total), vf_set(shrink), sum));
-    *largest = now;
-    *fade = shrink;
-}
-
-static inline void soften(const scorer *how, int64_t first, int64_t end, float *scores, float *largest,
-                          float *total, float *fade)
-{
-    if (first == 0 && end == PAGE && how->softcap <= 0 && how->alibi == 0 && !how->seen) {
-        scorer plain = {.scale = how->scale};
-        soften_vectors(&plain, true, 0, PAGE_VECTORS, 0, PAGE, scores, largest, total, fade);
-        return;
-    }
-    int from = (int)(first / LANES), until = (int)as_ceil_div(end, LANES);
-    memset(scores, 0, (size_t)(from * LANES) * sizeof *scores);
-    memset(scores + until * LANES, 0, (size_t)(PAGE - until * LANES) * sizeof *scores);
-    soften_vectors(how, false, from, until, first, end, scores, largest, total, fade);
-}
-
 /* Adds p v over slots first..end-1 of one query. */
 static inline void add_values(query_tile *t, int64_t query, int64_t first, int64_t end, float *out)
 {
@@ -398,12 +312,66 @@ static inline bool page_is_seen(const query_tile *t, int64_t page)
     return false;
 }
 
+/* Whether a row sees all of the page. */
+static inline bool row_sees_page(const query_tile *t, int64_t row, int64_t page)
+{
+    int64_t position = position_of(t, row);
+    return position >= (page + 1) * PAGE - 1 &&
+           as_first_visible(position, t->args->window, t->args->chunk) <= page * PAGE;
+}
+
+/* The scores of query i over slots first..end-1 of the page, as far as it sees them, become exponentials;
+ * seen marks its row's keys, where rows list them. */
+static inline void soften_query(query_tile *t, int64_t page, int64_t first, int64_t end, int64_t i,
+                                const sums *into)
+{
+    const as_attention_args *a = t->args;
+    int64_t head = t->head + i % t->heads, position = position_of(t, i / t->heads);
+    int64_t low = as_first_visible(position, a->window, a->chunk) - page * PAGE;
+    int64_t begin = as_max_i64(first, low), stop = as_min_i64(end, position + 1 - page * PAGE);
+    scorer how = {.scale = a->scale,
+                  .softcap = a->softcap,
+                  .alibi = a->alibi ? a->alibi[head] : 0,
+                  .alibi_rounded = a->alibi ? a->alibi_rounded : 0,
+                  .first_key = page * PAGE,
+                  .position = position};
+    if (how.alibi_rounded != 0) {
+        how.alibi_here = as_f32_from_bf16(as_bf16_from_f32(how.alibi * (float)position));
+    }
+    if (a->keys) how.seen = t->seen;
+    soften(&how, begin, stop, t->scores + i * PAGE, &into->largest[i], into->total + i * LANES, &t->fade[i]);
+    if (t->values_finite) return;
+    if (a->keys) {
+        add_seen_values(t, i, begin, stop, into->out);
+    } else {
+        add_values(t, i, begin, stop, into->out);
+    }
+}
+
+/* The scores of queries from..until-1 become exponentials. */
+static inline void soften_queries(query_tile *t, int64_t page, int64_t first, int64_t end, int64_t from,
+                                  int64_t until, const sums *into)
+{
+    const as_attention_args *a = t->args;
+    bool plain = first == 0 && end == PAGE && a->softcap <= 0 && !a->alibi && !a->keys && t->values_finite;
+    for (int64_t i = from; i < until;) {
+        if (plain && i + LANES <= until && row_sees_page(t, i / t->heads, page) &&
+            row_sees_page(t, (i + LANES - 1) / t->heads, page)) {
+            soften_many(a->scale, t->scores + i * PAGE, into->largest + i, into->total + i * LANES,
+                        t->fade + i);
+            i += LANES;
+        } else {
+            if (a->keys && (i == from || i % t->heads == 0)) mark_seen(t, i / t->heads, page);
+            soften_query(t, page, first, end, i++, into);
+        }
+    }
+}
+
 /* Takes the page into the sums of queries from..until-1. */
 static inline void attend_queries(query_tile *t, int64_t page, int64_t first, int64_t end, int64_t from,
                                   int64_t until, const sums *into)
 {
-    const as_attention_args *a = t->args;
-    int64_t k_width = a->cache->k_width;
+    int64_t k_width = t->args->cache->k_width;
     update products = {.a = t->q + from * k_width,
                        .b = t->keys,
                        .c = t->scores + from * PAGE,
@@ -413,33 +381,8 @@ static inline void attend_queries(query_tile *t, int64_t page, int64_t first, in
                        .depth = k_width,
                        .soon = &t->keys_soon};
     update_all(until - from, as_ceil_div(end, LANES), &products);
-    for (int64_t i = from; i < until; i++) {
-        int64_t head = t->head + i % t->heads, position = position_of(t, i / t->heads);
-        int64_t low = as_first_visible(position, a->window, a->chunk) - page * PAGE;
-        int64_t begin = as_max_i64(first, low), stop = as_min_i64(end, position + 1 - page * PAGE);
-        scorer how = {.scale = a->scale,
-                      .softcap = a->softcap,
-                      .alibi = a->alibi ? a->alibi[head] : 0,
-                      .alibi_rounded = a->alibi ? a->alibi_rounded : 0,
-                      .first_key = page * PAGE,
-                      .position = position};
-        if (how.alibi_rounded != 0) {
-            how.alibi_here = as_f32_from_bf16(as_bf16_from_f32(how.alibi * (float)position));
-        }
-        if (a->keys) {
-            if (i == from || i % t->heads == 0) mark_seen(t, i / t->heads, page);
-            how.seen = t->seen;
-        }
-        soften(&how, begin, stop, t->scores + i * PAGE, &into->largest[i], into->total + i * LANES,
-               &t->fade[i]);
-        if (t->values_finite) continue;
-        if (a->keys) {
-            add_seen_values(t, i, begin, stop, into->out);
-        } else {
-            add_values(t, i, begin, stop, into->out);
-        }
-    }
-    if (!t->values_finite) return; /* done above: 0 times infinity must not be added */
+    soften_queries(t, page, first, end, from, until, into);
+    if (!t->values_finite) return; /* done there: 0 times infinity must not be added */
     update values = {.a = t->scores + from * PAGE,
                      .b = t->values,
                      .fade = t->fade + from,

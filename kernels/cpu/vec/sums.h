@@ -61,11 +61,9 @@ static inline void finish_sums(const as_product *p, int64_t first, int64_t rows,
     for (int64_t i = 0; i < n; i++) {
         for (int64_t row = 0; row < rows; row += LANES) {
             int count = (int)as_min_i64(LANES, rows - row);
-            float part[LANES] = {0};
-            for (int r = 0; r < count; r += TILE_ROWS) {
-                memcpy(part + r, sums + (row + r) * n + i * TILE_ROWS, TILE_ROWS * sizeof *part);
-            }
-            finish_vector(p, from + i, first + row, count, vf_mul(vf_load(part), unit));
+            const float *at = sums + row * n + i * TILE_ROWS;
+            vf whole = vf_of_quads(at, n * TILE_ROWS, (int)as_ceil_div(count, TILE_ROWS));
+            finish_vector(p, from + i, first + row, count, vf_mul(whole, unit));
         }
     }
 }
