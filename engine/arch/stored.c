@@ -40,6 +40,12 @@ static void hold_a(as_model_spec *spec, as_step *step)
     if (step->block == &as_block_mamba) ((as_mamba_spec *)step->form)->holds_a = true;
 }
 
+static void have_plain_matrices(as_model_spec *spec, as_step *step)
+{
+    (void)step;
+    spec->plain_matrices = true;
+}
+
 static const struct {
     const char *word;
     void (*apply)(as_model_spec *spec, as_step *step);
@@ -48,6 +54,7 @@ static const struct {
     {"norms_folded", fold_norms},
     {"qkv_rows", lay_out_rows},
     {"ssm_a", hold_a},
+    {"plain_matrices", have_plain_matrices},
 };
 
 void as_spec_apply_stored(const json_t *root, as_model_spec *spec)

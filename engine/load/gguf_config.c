@@ -94,30 +94,43 @@ static const as_gguf_tensor *find_tensor(const as_gguf *gguf, const char *name)
     return NULL;
 }
 
-/* Factors by which each frequency is divided: Llama 3's scaling, worked out when the file was made. The same
- * list for every length is what "longrope" says. */
-static as_code put_factors(converter *c, const as_gguf_file *file, const as_gguf_tensor *t)
+/* The numbers of a tensor of F32 as a list. */
+static as_code put_list(converter *c, const as_gguf_file *file, const as_gguf_tensor *t, json_t *object,
+                        const char *key)
 {
     if (t->kind->number != 0 || t->elements > 1 << 16) {
-        return as_fail(c->err, AS_E_UNSUPPORTED,
-                       "rope_freqs.weight: %" PRId64 " of %s, expected a few of F32", t->elements,
-                       t->kind->name);
+        return as_fail(c->err, AS_E_UNSUPPORTED, "%s: %" PRId64 " of %s, expected a few of F32", t->name,
+                       t->elements, t->kind->name);
     }
-    json_t *list = json_array(), *scaling = json_object();
-    bool made = list && scaling;
-    for (int64_t i = 0; made && i < t->elements; i++) {
-        float factor;
-        memcpy(&factor, file->map.data + t->offset + (uint64_t)i * sizeof factor, sizeof factor);
-        made = json_array_append_new(list, json_real(factor)) == 0; /* NULL, and so refused, for no number */
+    json_t *list = json_array();
+    AS_TRY(put(c, object, key, list));
+    for (int64_t i = 0; i < t->elements; i++) {
+        float number;
+        memcpy(&number, file->map.data + t->offset + (uint64_t)i * sizeof number, sizeof number);
+        if (json_array_append_new(list, json_real(number)) != 0) { /* NULL, and so refused, for no number */
+            return as_fail(c->err, AS_E_INPUT, "%s holds what is no number", t->name);
+        }
     }
-    made = made && json_object_set_new(scaling, "rope_type", json_string("longrope")) == 0 &&
-           json_object_set(scaling, "short_factor", list) == 0 &&
-           json_object_set(scaling, "long_factor", list) == 0 &&
-           json_object_set_new(scaling, "attention_factor", json_real(1)) == 0 &&
-           json_object_set(c->config, "rope_scaling", scaling) == 0;
-    json_decref(list);
-    json_decref(scaling);
-    return made ? AS_OK : as_fail(c->err, AS_E_INPUT, "rope_freqs.weight holds what is no number");
+    return AS_OK;
+}
+
+/* Factors by which each frequency is divided: one list for short and one for long contexts, or Llama 3's
+ * scaling, worked out when the file was made. The same list for every length is what "longrope" says. */
+static as_code put_factors(converter *c, const as_gguf_file *file, const as_gguf_tensor *small,
+                           const as_gguf_tensor *large)
+{
+    const as_gguf_value *attention = find(c, "rope.scaling.attn_factor");
+    const as_gguf_value *original = find(c, "rope.scaling.original_context_length");
+    json_t *scaling = json_object();
+    AS_TRY(put(c, c->config, "rope_scaling", scaling));
+    AS_TRY(put(c, scaling, "rope_type", json_string("longrope")));
+    AS_TRY(put_list(c, file, small, scaling, "short_factor"));
+    AS_TRY(put_list(c, file, large, scaling, "long_factor"));
+    if (original && is_numeric(original)) {
+        AS_TRY(put(c, c->config, "original_max_position_embeddings", number_json(original, 0)));
+    }
+    bool given = attention && is_numeric(attention) && small != large;
+    return put(c, scaling, "attention_factor", given ? number_json(attention, 0) : json_real(1));
 }
 
 static as_code put_scaling(converter *c)
@@ -214,13 +227,19 @@ static as_code check_whole(const converter *c)
 static as_code convert(converter *c, const as_gguf_file *file)
 {
     const as_gguf_tensor *factors = find_tensor(c->gguf, "rope_freqs.weight");
+    const as_gguf_tensor *small = find_tensor(c->gguf, "rope_factors_short.weight");
+    const as_gguf_tensor *large = find_tensor(c->gguf, "rope_factors_long.weight");
     AS_TRY(check_whole(c));
     AS_TRY(put_class(c));
     AS_TRY(put_keys(c, c->family->keys));
     AS_TRY(put_keys(c, as_gguf_keys));
     AS_TRY(put_sizes(c));
     AS_TRY(put_ends(c));
-    AS_TRY(factors ? put_factors(c, file, factors) : put_scaling(c));
+    if (json_integer_value(json_object_get(c->config, "sliding_window")) == 0) {
+        json_object_del(c->config, "sliding_window"); /* 0 or absent: none */
+    }
+    if (!small || !large) small = large = factors;
+    AS_TRY(small ? put_factors(c, file, small, large) : put_scaling(c));
     return c->family->complete ? c->family->complete(c->gguf, c->config, c->err) : AS_OK;
 }
 

@@ -141,7 +141,7 @@ static as_code add(tensor_list *list, const as_gguf_tensor *t, as_error *err)
                        t->name, t->kind->name);
     }
     for (int i = 0; i < t->dims; i++) made.shape[i] = t->shape[t->dims - 1 - i];
-    if (strcmp(t->name, "rope_freqs.weight") == 0) return AS_OK; /* part of the configuration */
+    if (strncmp(t->name, "rope_f", 6) == 0) return AS_OK; /* factors: part of the configuration */
     size_t size = strlen(t->name), cut = 0;
     int s = 0;
     for (; s < 2; s++) {
@@ -150,7 +150,9 @@ static as_code add(tensor_list *list, const as_gguf_tensor *t, as_error *err)
     }
     if (s == 2) cut = 0;
     numbers at;
-    const char *to = find_name(list->family->names, t->name, size - cut, &at);
+    const char *to = find_name(list->family->names, t->name, size, &at);
+    if (to) s = 2;
+    if (!to) to = find_name(list->family->names, t->name, size - cut, &at);
     if (!to) to = find_name(as_gguf_names, t->name, size - cut, &at);
     if (!to) return push(list, &made, t->name, err);
     if (strstr(to, "%e") && at.expert < 0) return push_experts(list, &made, to, at, suffixes[s], err);
