@@ -120,6 +120,9 @@ AS_MUST_USE as_code as_bind_linear(as_binder *binder, as_slot slot, int64_t rows
  * router. */
 AS_MUST_USE as_code as_bind_matrix(as_binder *binder, as_slot slot, int64_t rows, int64_t cols,
                                    as_matrix *out, as_error *err);
+/* The same of two slots' rows, one behind the other; the first one's tensor says how many it has. */
+AS_MUST_USE as_code as_bind_joined(as_binder *binder, as_slot first, as_slot second, int64_t rows,
+                                   int64_t cols, as_matrix *out, as_error *err);
 /* Gives each row of a matrix the scale under which its length is one. */
 AS_MUST_USE as_code as_bind_unit_rows(as_binder *binder, as_matrix *matrix, as_error *err);
 /* `count` values as float32; the tensor may have any shape of that many elements. suffix: ".weight", ".bias"

@@ -242,11 +242,13 @@ typedef struct as_head_matmul_args {
 enum { AS_MOST_HEAD_ROWS = 4096, AS_MOST_HEAD_COLS = 8192 };
 
 /* out = act(a) * (b + b_offset), or act(a) where b is NULL; [N, width] with strides; out may be a. With a
- * limit > 0, a is first kept at most limit and b within -limit to limit. With a slope > 0, a sigmoid(slope a)
- * stands in the place of act(a). Tolerance 5e-7 of max(1, |a|) |b + b_offset|. */
+ * limit > 0, a (with limit_act: act(a) instead) is kept at most limit and b within -limit to limit. With a
+ * slope > 0, a sigmoid(slope a) stands in the place of act(a). Tolerance 5e-7 of max(1, |a|) |b + b_offset|.
+ */
 typedef struct as_gate_args {
     as_activation act;
     float limit, b_offset, slope;
+    bool limit_act;
     const float *a, *b;
     float *out;
     int64_t n, width;

@@ -50,6 +50,9 @@ void as_spec_heads(as_config *config, as_model_spec *spec, int64_t default_kv, i
 /* The same for families whose heads are always hidden / heads wide. */
 void as_spec_even_heads(as_config *config, as_model_spec *spec, int64_t default_kv);
 
+/* The same for families that take the whole part of it, whatever head_dim says. */
+void as_spec_split_heads(as_config *config, as_model_spec *spec, int64_t default_kv);
+
 /* The names that older families give the sizes; NULL: the usual one, which may always stand in its place. */
 typedef struct as_size_keys {
     const char *hidden, *layers, *heads, *context;

@@ -60,6 +60,16 @@ void as_spec_even_heads(as_config *config, as_model_spec *spec, int64_t default_
     }
 }
 
+void as_spec_split_heads(as_config *config, as_model_spec *spec, int64_t default_kv)
+{
+    as_spec_heads(config, spec, default_kv, 1);
+    spec->head_dim = spec->hidden / spec->heads;
+    if (spec->head_dim > 0) return;
+    as_config_fail(config, AS_E_INPUT, "\"hidden_size\" is %lld, less than \"num_attention_heads\" %lld",
+                   (long long)spec->hidden, (long long)spec->heads);
+    spec->head_dim = 1;
+}
+
 static const as_size_keys usual_keys = {"hidden_size", "num_hidden_layers", "num_attention_heads",
                                         "max_position_embeddings"};
 

@@ -1,12 +1,13 @@
 /* DeepSeek-V2 and V3 (DeepSeek-AI 2024; also R1, V3.1, Moonlight, Kimi K2) and the families built like them:
  * latent attention, the first layers dense, then experts beside shared ones. transformers models/deepseek_v2,
- * deepseek_v3, glm4_moe_lite, axk1, mistral4, youtu, kimi_k25.
+ * deepseek_ocr2, deepseek_v3, glm4_moe_lite, axk1, mistral4, youtu, kimi_k25.
  *
  * What transformers leaves unread means nothing here either: norm_topk_prob of V2, moe_layer_freq of all but
  * A.X K1, which no published model sets to anything but what the other says. */
 #include <string.h>
 
 #include "engine/arch/deepseek.h"
+#include "engine/arch/experts.h"
 
 const char *const as_deepseek_names[AS_SLOT_COUNT] = {
     [AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head",
@@ -175,37 +176,68 @@ static void describe_with(as_config *c, as_model_spec *spec, const as_deepseek_d
     as_deepseek_layers(c, spec, d, &attention, &moe, NULL);
 }
 
-/* The inside of an initializer, since a constant object is none in C11. */
-#define MLA_V3                                                                                               \
+/* The insides of initializers, since a constant object is none in C11. */
+#define MLA_V2                                                                                               \
     .q_rank = 1536, .kv_rank = 512, .nope = 128, .rope = 64, .v_width = 128, .theta = 10000,                 \
-    .kind = AS_ROPE_INTERLEAVED, .kind_by_config = true
+    .kind = AS_ROPE_INTERLEAVED
+#define MLA_V3 MLA_V2, .kind_by_config = true
 
 static const as_mla_defaults mla_v3 = {MLA_V3};
 
-static void describe_v2(as_config *c, as_model_spec *spec)
+static const as_deepseek_defaults defaults_v2 = {.attention = {MLA_V2},
+                                                 .context = 2048,
+                                                 .eps = 1e-6,
+                                                 .experts = 64,
+                                                 .shared = 2,
+                                                 .width = 1407,
+                                                 .scale = 1,
+                                                 .groups = 1,
+                                                 .group_top = 1,
+                                                 .route = AS_ROUTE_SOFTMAX,
+                                                 .group_by_max = true};
+
+static as_moe_spec read_experts_v2(as_config *c)
 {
-    as_deepseek_defaults d = {.attention = {MLA_V3},
-                              .context = 2048,
-                              .eps = 1e-6,
-                              .experts = 64,
-                              .shared = 2,
-                              .width = 1407,
-                              .scale = 1,
-                              .groups = 1,
-                              .group_top = 1,
-                              .route = AS_ROUTE_SOFTMAX,
-                              .group_by_max = true};
-    d.attention.kind_by_config = false;
-    as_spec_base(c, spec, d.context);
-    if (c->rc != AS_OK) return;
-    as_mla_spec attention = as_spec_mla(c, spec, &d.attention);
+    as_deepseek_defaults d = defaults_v2;
     expect_word(c, "topk_method", "greedy", "group_limited_greedy");
     expect_word(c, "scoring_func", "softmax", "softmax");
     d.ungrouped = strcmp(as_config_string(c, "topk_method", "greedy"), "greedy") == 0;
     as_moe_spec moe = as_deepseek_experts(c, &d);
     moe.normalise = false;
     moe.shared.up_bias = moe.shared.down_bias = as_config_bool(c, "mlp_bias", false);
-    as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
+    return moe;
+}
+
+static void describe_v2(as_config *c, as_model_spec *spec)
+{
+    as_spec_base(c, spec, defaults_v2.context);
+    if (c->rc != AS_OK) return;
+    as_mla_spec attention = as_spec_mla(c, spec, &defaults_v2.attention);
+    as_moe_spec moe = read_experts_v2(c);
+    as_deepseek_layers(c, spec, &defaults_v2, &attention, &moe, NULL);
+}
+
+/* DeepSeek-OCR 2: V2's experts behind grouped attention. */
+static void describe_ocr2(as_config *c, as_model_spec *spec)
+{
+    as_deepseek_defaults d = defaults_v2;
+    d.listed = true;
+    as_spec_base(c, spec, d.context);
+    as_spec_split_heads(c, spec, 0);
+    if (c->rc != AS_OK) return;
+    as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "rms_norm_eps", d.eps), 0);
+    bool bias = as_config_bool(c, "attention_bias", false);
+    int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
+    as_attention_spec attention = as_spec_attention(spec, rope, bias, bias);
+    as_moe_spec moe = read_experts_v2(c);
+    as_mlp_spec mlp = as_spec_gated_mlp(c, spec, moe.act, moe.shared.up_bias);
+    for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
+        as_spec_add_mixer(c, spec, i, &as_block_attention, &attention, norm);
+        bool dense = as_deepseek_layer_is_dense(c, spec, i, &d);
+        as_spec_add_either(c, spec, i, dense ? NULL : &moe, &mlp, norm);
+    }
+    spec->names = as_deepseek_names;
+    as_spec_finish(c, spec, norm, false);
 }
 
 static const as_deepseek_defaults defaults_v3 = {.attention = {MLA_V3},
@@ -302,6 +334,7 @@ static void describe_youtu(as_config *c, as_model_spec *spec)
 }
 
 const as_family as_family_deepseek_v2 = {.architectures = {"DeepseekV2ForCausalLM"}, .describe = describe_v2};
+const as_family as_family_deepseek_ocr2 = {.describe = describe_ocr2};
 const as_family as_family_deepseek_v3 = {.architectures = {"DeepseekV3ForCausalLM", "KimiK2ForCausalLM"},
                                          .nested = "text_config",
                                          .describe = describe_v3};

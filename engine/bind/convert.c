@@ -113,6 +113,34 @@ as_code as_convert_matrix(as_binder *b, as_matrix *m, as_dtype type, as_error *e
     return AS_OK;
 }
 
+as_code as_bind_joined(as_binder *b, as_slot first, as_slot second, int64_t rows, int64_t cols,
+                       as_matrix *out, as_error *err)
+{
+    as_matrix parts[2];
+    int64_t head = as_binder_elements(b, first, ".weight") / cols;
+    if (head >= rows) {
+        return as_fail(err, AS_E_INPUT, "the %s has %lld rows of %lld, and further ones beside it",
+                       as_slot_name(first), (long long)head, (long long)rows);
+    }
+    AS_TRY(as_bind_matrix(b, first, head, cols, &parts[0], err));
+    AS_TRY(as_bind_matrix(b, second, rows - head, cols, &parts[1], err));
+    bool same = parts[0].dtype == parts[1].dtype && (parts[0].dtype == AS_F16 || parts[0].dtype == AS_BF16);
+    as_matrix whole = {.dtype = same ? parts[0].dtype : AS_F32, .rows = rows, .cols = cols, .stride = cols};
+    if (!b->source.counted) {
+        unsigned char *to = as_binder_take(b, as_dtype_span(whole.dtype, rows * cols));
+        if (!to) return as_fail_memory(err, "the weights");
+        whole.data = to;
+        for (int i = 0; i < 2; i++) {
+            as_matrix part = {.dtype = whole.dtype, .data = to};
+            convert_job job = {.from = &parts[i], .to = &part};
+            as_pool_for(b->pool, (parts[i].rows + CONVERT_ROWS - 1) / CONVERT_ROWS, convert_rows, &job);
+            to += as_dtype_span(whole.dtype, parts[i].rows * cols);
+        }
+    }
+    *out = whole;
+    return AS_OK;
+}
+
 typedef struct transpose_job {
     const as_matrix *from;
     unsigned char *to;

@@ -4,9 +4,10 @@
 #include "engine/bind/internal.h"
 #include "engine/needs.h"
 
-static bool is_embedding(as_slot slot)
+/* Whether it has a row for each token; the first tensor of several that hold one has fewer. */
+static bool is_embedding(const as_binder *b, const as_wanted_matrix *want)
 {
-    return slot == AS_SLOT_EMBED || slot == AS_SLOT_HEAD;
+    return (want->slot == AS_SLOT_EMBED || want->slot == AS_SLOT_HEAD) && want->rows >= b->spec->vocab;
 }
 
 static as_code note(as_binder *b, const as_need *need, as_error *err)
@@ -61,7 +62,7 @@ static as_code note_matrix(as_binder *b, const as_wanted_matrix *want, bool opti
     need.name = found.name;
     need.optional = optional;
     need.either_order = found.storage.perhaps;
-    need.embedding = is_embedding(want->slot);
+    need.embedding = is_embedding(b, want);
     AS_TRY(note(b, &need, err));
     return found.tensor && found.tensor->dtype == AS_E4M3 ? note_scales(b, want, err) : AS_OK;
 }

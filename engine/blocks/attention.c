@@ -54,7 +54,9 @@ static as_code bind_qkv(as_binder *binder, const as_model_spec *spec, const as_a
                         attention_weights *w, as_error *err)
 {
     widths at = widths_of(a);
-    if (a->layout == AS_QKV_SEPARATE || a->shared_cache) {
+    bool three = a->layout == AS_QKV_EITHER ? !as_binder_has(binder, AS_SLOT_QKV, ".weight")
+                                            : a->layout == AS_QKV_SEPARATE;
+    if (three || a->shared_cache) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_Q, at.q_rows, spec->hidden, a->q_bias, &w->q, err));
         if (a->shared_cache) return AS_OK;
         AS_TRY(as_bind_linear(binder, AS_SLOT_K, at.k, spec->hidden, a->k_bias, &w->k, err));
@@ -63,7 +65,7 @@ static as_code bind_qkv(as_binder *binder, const as_model_spec *spec, const as_a
     }
     AS_TRY(
         as_bind_linear(binder, AS_SLOT_QKV, at.q_rows + at.k + at.v, spec->hidden, a->q_bias, &w->qkv, err));
-    if (a->layout == AS_QKV_ROWS && w->qkv.w.scale != AS_SCALE_BLOCK) {
+    if ((a->layout == AS_QKV_ROWS || a->layout == AS_QKV_EITHER) && w->qkv.w.scale != AS_SCALE_BLOCK) {
         w->q = linear_rows(&w->qkv, 0, at.q_rows);
         w->k = linear_rows(&w->qkv, at.q_rows, at.k);
         w->v = linear_rows(&w->qkv, at.q_rows + at.k, at.v);

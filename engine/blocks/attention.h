@@ -10,6 +10,7 @@ typedef enum {
     AS_QKV_SEPARATE,    /* three matrices */
     AS_QKV_ROWS,        /* one: all queries, all keys, all values */
     AS_QKV_PER_KV_HEAD, /* one: for each key/value head its queries, its key, its value */
+    AS_QKV_EITHER,      /* one as in ROWS where the checkpoint has it, else three */
     AS_QKV_PARTS_QVK,   /* one: for each of qkv_parts runs of heads its queries, values, keys */
 } as_qkv_layout;
 

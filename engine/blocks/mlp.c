@@ -69,6 +69,7 @@ static void activate(as_pass *pass, const as_mlp_spec *m, const as_mlp_weights *
     }
     pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act,
                                                  .limit = m->limit,
+                                                 .limit_act = m->limit_act,
                                                  .b_offset = m->up_offset,
                                                  .a = out,
                                                  .b = up,

@@ -386,6 +386,7 @@ static void enter(as_pass *pass, const as_moe_spec *m, const moe_weights *w, con
     }
     pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act,
                                                  .limit = m->limit,
+                                                 .limit_act = m->limit_act,
                                                  .b_offset = m->up_offset,
                                                  .slope = m->slope,
                                                  .a = inner,

@@ -15,6 +15,7 @@ typedef struct as_moe_spec {
     as_activation act;
     bool gated;             /* down(act(gate x) * up x), else down(act(up x)) */
     float limit, up_offset; /* act(min(gate, limit)) * (up within -limit to limit + up_offset); 0: none */
+    bool limit_act;         /* the limit holds act(gate), not the gate */
     float slope;            /* x sigmoid(slope x) instead of act(x); 0: no */
     bool bias;              /* on the experts' matrices */
     int64_t latent;         /* experts live in a space of this width, between projections; 0: none */

@@ -650,6 +650,27 @@ Test(config, fields_mean_what_the_class_makes_of_them)
     as_model_spec_free(&spec);
 }
 
+static int64_t experts_of_text_part(const char *text)
+{
+    json_t *config = json_pack("{s:[s], s:o}", "architectures", "Qwen3VLMoeForConditionalGeneration",
+                               "text_config", parse(text));
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    int64_t experts = ((const as_moe_spec *)spec.layers[0].steps[1].form)->experts;
+    json_decref(config);
+    as_model_spec_free(&spec);
+    return experts;
+}
+
+/* What the class has where a config says nothing does not go before the name under which one is saved. */
+Test(config, a_saved_count_of_experts_goes_before_the_class_s)
+{
+    cr_assert_eq(experts_of_text_part("{\"num_local_experts\": 12}"), 12);
+    cr_assert_eq(experts_of_text_part("{\"num_experts\": 12}"), 12);
+    cr_assert_eq(experts_of_text_part("{}"), 60);
+}
+
 /* Where the class has no check the size of a head is rounded down. */
 Test(config, heads_need_not_fill_the_width)
 {

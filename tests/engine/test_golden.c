@@ -11,15 +11,20 @@
 /* The promise: 1e-4 of the logits' standard deviation. Stages are held to the same of their own. */
 static const double tolerance = 1e-4;
 
+/* Of all but the logits of tokens that are never continued with. */
 static double deviation(const float *values, int64_t count)
 {
+    static const float barred = -1e30F;
     double sum = 0, squares = 0;
+    int64_t taken = 0;
     for (int64_t i = 0; i < count; i++) {
+        if (values[i] < barred) continue;
         sum += values[i];
         squares += (double)values[i] * values[i];
+        taken++;
     }
-    double mean = sum / (double)count;
-    return sqrt(squares / (double)count - mean * mean);
+    double mean = sum / (double)taken;
+    return sqrt(squares / (double)taken - mean * mean);
 }
 
 /* Largest difference in units of the expected values' deviation; NaN anywhere gives infinity. */

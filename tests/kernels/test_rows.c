@@ -109,10 +109,12 @@ static void run_gate(const as_backend *backend, const as_exec *exec, const subje
 {
     bool limited = s->kind >= 2 * AS_ACT_COUNT;
     bool sloped = limited && s->kind % AS_ACT_COUNT == AS_ACT_NONE;
+    bool behind = limited && s->kind % AS_ACT_COUNT % 2 == 1; /* the limit holds what the activation gives */
     as_gate_args args = {.act = (as_activation)(s->kind % AS_ACT_COUNT),
                          .limit = limited ? 1.5f : 0,
                          .b_offset = limited ? 1 : 0,
                          .slope = sloped ? 2.5f : 0,
+                         .limit_act = behind,
                          .a = s->a + from * s->stride,
                          .b = s->kind / AS_ACT_COUNT != 1 ? s->b + from * s->stride : NULL,
                          .out = out + from * s->stride,

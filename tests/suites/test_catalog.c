@@ -33,9 +33,20 @@ static const char *text(const json_t *object, const char *key)
     return found ? found : "";
 }
 
+/* Of models whose full layers, every so many, have heads of their own, and whose last layers share caches. */
+static int64_t cache_bytes_of_kinds(const json_t *model, const json_t *full)
+{
+    int64_t layers = whole(model, "layers") - whole(model, "shared_kv_layers"),
+            full_layers = layers / whole(full, "every");
+    return 4 * (full_layers * whole(full, "kv_heads") * whole(full, "head_dim") +
+                (layers - full_layers) * whole(model, "kv_heads") * whole(model, "head_dim"));
+}
+
 /* layers x 2 x key/value heads x head size x 2 bytes; the latent of MLA instead, once */
 static int64_t cache_bytes(const json_t *model)
 {
+    const json_t *full = json_object_get(model, "full_attention");
+    if (full) return cache_bytes_of_kinds(model, full);
     int64_t layers = whole(model, "layers");
     const json_t *mla = json_object_get(model, "mla");
     const json_t *attention = json_object_get(json_object_get(model, "layer_types"), "attention");

@@ -110,12 +110,13 @@ static void gate_row(void *context, int64_t i, int worker)
     for (int64_t c = 0; c < g->width; c++) {
         double a = g->a[i * g->a_stride + c], b = g->b ? g->b[i * g->b_stride + c] : 0;
         if (g->limit > 0) {
-            if (a > g->limit) a = g->limit;
+            if (a > g->limit && !g->limit_act) a = g->limit;
             if (b > g->limit) b = g->limit;
             if (b < -g->limit) b = -g->limit;
         }
         double value =
             g->slope > 0 ? as_ref_activate(AS_ACT_SILU, g->slope * a) / g->slope : as_ref_activate(g->act, a);
+        if (g->limit > 0 && g->limit_act && value > g->limit) value = g->limit;
         if (g->b) value *= b + g->b_offset;
         g->out[i * g->out_stride + c] = (float)value;
     }

@@ -210,11 +210,13 @@ static void gate_limited(const as_gate_args *g, int64_t row, int64_t from, int64
     const float *a = g->a + row * g->a_stride, *b = g->b ? g->b + row * g->b_stride : NULL;
     float *out = g->out + row * g->out_stride;
     vf most = vf_set(g->limit > 0 ? g->limit : INFINITY),
-       least = vf_set(g->limit > 0 ? -g->limit : -INFINITY);
+       least = vf_set(g->limit > 0 ? -g->limit : -INFINITY), none = vf_set(INFINITY);
+    vf before = g->limit_act ? none : most, behind = g->limit_act ? most : none;
     vf offset = vf_set(g->b_offset), slope = vf_set(g->slope);
     FOR_VECTORS(c, from, until, {
-        vf value = vf_min(most, load(a + c, count));
+        vf value = vf_min(before, load(a + c, count));
         value = g->slope > 0 ? vf_times_sigmoid(value, vf_mul(slope, value)) : vf_activate(g->act, value);
+        value = vf_min(behind, value);
         if (b) value = vf_mul(value, vf_add(offset, vf_max(least, vf_min(most, load(b + c, count)))));
         store(out + c, value, count);
     });
