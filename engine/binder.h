@@ -160,8 +160,8 @@ AS_MUST_USE as_code as_bind_float_blocks(as_binder *binder, const float *values,
                                          int64_t cols, as_expert_stack *out, as_error *err);
 /* Puts the matrices of another stack, of the same shape, behind a stack's own. Biases are left as they are.
  */
-AS_MUST_USE as_code as_bind_joined(as_binder *binder, as_expert_stack *stack, int64_t count,
-                                   const as_expert_stack *more, int64_t more_count, as_error *err);
+AS_MUST_USE as_code as_bind_joined_stacks(as_binder *binder, as_expert_stack *stack, int64_t count,
+                                          const as_expert_stack *more, int64_t more_count, as_error *err);
 /* Elements of the slot's tensor, for a size that no config states; 0 where there is none or it is generated.
  */
 int64_t as_binder_elements(const as_binder *binder, as_slot slot, const char *suffix);

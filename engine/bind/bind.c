@@ -524,8 +524,8 @@ as_code as_bind_float_blocks(as_binder *b, const float *values, int64_t blocks, 
     return AS_OK;
 }
 
-as_code as_bind_joined(as_binder *b, as_expert_stack *stack, int64_t count, const as_expert_stack *more,
-                       int64_t more_count, as_error *err)
+as_code as_bind_joined_stacks(as_binder *b, as_expert_stack *stack, int64_t count,
+                              const as_expert_stack *more, int64_t more_count, as_error *err)
 {
     as_matrix *all = AS_ARENA_NEW_ARRAY(&b->memory->arena, as_matrix, count + more_count);
     if (!all) return as_fail_memory(err, "the experts");

@@ -55,7 +55,7 @@ static as_code note_matrix(as_binder *b, const as_wanted_matrix *want, bool opti
         if (found.tensor) return note_packed(b, want, &found, err);
     }
     as_binder_look_up(b, want->slot, ".weight", want->expert, &found);
-    bool linear = want->experts == 0 && !is_embedding(want->slot) && as_ternary_applies(b, want->slot);
+    bool linear = want->experts == 0 && !is_embedding(b, want) && as_ternary_applies(b, want->slot);
     as_need need = linear && found.tensor && found.tensor->dtype == AS_U8
                        ? as_ternary_shape(want, &found.storage)
                        : as_binder_shape(want, &found.storage);

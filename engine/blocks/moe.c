@@ -80,7 +80,7 @@ static as_code bind_stack(as_binder *binder, const as_moe_spec *m, as_slot slot,
     if (!m->joined) return AS_OK;
     as_expert_stack more;
     AS_TRY(as_bind_stack(binder, joined, m->joined, rows, cols, &more, err));
-    return as_bind_joined(binder, out, m->experts, &more, m->joined, err);
+    return as_bind_joined_stacks(binder, out, m->experts, &more, m->joined, err);
 }
 
 /* What the router's last matrix reads. */
