@@ -163,9 +163,9 @@ static as_code check_request(const as_scheduler *s, const as_request *q, as_erro
 {
     if (q->count < 1) return as_fail(err, AS_E_INPUT, "the prompt is empty");
     for (int64_t i = 0; i < q->count; i++) {
-        if (q->tokens[i] < 0 || q->tokens[i] >= s->model->spec.vocab) {
+        if (q->tokens[i] < 0 || q->tokens[i] >= s->model->embed.rows) {
             return as_fail(err, AS_E_INPUT, "prompt token %d at %lld is outside the vocabulary of %lld",
-                           q->tokens[i], (long long)i, (long long)s->model->spec.vocab);
+                           q->tokens[i], (long long)i, (long long)s->model->embed.rows);
         }
     }
     if (q->max_tokens < 0 || q->logprobs > MOST_LOGPROBS || q->stop_count < 0 || q->stop_count > MOST_STOPS) {
@@ -209,7 +209,9 @@ static bool copy_request(const as_scheduler *s, const as_request *q, request *r)
     r->in_prompt = AS_NEW_ARRAY(uint8_t, s->model->spec.vocab);
     r->in_completion = AS_NEW_ARRAY(int32_t, s->model->spec.vocab);
     if (!r->in_prompt || !r->in_completion) return false;
-    for (int64_t i = 0; i < q->count; i++) r->in_prompt[q->tokens[i]] = 1;
+    for (int64_t i = 0; i < q->count; i++) { /* the embedding may know more than can be said */
+        if (q->tokens[i] < s->model->spec.vocab) r->in_prompt[q->tokens[i]] = 1;
+    }
     return true;
 }
 

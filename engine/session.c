@@ -612,9 +612,9 @@ static as_code check_feeds(const as_session *s, const as_feed *feeds, int64_t co
                            (long long)length, (long long)(positions->rows - positions->offset));
         }
         for (int64_t t = 0; t < feed->count; t++) {
-            if (feed->tokens[t] < 0 || feed->tokens[t] >= s->model->spec.vocab) {
+            if (feed->tokens[t] < 0 || feed->tokens[t] >= s->model->embed.rows) {
                 return as_fail(err, AS_E_INPUT, "token %d at %lld is outside the vocabulary of %lld",
-                               feed->tokens[t], (long long)t, (long long)s->model->spec.vocab);
+                               feed->tokens[t], (long long)t, (long long)s->model->embed.rows);
             }
         }
         pages += as_kv_pages_needed(&s->kv, feed->sequence, feed->count);

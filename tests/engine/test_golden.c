@@ -52,6 +52,9 @@ static void compare_stage(void *context, const char *stage, int64_t rows, int64_
     int64_t elements = 0, where = 0;
     const float *expected = golden_stage(t->g, stage, &elements);
     if (!expected && !t->g->layer_stages && strchr("0123456789", stage[0])) return;
+    /* What ModernBERT's decoder has behind its layers is part of the last of them here. */
+    const char *out = strstr(stage, ".out");
+    if (!expected && out && strncmp(t->g->name, "modernbertdecoder-", 18) == 0) return;
     cr_assert(expected, "%s: the trace has no stage %s", t->g->name, stage);
     cr_assert_eq(elements, rows * width, "%s: stage %s has %lld values, expected %lld", t->g->name, stage,
                  (long long)(rows * width), (long long)elements);
