@@ -113,7 +113,6 @@ static as_mamba2_spec read_mamba(as_config *c, double eps)
                         .dt_most = INFINITY,
                         .norm = as_spec_rms(AS_SLOT_SSM_NORM, eps, 0)};
     m.out_bias = m.in_bias;
-    as_spec_check_mamba2(c, &m, m.heads * m.head_dim, "mamba_num_heads", "n_groups");
     return m;
 }
 
@@ -167,7 +166,10 @@ static void describe(as_config *c, as_model_spec *spec)
     as_moe_spec moe = read_experts(c, act, bias);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         switch (kind_of(c, &layers, i)) {
-        case 'M': as_spec_add_mixer(c, spec, i, &as_block_mamba2, &mamba, norm); break;
+        case 'M':
+            as_spec_check_mamba2(c, &mamba, mamba.heads * mamba.head_dim, "mamba_num_heads", "n_groups");
+            as_spec_add_mixer(c, spec, i, &as_block_mamba2, &mamba, norm);
+            break;
         case '*': as_spec_add_mixer(c, spec, i, &as_block_attention, &attention, norm); break;
         case '-': as_spec_add_mixer(c, spec, i, &as_block_mlp, &mlp, norm); break;
         default: as_spec_add_mixer(c, spec, i, &as_block_moe, &moe, norm); break;

@@ -351,6 +351,21 @@ Test(config, contradictions_name_the_field)
     }
 }
 
+Test(config, sizes_of_layers_that_it_lacks_contradict_nothing)
+{
+    json_t *config = config_with("NemotronHForCausalLM",
+                                 "{\"layers_block_type\": [\"attention\", \"mlp\"], \"mamba_num_heads\": 6, "
+                                 "\"n_groups\": 4, \"hybrid_override_pattern\": \"ABSENT\"}");
+    as_model_spec spec;
+    as_error err = {.text = ""};
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    as_model_spec_free(&spec);
+    json_object_set_new(config, "layers_block_type", json_pack("[s, s]", "attention", "mamba"));
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_E_INPUT);
+    cr_assert(strstr(err.text, "\"n_groups\" is 4"), "%s", err.text);
+    json_decref(config);
+}
+
 Test(config, families_are_found_or_the_nearest_is_named)
 {
     static const struct {
