@@ -62,8 +62,10 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
                       as_binder_has(binder, AS_SLOT_HEAD, ".weight");
     as_slot embed = under_head ? AS_SLOT_HEAD : AS_SLOT_EMBED;
     int64_t rows = spec->embed_rows && !under_head ? spec->embed_rows : spec->vocab;
-    if (as_binder_names(binder, AS_SLOT_EMBED_MORE) &&
-        as_binder_elements(binder, AS_SLOT_EMBED_MORE, ".weight")) {
+    bool in_two = as_binder_names(binder, AS_SLOT_EMBED_MORE);
+    int64_t first = in_two ? as_binder_elements(binder, embed, ".weight") : 0;
+    if (in_two &&
+        (as_binder_elements(binder, AS_SLOT_EMBED_MORE, ".weight") || (first && first < rows * width))) {
         AS_TRY(as_bind_joined(binder, embed, AS_SLOT_EMBED_MORE, rows, width, &m->embed, err));
     } else {
         AS_TRY(as_bind_matrix(binder, embed, rows, width, &m->embed, err));

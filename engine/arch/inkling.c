@@ -67,11 +67,11 @@ static bool slides(as_config *c, const as_model_spec *spec, int64_t layer)
     return false;
 }
 
-static void check_heads(as_config *c, const as_attention_spec *a)
+static void check_heads(as_config *c, const as_attention_spec *a, const char *heads, const char *kv_heads)
 {
     if (a->heads % a->kv_heads == 0) return;
-    as_config_fail(c, AS_E_INPUT, "%lld key/value heads do not divide %lld heads", (long long)a->kv_heads,
-                   (long long)a->heads);
+    as_config_fail(c, AS_E_INPUT, "\"%s\" is %lld, which does not divide \"%s\" %lld", kv_heads,
+                   (long long)a->kv_heads, heads, (long long)a->heads);
 }
 
 /* Attention of the layers that see everything, or of those that slide. */
@@ -100,7 +100,8 @@ static as_attention_spec attention_of(as_config *c, const as_model_spec *spec, b
                               .length = (double)as_config_size_or(c, "log_scaling_n_floor", 1, INT32_MAX),
                               .beyond = true};
     }
-    check_heads(c, &a);
+    check_heads(c, &a, sliding ? "swa_num_attention_heads" : "num_attention_heads",
+                sliding ? "swa_num_key_value_heads" : "num_key_value_heads");
     return a;
 }
 

@@ -156,7 +156,8 @@ static int64_t heads_of(as_config *c, const as_model_spec *spec, int64_t layer, 
     as_config_return(c, &fields);
     if (heads % spec->kv_heads) {
         as_config_fail(c, AS_E_INPUT,
-                       "layer %lld has %lld heads, not a multiple of the %lld of keys and values",
+                       "\"num_attention_heads\" of layer %lld is %lld, not a multiple of "
+                       "\"num_attention_groups\" %lld",
                        (long long)layer, (long long)heads, (long long)spec->kv_heads);
     }
     return heads;

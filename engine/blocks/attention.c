@@ -50,12 +50,19 @@ static as_linear linear_rows(const as_linear *whole, int64_t first, int64_t rows
     return part;
 }
 
+/* Whether the checkpoint has three projections instead of one; one is missed where it has neither. */
+static bool has_three(const as_binder *binder)
+{
+    if (as_binder_has(binder, AS_SLOT_QKV, ".weight")) return false;
+    return as_binder_has(binder, AS_SLOT_Q, ".weight") || as_binder_has(binder, AS_SLOT_K, ".weight") ||
+           as_binder_has(binder, AS_SLOT_V, ".weight");
+}
+
 static as_code bind_qkv(as_binder *binder, const as_model_spec *spec, const as_attention_spec *a,
                         attention_weights *w, as_error *err)
 {
     widths at = widths_of(a);
-    bool three = a->layout == AS_QKV_EITHER ? !as_binder_has(binder, AS_SLOT_QKV, ".weight")
-                                            : a->layout == AS_QKV_SEPARATE;
+    bool three = a->layout == AS_QKV_EITHER ? has_three(binder) : a->layout == AS_QKV_SEPARATE;
     if (three || a->shared_cache) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_Q, at.q_rows, spec->hidden, a->q_bias, &w->q, err));
         if (a->shared_cache) return AS_OK;
