@@ -1,7 +1,8 @@
 /* MPT: MosaicML 2023; llm-foundry's modeling_mpt.py (MPTForCausalLM), of which transformers models/mpt is a
  * part (MptForCausalLM): that one ignores alibi, alibi_bias_max, qk_ln, logit_scale, expansion_ratio,
- * no_bias, norm_type, attn_type and learned positions, which are taken as llm-foundry defines them only where
- * the configuration names its class. */
+ * no_bias, norm_type, attn_type and learned positions. What decides which tensors there are is taken as
+ * llm-foundry defines it only where the configuration names its class; alibi_bias_max and logit_scale, which
+ * transformers drops by mistake, mean the same everywhere. */
 #include <math.h>
 #include <string.h>
 
@@ -70,6 +71,11 @@ static as_attention_spec plain_attention(as_config *a, const as_model_spec *spec
     return attention;
 }
 
+static double read_alibi_max(as_config *a)
+{
+    return as_config_number_in(a, "alibi_bias_max", 8, 1e-3, 1e3);
+}
+
 static as_attention_spec read_attention(as_config *c, as_model_spec *spec, bool bias, as_norm_spec norm)
 {
     as_config a = as_config_nested(c, "attn_config");
@@ -86,7 +92,7 @@ static as_attention_spec read_attention(as_config *c, as_model_spec *spec, bool 
         attention.head_norm = AS_HEAD_NORM_ROW;
     }
     if (as_config_bool(&a, "alibi", true)) {
-        attention.alibi_max = as_config_number_in(&a, "alibi_bias_max", 8, 1e-3, 1e3);
+        attention.alibi_max = read_alibi_max(&a);
     } else if (as_config_bool(c, "learned_pos_emb", true)) {
         as_spec_learned_positions(spec, 0);
     }
@@ -134,8 +140,9 @@ static void describe_transformers(as_config *c, as_model_spec *spec)
     norm.has_bias = false;
     as_config a = as_config_nested(c, "attn_config");
     as_attention_spec attention = plain_attention(&a, spec, false);
-    attention.alibi_max = 8;
+    attention.alibi_max = read_alibi_max(&a);
     as_config_return(c, &a);
+    spec->logit_scale = read_logit_scale(c, spec);
     describe_as(c, spec, norm, &attention, false);
 }
 
