@@ -145,6 +145,10 @@ Test(drift, a_sound_format_passes_with_everything_recorded)
         cr_assert_not_null(
             json_object_get(json_object_get(fake_series(&run, "kl-by-position"), "lines"), formats[i]));
     }
+    /* The reference has one line of perplexity, the first, under its own name. */
+    json_t *perplexity = json_object_get(fake_series(&run, "perplexity-by-position"), "lines");
+    cr_assert_eq(json_object_size(perplexity), 5);
+    cr_assert_str_eq(json_object_iter_key(json_object_iter(perplexity)), "f16");
     /* Uniform noise of width 0.05 on both ends: variance 0.05^2 / 3, so KL is close to half of it. */
     double found = number(kl, "value");
     cr_assert(found > 0.3e-3 && found < 0.5e-3, "kl %g", found);
