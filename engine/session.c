@@ -558,13 +558,7 @@ static void apply_head_layer(as_session *s, as_pass *pass, const float *states)
     int64_t width = layer->width;
     pass->work_used = 0;
     as_pass_linear(pass, &s->model->head_layer, states, pass->spec->hidden, s->output, width);
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = layer->act,
-                                                 .a = s->output,
-                                                 .out = s->output,
-                                                 .n = pass->rows,
-                                                 .width = width,
-                                                 .a_stride = width,
-                                                 .out_stride = width});
+    as_pass_activate(pass, layer->act, s->output, width);
     as_pass_norm(pass, &layer->norm, &s->model->head_norm, s->output, width, s->output, width, 1, width);
 }
 

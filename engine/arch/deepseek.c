@@ -9,18 +9,11 @@
 #include "engine/arch/deepseek.h"
 #include "engine/arch/experts.h"
 
+/* The other names are those of as_slot_pattern. */
 const char *const as_deepseek_names[AS_SLOT_COUNT] = {
     [AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head",
     [AS_SLOT_NORM_2_POST] = "layers.%d.post_mlp_layernorm|layers.%d.mlp.post_mlp_layernorm",
-    [AS_SLOT_ROUTER] = "layers.%d.mlp.gate",
-    [AS_SLOT_ROUTER_CORRECTION] = "layers.%d.mlp.gate.e_score_correction_bias",
-    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.%e.gate_proj|layers.%d.mlp.experts.gate_up_proj!#0/2",
-    [AS_SLOT_EXPERT_UP] = "layers.%d.mlp.experts.%e.up_proj|layers.%d.mlp.experts.gate_up_proj!#1/2",
-    [AS_SLOT_EXPERT_DOWN] = "layers.%d.mlp.experts.%e.down_proj|layers.%d.mlp.experts.down_proj!",
-    [AS_SLOT_SHARED_GATE] = "layers.%d.mlp.shared_experts.gate_proj",
-    [AS_SLOT_SHARED_UP] = "layers.%d.mlp.shared_experts.up_proj",
-    [AS_SLOT_SHARED_DOWN] = "layers.%d.mlp.shared_experts.down_proj",
-    [AS_SLOT_EXPERT_BIAS] = "layers.%d.mlp.shared_experts.down_proj.bias",
+    [AS_SLOT_EXPERT_BIAS] = "layers.%d.mlp.shared_experts.down_proj.bias", /* of one without width */
 };
 
 static const char *const prefixes[] = {"model.", "", "model.language_model.", "language_model.model.", NULL};

@@ -65,36 +65,27 @@ void as_pass_norm_streams(as_pass *pass, const as_norm_spec *norm, const as_norm
                                                  .weight_per_group = true});
 }
 
-/* x = act(x), or act(x) * by; [N, width] with strides. */
-static void activate(as_pass *pass, as_activation act, float *x, int64_t width, int64_t stride,
-                     const float *by)
+static float *normalise(as_pass *pass, const as_gated_streams_spec *g, const gated_weights *w)
 {
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = act,
-                                                 .a = x,
-                                                 .b = by,
-                                                 .out = x,
-                                                 .n = pass->rows,
-                                                 .width = width,
-                                                 .a_stride = stride,
-                                                 .b_stride = stride,
-                                                 .out_stride = stride});
-}
-
-/* y, and the normalised streams it is made of. */
-static const float *collapse(as_pass *pass, const as_gated_streams_spec *g, const gated_weights *w, float *y)
-{
-    int64_t hidden = pass->spec->hidden, all = g->streams * hidden;
-    float *normed = as_pass_floats(pass, pass->rows * all), *mix = as_pass_floats(pass, pass->rows * all);
-    float *low = as_pass_floats(pass, pass->rows * g->rank);
+    float *normed = as_pass_floats(pass, pass->rows * g->streams * pass->spec->hidden);
     as_pass_norm_streams(pass, &g->norm, &w->norm, pass->carried + g->at, pass->spec->carried, normed,
                          g->streams);
+    return normed;
+}
+
+/* y of the normalised streams, which are gated in their place. */
+static void collapse(as_pass *pass, const as_gated_streams_spec *g, const gated_weights *w, float *normed,
+                     float *y)
+{
+    int64_t hidden = pass->spec->hidden, all = g->streams * hidden;
+    float *mix = as_pass_floats(pass, pass->rows * all), *low = as_pass_floats(pass, pass->rows * g->rank);
     as_pass_linear(pass, &w->down, normed, all, low, g->rank);
     as_pass_scale(pass, w->shares[0], low, g->rank, g->rank);
-    activate(pass, AS_ACT_SILU, low, g->rank, g->rank, NULL);
+    as_pass_activate(pass, AS_ACT_SILU, low, g->rank);
     as_pass_linear(pass, &w->up, low, g->rank, mix, all);
-    activate(pass, AS_ACT_SIGMOID, mix, all, all, normed);
+    as_pass_gate(pass, AS_ACT_SIGMOID, mix, normed, all);
     pass->ops->mix_streams(&pass->exec, &(as_mix_streams_args){.factors = w->shares,
-                                                               .from = mix,
+                                                               .from = normed,
                                                                .x = y,
                                                                .n = pass->rows,
                                                                .streams = 1,
@@ -103,17 +94,14 @@ static const float *collapse(as_pass *pass, const as_gated_streams_spec *g, cons
                                                                .from_stride = all,
                                                                .x_stride = hidden,
                                                                .replace = true});
-    return normed;
 }
 
-static void enter(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
+/* The streams' shares of what the block will give. */
+static void weigh_output(as_pass *pass, const as_gated_streams_spec *g, const gated_weights *w,
+                         const float *normed)
 {
-    const as_gated_streams_spec *g = step->form;
-    const gated_weights *w = weights;
     int64_t all = g->streams * pass->spec->hidden, stride = pass->spec->carried;
-    const float *normed = collapse(pass, g, w, y);
     float *out = pass->carried + g->at + all;
-    (void)x;
     pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &w->inject,
                                                      .x = normed,
                                                      .n = pass->rows,
@@ -121,14 +109,28 @@ static void enter(as_pass *pass, const as_step *step, const void *weights, const
                                                      .out = out,
                                                      .out_stride = stride});
     as_pass_scale(pass, w->shares[0], out, g->streams, stride);
-    activate(pass, AS_ACT_SIGMOID, out, g->streams, stride, NULL);
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SIGMOID,
+                                                 .a = out,
+                                                 .out = out,
+                                                 .n = pass->rows,
+                                                 .width = g->streams,
+                                                 .a_stride = stride,
+                                                 .out_stride = stride});
     as_pass_scale(pass, 2, out, g->streams, stride);
+}
+
+static void enter(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
+{
+    float *normed = normalise(pass, step->form, weights);
+    (void)x;
+    weigh_output(pass, step->form, weights, normed);
+    collapse(pass, step->form, weights, normed, y);
 }
 
 static void gather(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
 {
     (void)x;
-    collapse(pass, step->form, weights, y);
+    collapse(pass, step->form, weights, normalise(pass, step->form, weights), y);
 }
 
 static void describe(const as_model_spec *spec, const as_step *step, as_buf *out)
