@@ -154,6 +154,9 @@ float as_spec_cap(as_config *config, const char *key, double otherwise);
 int64_t as_spec_window(as_config *config, int64_t otherwise);
 /* Whether a layer has the window: layer_types says, or the family's rule. */
 bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule);
+/* Whether a layer has attention that an index directs, else linear attention: layer_types says, or the
+ * family's rule. */
+bool as_spec_layer_is_indexed(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule);
 /* A layer's window: from layer_types where the config has it, else what the family's rule says. */
 int64_t as_spec_layer_window(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule,
                              int64_t window);

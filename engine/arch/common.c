@@ -331,6 +331,19 @@ bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t 
     return false;
 }
 
+bool as_spec_layer_is_indexed(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule)
+{
+    const char *type = as_config_layer_type(config, layer, spec->layer_count);
+    if (!type) return by_rule;
+    if (strcmp(type, "full_attention") == 0 || strcmp(type, "indexed_attention") == 0) return true;
+    if (strcmp(type, "linear_attention") != 0) {
+        as_config_fail(config, AS_E_UNSUPPORTED,
+                       "\"layer_types\"[%lld] is \"%s\", expected indexed_attention or linear_attention",
+                       (long long)layer, type);
+    }
+    return false;
+}
+
 int64_t as_spec_layer_window(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule,
                              int64_t window)
 {

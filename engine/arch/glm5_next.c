@@ -2,8 +2,6 @@
  * layers of four and latent attention without positions in the fourth, which sees the keys that an index over
  * pools of them picks; experts as in DeepSeek-V3, clamped; hyper-connections around every block, whose
  * streams are averaged at the end. */
-#include <string.h>
-
 #include "engine/arch/deepseek.h"
 #include "engine/arch/hyper.h"
 #include "engine/arch/kda.h"
@@ -37,19 +35,6 @@ static const as_deepseek_defaults defaults = {
     .listed = true,
     .normalise = true,
     .route = AS_ROUTE_SIGMOID};
-
-static bool is_attention(as_config *c, const as_model_spec *spec, int64_t layer)
-{
-    const char *type = as_config_layer_type(c, layer, spec->layer_count);
-    if (!type) return layer % 4 == 3;
-    if (strcmp(type, "full_attention") == 0 || strcmp(type, "indexed_attention") == 0) return true;
-    if (strcmp(type, "linear_attention") != 0) {
-        as_config_fail(c, AS_E_UNSUPPORTED,
-                       "\"layer_types\"[%lld] is \"%s\", expected indexed_attention or linear_attention",
-                       (long long)layer, type);
-    }
-    return false;
-}
 
 static as_mla_spec read_attention(as_config *c, as_model_spec *spec, double eps)
 {
@@ -130,7 +115,7 @@ static void describe(as_config *c, as_model_spec *spec)
     moe.shared.limit = mlp.limit = moe.limit;
     bool chose = false; /* the layer before has made a choice of its own */
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
-        bool attends = is_attention(c, spec, i);
+        bool attends = as_spec_layer_is_indexed(c, spec, i, i % 4 == 3);
         as_mla_spec here = attention;
         if (attends && as_deepseek_shares_index(c, spec, i)) {
             here.index = AS_INDEX_SHARED;

@@ -3,8 +3,6 @@
  * The attention sees the keys that an index over pools of them picks (blocks/pool_index.h); some layers of
  * the delta rule add hashed n-grams to the streams (blocks/ngram.h). There is no final norm: the streams are
  * gathered as before a block. */
-#include <string.h>
-
 #include "engine/arch/hyper.h"
 #include "engine/arch/qwen_next.h"
 #include "engine/blocks/gated_streams.h"
@@ -73,21 +71,6 @@ static as_pool_index_spec read_index(as_config *c, as_model_spec *spec, int rope
     }
     as_spec_refuse_varying_rope(c, spec, rope, "an index over pools of keys");
     return index;
-}
-
-static bool is_attention(as_config *c, const as_model_spec *spec, int64_t layer)
-{
-    const char *type = as_config_layer_type(c, layer, spec->layer_count);
-    if (!type) {
-        return (layer + 1) % as_config_size_or(c, "full_attention_interval", 4, AS_MOST_LAYERS) == 0;
-    }
-    if (strcmp(type, "full_attention") == 0 || strcmp(type, "indexed_attention") == 0) return true;
-    if (strcmp(type, "linear_attention") != 0) {
-        as_config_fail(c, AS_E_UNSUPPORTED,
-                       "\"layer_types\"[%lld] is \"%s\", expected indexed_attention or linear_attention",
-                       (long long)layer, type);
-    }
-    return false;
 }
 
 /* ---- n-grams ---------------------------------------------------------------------------------------------
@@ -273,9 +256,10 @@ static void describe(as_config *c, as_model_spec *spec)
     as_ngram_spec ngrams = {0};
     const json_t *listed = json_object_get(c->root, "ple_layer_ids");
     if (json_array_size(listed)) ngrams = read_ngrams(c, spec, &streams, eps);
+    int64_t interval = as_config_size_or(c, "full_attention_interval", 4, AS_MOST_LAYERS);
     as_spec_spread(c, spec, &streams);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
-        bool attends = is_attention(c, spec, i);
+        bool attends = as_spec_layer_is_indexed(c, spec, i, (i + 1) % interval == 0);
         int64_t index = ngram_index(c, i);
         if (attends && index >= 0) {
             as_config_fail(c, AS_E_INPUT,
