@@ -126,6 +126,9 @@ static void list_names(const as_binder *b, as_slot slot, const char *suffix, int
         stored_name name = take_apart(b, at, length);
         format_name(b, &name, suffix, expert, one);
         used += (size_t)snprintf(room + used, size - used, "%s%s", used ? " or " : "", one);
+        if (used < size && rename_norm(one)) {
+            used += (size_t)snprintf(room + used, size - used, " or %s", one);
+        }
         at += length + (at[length] == '|');
     }
 }

@@ -40,9 +40,11 @@ static as_code bind_hash(as_binder *binder, const as_ngram_spec *g, ngram_weight
     for (int64_t h = 0; h < g->heads; h++) {
         int64_t size = w->sizes[h], offset = w->offsets[h];
         if (size > 0 && offset >= 0 && size <= g->rows && offset <= g->rows - size) continue;
-        return as_fail(err, AS_E_INPUT,
-                       "the n-gram embedding has %lld rows, of which head %lld takes %lld from row %lld",
-                       (long long)g->rows, (long long)h, (long long)size, (long long)offset);
+        return as_fail(
+            err, AS_E_INPUT,
+            "tensors of the hash: the n-gram embedding has %lld rows, of which head %lld takes %lld from "
+            "row %lld",
+            (long long)g->rows, (long long)h, (long long)size, (long long)offset);
     }
     return AS_OK;
 }
