@@ -300,6 +300,9 @@ static void describe_mistral4(as_config *c, as_model_spec *spec)
     d.attention.q_rank = 1024;
     d.attention.kv_rank = 256;
     d.attention.nope = 64;
+    d.attention.parameters = "{\"rope_type\": \"yarn\", \"rope_theta\": 10000, \"factor\": 128, "
+                             "\"original_max_position_embeddings\": 8192, \"beta_fast\": 32, "
+                             "\"beta_slow\": 1, \"mscale\": 1, \"mscale_all_dim\": 1}";
     d.context = 1048576;
     d.experts = 128;
     d.top_k = 4;
@@ -310,7 +313,7 @@ static void describe_mistral4(as_config *c, as_model_spec *spec)
     as_spec_base(c, spec, d.context);
     if (c->rc != AS_OK) return;
     as_mla_spec attention = as_spec_mla(c, spec, &d.attention);
-    attention.growth = as_spec_growth(c, spec, attention.rope_table, 0);
+    attention.growth = as_spec_growth(c, spec, attention.rope_table, 0.1);
     as_moe_spec moe = as_deepseek_experts(c, &d);
     as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
 }

@@ -172,8 +172,8 @@ static json_t *document(const plan *p, const char *name)
                      (json_int_t)info->active_parameters, "layers", (json_int_t)info->layers, "sequences",
                      (json_int_t)given.sequences, "weight_bytes", weights, "cache_bytes_per_token",
                      (json_int_t)(info->kv_bytes_per_token / 2 * p->cache_element), "state_bytes",
-                     (json_int_t)info->state_bytes, "work_bytes", (json_int_t)p->work_bytes, "contexts", cache,
-                     "accelerators", accelerators(p));
+                     (json_int_t)info->state_bytes, "work_bytes", (json_int_t)p->work_bytes, "contexts",
+                     cache, "accelerators", accelerators(p));
 }
 
 static void print_count(as_buf *out, double count)
