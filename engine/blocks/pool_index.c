@@ -57,6 +57,18 @@ static void store_pools(as_pass *pass, const as_pool_index_spec *p, const as_poo
     pass->work_used = mark;
 }
 
+/* The pass's spans, for a choice among the pools that a row sees alone: equal scores are settled in a list of
+ * those. */
+static const as_span *spans_without_total(as_pass *pass)
+{
+    as_span *out = (as_span *)(void *)as_pass_floats(pass, pass->span_count * as_pass_pool_span_needs());
+    for (int64_t i = 0; i < pass->span_count; i++) {
+        out[i] = pass->spans[i];
+        out[i].total = 0;
+    }
+    return out;
+}
+
 const int32_t *as_pass_pool_index(as_pass *pass, const as_pool_index_spec *p, const as_pool_index_weights *w,
                                   float *state, const float *x)
 {
@@ -79,7 +91,7 @@ const int32_t *as_pass_pool_index(as_pass *pass, const as_pool_index_spec *p, co
                                                              .every = p->every,
                                                              .keys = pools,
                                                              .key_stride = p->top,
-                                                             .spans = pass->spans,
+                                                             .spans = spans_without_total(pass),
                                                              .span_count = pass->span_count});
     as_pass_pool_tokens(pass, pools, p->top, p->every, true, keys, stride);
     pass->work_used = mark;
