@@ -138,6 +138,14 @@ typedef struct as_index_table {
  * through the numbers in turn. */
 AS_MUST_USE as_code as_bind_indices(as_binder *binder, const as_index_table *want, const int32_t **out,
                                     as_error *err);
+/* The slot's whole numbers, of any size, into values [count], which are left as they are where the checkpoint
+ * has none. */
+AS_MUST_USE as_code as_bind_integers(as_binder *binder, as_slot slot, int64_t count, int64_t *values,
+                                     as_error *err);
+/* A matrix [rows, cols] whose rows stand in several tensors, as as_bind_matrix gives it: parts of *height
+ * rows each, the last of what is left. The first tensor says how many; without one there are `parts`. */
+AS_MUST_USE as_code as_bind_rows(as_binder *binder, as_slot slot, int64_t rows, int64_t cols, int64_t parts,
+                                 const as_matrix **out, int64_t *height, as_error *err);
 /* The slot's one value into *value, which is left as it is where the checkpoint has none. */
 AS_MUST_USE as_code as_bind_number(as_binder *binder, as_slot slot, const char *suffix, float *value,
                                    as_error *err);

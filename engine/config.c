@@ -490,7 +490,10 @@ const char *as_config_layer_name(as_config *config, const char *key, int64_t lay
 /* Older names that transformers reads everywhere as newer ones (remap_legacy_layer_types). */
 const char *as_config_layer_type(as_config *config, int64_t layer, int64_t layers)
 {
-    static const char *const renamed[][2] = {{"attention", "full_attention"}, {"mamba", "linear_attention"}};
+    static const char *const renamed[][2] = {{"attention", "full_attention"},
+                                             {"mamba", "linear_attention"},
+                                             {"deepseek_sparse_attention", "indexed_attention"},
+                                             {"qwen_sparse_attention", "indexed_attention"}};
     const char *name = as_config_layer_name(config, "layer_types", layer, layers);
     for (size_t i = 0; name && i < sizeof renamed / sizeof renamed[0]; i++) {
         if (strcmp(name, renamed[i][0]) == 0) return renamed[i][1];

@@ -204,7 +204,7 @@ int64_t as_kv_add(as_kv *kv)
         as_sequence *seq = &kv->sequences[i];
         if (seq->active) continue;
         seq->active = true;
-        seq->length = 0;
+        seq->length = seq->skipped = 0;
         for (int p = 0; p < kv->pool_count; p++) seq->tables[p].first = seq->tables[p].count = 0;
         clear_states(kv, i);
         return i;

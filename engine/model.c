@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/arch/arch.h"
 #include "engine/arch/text_parts.h"
+#include "engine/bind/methods.h"
 #include "engine/digest.h"
 #include "engine/text/tokenizer.h"
 
@@ -39,7 +40,13 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
 
 static as_code bind_head(as_model *m, as_binder *binder, as_error *err)
 {
+    const as_head_layer_spec *layer = &m->spec.head_layer;
     int64_t width = m->spec.embed_width ? m->spec.embed_width : m->spec.hidden;
+    if (layer->width) {
+        width = layer->width;
+        AS_TRY(as_bind_linear(binder, AS_SLOT_BEFORE_HEAD, width, m->spec.hidden, true, &m->head_layer, err));
+        AS_TRY(as_bind_norm(binder, &layer->norm, width, &m->head_norm, err));
+    }
     if (m->spec.tied_head && !as_binder_differs(binder, AS_SLOT_HEAD, AS_SLOT_EMBED)) {
         AS_TRY(as_bind_copy(binder, AS_SLOT_HEAD, m->spec.vocab, width, err));
         m->head.w = m->embed;
@@ -70,16 +77,24 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
     } else {
         AS_TRY(as_bind_matrix(binder, embed, rows, width, &m->embed, err));
     }
+    bool narrow = spec->embed_width && spec->embed_narrow;
     if (spec->embed_width) {
-        AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_IN, spec->hidden, width, false, &m->embed_in, err));
-        AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_OUT, width, spec->hidden, false, &m->embed_out, err));
+        AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_IN, spec->hidden, width, narrow, &m->embed_in, err));
+        if (!narrow)
+            AS_TRY(as_bind_linear(binder, AS_SLOT_EMBED_OUT, width, spec->hidden, false, &m->embed_out, err));
     }
-    AS_TRY(as_bind_affine(binder, &spec->embed_affine, spec->hidden, &m->embed_affine, err));
+    if (!narrow) width = spec->hidden;
+    AS_TRY(as_bind_affine(binder, &spec->embed_affine, width, &m->embed_affine, err));
     const as_position_spec *positions = &spec->positions;
     if (positions->present && positions->rows) {
-        AS_TRY(as_bind_matrix(binder, AS_SLOT_POSITIONS, positions->rows, spec->hidden, &m->positions, err));
+        AS_TRY(as_bind_matrix(binder, AS_SLOT_POSITIONS, positions->rows, width, &m->positions, err));
     }
-    return as_bind_norm(binder, &spec->embed_norm, spec->hidden, &m->embed_norm, err);
+    for (int r = 0; r < spec->rope_count; r++) {
+        int64_t count = spec->context * spec->ropes[r].rotary;
+        if (!spec->ropes[r].stored || !as_binder_elements(binder, AS_SLOT_ROPE_TABLE, ".weight")) continue;
+        AS_TRY(as_bind_vector(binder, AS_SLOT_ROPE_TABLE, ".weight", count, &m->rope_table, err));
+    }
+    return as_bind_norm(binder, &spec->embed_norm, width, &m->embed_norm, err);
 }
 
 as_code as_model_bind(as_model *m, as_binder *binder, as_error *err)
@@ -132,6 +147,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     const json_t *text = as_config_text_part(m->config);
     if (!quantization) quantization = json_object_get(text, "quantization_config");
     source.scaled = quantization && !json_is_null(quantization);
+    if (source.repository) AS_TRY(as_check_quantization(quantization, err));
     as_ternary_from_config(quantization, &source.ternary);
     const json_t *block = json_object_get(quantization, "weight_block_size");
     source.block_rows = json_integer_value(json_array_get(block, 0));

@@ -31,9 +31,10 @@ struct as_model {
 
     as_matrix embed, positions;
     as_affine_weights embed_affine;
-    as_linear embed_in, embed_out, head;
+    const float *rope_table; /* [context, rotary]: sines, then cosines; NULL: computed */
+    as_linear embed_in, embed_out, head_layer, head;
     as_norm_weights embed_norm;
-    as_norm_weights final_norm;
+    as_norm_weights final_norm, head_norm;
     as_layer_weights *layers;
 
     as_model_info info;

@@ -63,7 +63,8 @@ static void *take(as_session *s, int64_t count, size_t size)
 /* Floats of work space that the neediest step takes for each row. */
 static int64_t work_per_row(const as_model_spec *spec)
 {
-    int64_t most = spec->embed_width ? as_pass_linear_needs(spec->hidden + spec->embed_width) : 0;
+    int64_t around = spec->embed_width + spec->head_layer.width;
+    int64_t most = around ? as_pass_linear_needs(spec->hidden + around) : 0;
     for (int64_t i = 0; i < spec->layer_count; i++) {
         for (int k = 0; k < spec->layers[i].step_count; k++) {
             as_block_needs needs = as_step_needs(spec, &spec->layers[i].steps[k]);
@@ -102,6 +103,7 @@ static as_code open_buffers(as_session *s, as_error *err)
 {
     const as_model_spec *spec = &s->model->spec;
     int64_t width = spec->embed_width > spec->hidden ? spec->embed_width : spec->hidden;
+    if (spec->head_layer.width > width) width = spec->head_layer.width;
     s->work_size = work_per_row(spec) * s->chunk + 32 * 16; /* each array is rounded up to a cache line */
     s->stream = take(s, s->chunk * width, sizeof(float));
     s->normed = take(s, s->chunk * width, sizeof(float));
@@ -282,6 +284,16 @@ static void trace_layer(as_session *s, const as_pass *pass, int64_t layer, const
 /* ---- the forward pass ------------------------------------------------------------------------------------
  */
 
+/* Takes a span's cosines and sines from the checkpoint. */
+static void read_ropes(const as_session *s, const as_span *span, int64_t half, float *cos, float *sin)
+{
+    for (int64_t i = 0; i < span->count; i++) {
+        const float *row = s->model->rope_table + (span->position + i) * 2 * half;
+        memcpy(sin + i * half, row, (size_t)half * sizeof *sin);
+        memcpy(cos + i * half, row + half, (size_t)half * sizeof *cos);
+    }
+}
+
 static void fill_ropes(as_session *s, as_pass *pass)
 {
     for (int r = 0; r < pass->spec->rope_count; r++) {
@@ -291,6 +303,11 @@ static void fill_ropes(as_session *s, as_pass *pass)
         if (!varies) as_rope_frequencies(rope, 0, s->frequencies);
         for (int64_t i = 0; i < pass->span_count; i++) {
             const as_span *span = &pass->spans[i];
+            if (rope->stored && s->model->rope_table) {
+                read_ropes(s, span, half, s->rope_cos[r] + span->first * half,
+                           s->rope_sin[r] + span->first * half);
+                continue;
+            }
             int64_t length = rope->first + s->totals[i];
             if (varies) as_rope_frequencies(rope, length, s->frequencies);
             as_rope_spec here = *rope;
@@ -302,21 +319,31 @@ static void fill_ropes(as_session *s, as_pass *pass)
     }
 }
 
-/* Adds each row's position. Rows of a table were checked to be there (check_feeds). */
-static void add_positions(as_session *s, as_pass *pass)
+/* Which position each row has. */
+static void number_positions(as_session *s, const as_pass *pass)
 {
     const as_position_spec *positions = &pass->spec->positions;
-    int64_t hidden = pass->spec->hidden;
     for (int64_t i = 0; i < pass->span_count; i++) {
         const as_span *span = &pass->spans[i];
-        for (int64_t r = 0; r < span->count; r++) {
-            int64_t row = span->first + r, at = span->position + r + positions->offset;
-            s->positions[row] = (int32_t)at;
-            if (!positions->fill) continue;
-            positions->fill(at, hidden, s->output + row * hidden);
-            if (positions->blank && at == positions->blank) {
-                memset(s->output + row * hidden, 0, (size_t)hidden * sizeof *s->output);
-            }
+        int64_t *skipped = &s->kv.sequences[span->state].skipped;
+        int64_t next = span->position - *skipped + positions->offset;
+        for (int64_t row = span->first; row < span->first + span->count; row++) {
+            bool skips = positions->skips && s->tokens[row] == positions->skipped;
+            s->positions[row] = (int32_t)(skips ? positions->offset - 1 : next++);
+            *skipped += skips;
+        }
+    }
+}
+
+/* Adds each row's position to x [N, width]. Rows of a table were checked to be there (check_feeds). */
+static void add_positions(as_session *s, as_pass *pass, float *x, int64_t width)
+{
+    const as_position_spec *positions = &pass->spec->positions;
+    number_positions(s, pass);
+    for (int64_t row = 0; positions->fill && row < pass->rows; row++) {
+        positions->fill(s->positions[row], width, s->output + row * width);
+        if (positions->blank && s->positions[row] == positions->blank) {
+            memset(s->output + row * width, 0, (size_t)width * sizeof *s->output);
         }
     }
     if (!positions->fill) {
@@ -325,16 +352,27 @@ static void add_positions(as_session *s, as_pass *pass)
                                                        .n = pass->rows,
                                                        .scale = 1,
                                                        .out = s->output,
-                                                       .out_stride = hidden});
+                                                       .out_stride = width});
     }
     pass->ops->add(&pass->exec, &(as_add_args){.x = s->output,
-                                               .out = s->stream,
+                                               .out = x,
                                                .n = pass->rows,
-                                               .width = hidden,
-                                               .x_stride = hidden,
-                                               .out_stride = hidden,
+                                               .width = width,
+                                               .x_stride = width,
+                                               .out_stride = width,
                                                .scale = 1,
                                                .out_scale = 1});
+}
+
+/* What is added to the embedding, and its norm. */
+static void finish_embedding(as_session *s, as_pass *pass, float *x, int64_t width)
+{
+    const as_model_spec *spec = pass->spec;
+    as_pass_affine(pass, &s->model->embed_affine, x, width);
+    if (spec->positions.present) add_positions(s, pass, x, width);
+    if (spec->embed_norm.present) {
+        as_pass_norm(pass, &spec->embed_norm, &s->model->embed_norm, x, width, x, width, 1, width);
+    }
 }
 
 static void embed(as_session *s, as_pass *pass)
@@ -348,13 +386,9 @@ static void embed(as_session *s, as_pass *pass)
                                                    .scale = spec->embed_scale != 0 ? spec->embed_scale : 1,
                                                    .out = out,
                                                    .out_stride = width});
+    if (spec->embed_narrow) finish_embedding(s, pass, out, width);
     if (spec->embed_width) as_pass_linear(pass, &s->model->embed_in, out, width, s->stream, hidden);
-    as_pass_affine(pass, &s->model->embed_affine, s->stream, hidden);
-    if (spec->positions.present) add_positions(s, pass);
-    if (spec->embed_norm.present) {
-        as_pass_norm(pass, &spec->embed_norm, &s->model->embed_norm, s->stream, hidden, s->stream, hidden, 1,
-                     hidden);
-    }
+    if (!spec->embed_narrow) finish_embedding(s, pass, s->stream, hidden);
     if (spec->keep_embedding) {
         memcpy(s->embedding, s->stream, (size_t)(pass->rows * hidden) * sizeof *s->stream);
         pass->embedding = s->embedding;
@@ -517,6 +551,17 @@ static as_code hand_over(as_session *s, int64_t from, int64_t to, as_logits_sink
     return AS_OK;
 }
 
+/* output = norm(act(W states + bias)), of the head's width. */
+static void apply_head_layer(as_session *s, as_pass *pass, const float *states)
+{
+    const as_head_layer_spec *layer = &pass->spec->head_layer;
+    int64_t width = layer->width;
+    pass->work_used = 0;
+    as_pass_linear(pass, &s->model->head_layer, states, pass->spec->hidden, s->output, width);
+    as_pass_activate(pass, layer->act, s->output, width);
+    as_pass_norm(pass, &layer->norm, &s->model->head_norm, s->output, width, s->output, width, 1, width);
+}
+
 static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_sink *sink, void *context,
                       as_error *err)
 {
@@ -535,7 +580,11 @@ static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_si
         states = s->normed;
     }
     trace(s, pass, "final_norm", states);
-    if (spec->embed_width) {
+    if (spec->head_layer.width) {
+        width = spec->head_layer.width;
+        apply_head_layer(s, pass, states);
+        states = s->output;
+    } else if (spec->embed_width) {
         pass->work_used = 0;
         as_pass_linear(pass, &s->model->embed_out, states, hidden, s->output, width);
         states = s->output;

@@ -71,6 +71,7 @@ typedef struct as_rope_spec {
     const double *short_factor, *long_factor; /* LONGROPE [rotary/2] */
     bool paired_heads; /* projections give the halves of a head interleaved; they are put in order first */
     int64_t angles;    /* PROPORTIONAL */
+    bool stored;       /* PLAIN: slot ROPE_TABLE, where the checkpoint has it, holds its sines and cosines */
     bool anew;         /* LONGROPE: a sequence that grows beyond original_context is computed anew */
 } as_rope_spec;
 
@@ -82,10 +83,17 @@ typedef struct as_self_gate_spec {
     as_slot down, up;
 } as_self_gate_spec;
 
-/* (x + shift) * scale, channel by channel; a slot AS_SLOT_NONE: without it. */
+/* (x + shift + shift_2) * scale, channel by channel; a slot AS_SLOT_NONE: without it. */
 typedef struct as_affine_spec {
-    as_slot shift, scale;
+    as_slot shift, shift_2, scale;
 } as_affine_spec;
+
+/* A layer before the head: norm(act(W x + bias)). Slots BEFORE_HEAD and, behind it, HEAD_NORM. */
+typedef struct as_head_layer_spec {
+    int64_t width; /* of what it gives; 0: there is none */
+    as_activation act;
+    as_norm_spec norm;
+} as_head_layer_spec;
 
 /* What becomes of a block's output. */
 typedef enum {
@@ -131,6 +139,9 @@ typedef struct as_position_spec {
     int64_t offset; /* added to a position before it is looked up or computed */
     int64_t blank;  /* computed: this one is zero; 0: none is */
     void (*fill)(int64_t position, int64_t width, float *out); /* NULL: the table */
+    /* The token `skipped` is not counted, and stands at offset - 1 itself. */
+    bool skips;
+    int32_t skipped;
 } as_position_spec;
 
 /* Tokens that stand for what is no text: each is read as if it were another. */
@@ -155,6 +166,9 @@ typedef struct as_model_spec {
     int64_t embed_rows;  /* of the embedding; 0: vocab */
     int64_t head_rows;   /* of the head, of which the first `vocab` count; 0: vocab */
     int64_t embed_width; /* of the embedding and the head where projections stand between; 0: hidden */
+    bool embed_narrow; /* what is added to the embedding and its norm are so wide too; its projection, behind
+                        * them, has a bias; there is none before the head */
+    as_head_layer_spec head_layer; /* behind the final norm */
     as_affine_spec embed_affine;
     as_position_spec positions;
     as_norm_spec embed_norm; /* after positions are added */

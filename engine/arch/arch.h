@@ -69,6 +69,9 @@ void as_spec_refuse(as_config *config, const char *key);
 /* A rotary encoding without scaling of the first `rotary` elements of a head; its index. */
 int as_spec_plain_rope(as_config *config, as_model_spec *spec, as_rope_kind kind, int64_t rotary,
                        double theta);
+/* A rotation that changes with the length of the sequence has no place beside keys that were turned before it
+ * grew, which `what` names. */
+void as_spec_refuse_varying_rope(as_config *config, const as_model_spec *spec, int rope, const char *what);
 /* A table of `context` learned positions, the first `offset` of its rows unused. */
 void as_spec_learned_positions(as_model_spec *spec, int64_t offset);
 
@@ -103,6 +106,9 @@ void as_spec_pre_norm_layer(as_config *config, as_model_spec *spec, int64_t laye
 /* Norms behind the blocks, in the slots NORM_1_POST and NORM_2_POST, and none before them. */
 void as_spec_post_norm_layer(as_config *config, as_model_spec *spec, int64_t layer,
                              const as_attention_spec *attention, const as_mlp_spec *mlp, as_norm_spec norm);
+/* The first Transformer's: norms of the sums, in the slots NORM_1 and NORM_2. */
+void as_spec_normed_sums_layer(as_config *config, as_model_spec *spec, int64_t layer,
+                               const as_attention_spec *attention, const as_mlp_spec *mlp, as_norm_spec norm);
 /* Both blocks side by side behind one norm: x + attention(norm(x)) + mlp(norm(x)). */
 void as_spec_parallel_layer(as_config *config, as_model_spec *spec, int64_t layer,
                             const as_attention_spec *attention, const as_mlp_spec *mlp, as_norm_spec norm);
@@ -116,6 +122,7 @@ typedef struct as_mla_defaults {
     int64_t q_rank, kv_rank, nope, rope, v_width; /* q_rank 0: none; v_width 0: hidden / heads */
     double theta;                                 /* 0: no rotation */
     as_rope_kind kind;
+    bool undivided;          /* heads have no rotated part: qk_rope_head_dim is 0 */
     bool kind_by_config;     /* rope_interleave false makes it AS_ROPE_HALF */
     const char *rope_key;    /* another name of qk_rope_head_dim, which goes before it; NULL: none */
     int64_t unnamed_context; /* as_rope_defaults */
@@ -148,6 +155,9 @@ float as_spec_cap(as_config *config, const char *key, double otherwise);
 int64_t as_spec_window(as_config *config, int64_t otherwise);
 /* Whether a layer has the window: layer_types says, or the family's rule. */
 bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule);
+/* Whether a layer has attention that an index directs, else linear attention: layer_types says, or the
+ * family's rule. */
+bool as_spec_layer_is_indexed(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule);
 /* A layer's window: from layer_types where the config has it, else what the family's rule says. */
 int64_t as_spec_layer_window(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule,
                              int64_t window);

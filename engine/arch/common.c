@@ -123,6 +123,16 @@ int as_spec_plain_rope(as_config *config, as_model_spec *spec, as_rope_kind kind
     return spec->rope_count++;
 }
 
+void as_spec_refuse_varying_rope(as_config *config, const as_model_spec *spec, int rope, const char *what)
+{
+    as_rope_scaling scaling = rope < 0 ? AS_ROPE_PLAIN : spec->ropes[rope].scaling;
+    if (scaling != AS_ROPE_DYNAMIC && scaling != AS_ROPE_LONGROPE) return;
+    as_config_fail(config, AS_E_UNSUPPORTED,
+                   "rope scaling \"%s\" is not supported beside %s, whose rotation it would change with the "
+                   "length",
+                   scaling == AS_ROPE_DYNAMIC ? "dynamic" : "longrope", what);
+}
+
 void as_spec_learned_positions(as_model_spec *spec, int64_t offset)
 {
     spec->positions = (as_position_spec){.present = true, .rows = spec->context + offset, .offset = offset};
@@ -255,6 +265,17 @@ void as_spec_post_norm_layer(as_config *config, as_model_spec *spec, int64_t lay
     ffn->out_norm.slot = AS_SLOT_NORM_2_POST;
 }
 
+void as_spec_normed_sums_layer(as_config *config, as_model_spec *spec, int64_t layer,
+                               const as_attention_spec *attention, const as_mlp_spec *mlp, as_norm_spec norm)
+{
+    as_step *mixer = as_spec_add_step(config, spec, layer, &as_block_attention, "mixer", attention);
+    mixer->stream_norm = norm;
+    mixer->stream_norm.slot = AS_SLOT_NORM_1;
+    as_step *ffn = as_spec_add_step(config, spec, layer, &as_block_mlp, "ffn", mlp);
+    ffn->stream_norm = norm;
+    ffn->stream_norm.slot = AS_SLOT_NORM_2;
+}
+
 void as_spec_parallel_layer(as_config *config, as_model_spec *spec, int64_t layer,
                             const as_attention_spec *attention, const as_mlp_spec *mlp, as_norm_spec norm)
 {
@@ -305,6 +326,19 @@ bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t 
         as_config_fail(config, AS_E_UNSUPPORTED,
                        "\"layer_types\"[%lld] is \"%s\", expected full_attention or "
                        "sliding_attention",
+                       (long long)layer, type);
+    }
+    return false;
+}
+
+bool as_spec_layer_is_indexed(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule)
+{
+    const char *type = as_config_layer_type(config, layer, spec->layer_count);
+    if (!type) return by_rule;
+    if (strcmp(type, "full_attention") == 0 || strcmp(type, "indexed_attention") == 0) return true;
+    if (strcmp(type, "linear_attention") != 0) {
+        as_config_fail(config, AS_E_UNSUPPORTED,
+                       "\"layer_types\"[%lld] is \"%s\", expected indexed_attention or linear_attention",
                        (long long)layer, type);
     }
     return false;

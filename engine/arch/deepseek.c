@@ -13,6 +13,7 @@
 const char *const as_deepseek_names[AS_SLOT_COUNT] = {
     [AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head",
     [AS_SLOT_NORM_2_POST] = "layers.%d.post_mlp_layernorm|layers.%d.mlp.post_mlp_layernorm",
+    [AS_SLOT_EXPERT_BIAS] = "layers.%d.mlp.shared_experts.down_proj.bias", /* of one without width */
 };
 
 static const char *const prefixes[] = {"model.", "", "model.language_model.", "language_model.model.", NULL};
@@ -198,6 +199,9 @@ static as_moe_spec read_experts_v2(as_config *c)
     as_moe_spec moe = as_deepseek_experts(c, &d);
     moe.normalise = false;
     moe.shared.up_bias = moe.shared.down_bias = as_config_bool(c, "mlp_bias", false);
+    /* A shared expert of no width gives its last bias. */
+    moe.out_bias = moe.shared.down_bias && moe.shared.width == 0 &&
+                   !json_is_null(json_object_get(c->root, "n_shared_experts"));
     return moe;
 }
 

@@ -37,6 +37,9 @@ typedef struct as_index_defaults {
 void as_deepseek_index(as_config *config, as_model_spec *spec, as_mla_spec *attention, double theta,
                        const as_index_defaults *defaults);
 
+/* Whether the layer takes the choice of an earlier one: by indexer_types, index_topk_pattern or a rule. */
+bool as_deepseek_shares_index(as_config *config, const as_model_spec *spec, int64_t layer);
+
 /* Whether the layer is dense: by mlp_layer_types, else by first_k_dense_replace and moe_layer_freq, where the
  * family has those. */
 bool as_deepseek_layer_is_dense(as_config *config, const as_model_spec *spec, int64_t layer,

@@ -62,7 +62,7 @@ static void describe_v32(as_config *c, as_model_spec *spec)
 
 /* Whether layer i takes the choice of an earlier one: by indexer_types, by index_topk_pattern (a text of F
  * and S or a list of words), or every index_topk_freq layers behind the first index_skip_topk_offset. */
-static bool shares_index(as_config *c, const as_model_spec *spec, int64_t layer)
+bool as_deepseek_shares_index(as_config *c, const as_model_spec *spec, int64_t layer)
 {
     const char *key = as_config_has(c, "indexer_types") ? "indexer_types" : "index_topk_pattern";
     const json_t *list = json_object_get(c->root, key);
@@ -125,7 +125,7 @@ static void describe_glm(as_config *c, as_model_spec *spec)
         as_config_fail(c, AS_E_MEMORY, "out of memory for the layers");
         return;
     }
-    for (int64_t i = 0; i < spec->layer_count; i++) shared[i] = shares_index(c, spec, i);
+    for (int64_t i = 0; i < spec->layer_count; i++) shared[i] = as_deepseek_shares_index(c, spec, i);
     as_deepseek_layers(c, spec, &d, &attention, &moe, shared);
 }
 

@@ -136,14 +136,8 @@ static layer_ropes read_ropes(as_config *c, as_model_spec *spec, json_t *paramet
     fields.root = c->root;
     *c = fields;
     json_decref(root);
-    const as_rope_spec *rope = &spec->ropes[ropes.here];
-    if (rope->scaling == AS_ROPE_DYNAMIC || rope->scaling == AS_ROPE_LONGROPE) {
-        as_config_fail(c, AS_E_UNSUPPORTED,
-                       "rope scaling \"%s\" is not supported beside compressed keys, whose rotation it would "
-                       "change with the length",
-                       rope->scaling == AS_ROPE_DYNAMIC ? "dynamic" : "longrope");
-    }
-    if (rope->rotary < 2) {
+    as_spec_refuse_varying_rope(c, spec, ropes.here, "compressed keys");
+    if (spec->ropes[ropes.here].rotary < 2) {
         as_config_fail(
             c, AS_E_INPUT,
             "\"qk_rope_head_dim\" or its share leaves no pair of the %lld elements of a head to rotate",

@@ -22,6 +22,11 @@ static void add_step(as_config *config, as_model_spec *spec, int64_t layer, cons
     as_spec_add_step(config, spec, layer, block, NULL, hyper)->effect = effect;
 }
 
+void as_spec_spread(as_config *config, as_model_spec *spec, const as_hyper_spec *hyper)
+{
+    add_step(config, spec, 0, &as_block_hyper_spread, hyper, AS_STEP_KEEPS);
+}
+
 as_step *as_spec_add_streamed(as_config *config, as_model_spec *spec, int64_t layer,
                               const as_hyper_spec *hyper, int which, const as_block *block, const void *form,
                               as_norm_spec norm)
@@ -33,14 +38,14 @@ as_step *as_spec_add_streamed(as_config *config, as_model_spec *spec, int64_t la
     here.project = slots[which][0];
     here.base = slots[which][1];
     here.factor = slots[which][2];
-    if (layer == 0 && which == 0) add_step(config, spec, layer, &as_block_hyper_spread, hyper, AS_STEP_KEEPS);
+    if (layer == 0 && which == 0) as_spec_spread(config, spec, hyper);
     add_step(config, spec, layer, &as_block_hyper_enter, &here, AS_STEP_REPLACES);
     as_step *step = which ? as_spec_add_ffn(config, spec, layer, block, form, norm)
                           : as_spec_add_mixer(config, spec, layer, block, form, norm);
     step->effect = AS_STEP_REPLACES;
     add_step(config, spec, layer, &as_block_hyper_leave, &here, AS_STEP_KEEPS);
     if (!which || layer + 1 < spec->layer_count) return step;
-    last.project = slots[2][0];
+    last.project = hyper->mean ? AS_SLOT_NONE : slots[2][0];
     last.base = slots[2][1];
     last.factor = slots[2][2];
     add_step(config, spec, layer, &as_block_hyper_gather, &last, AS_STEP_REPLACES);

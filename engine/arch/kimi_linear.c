@@ -6,32 +6,16 @@
 #include <string.h>
 
 #include "engine/arch/experts.h"
-#include "engine/blocks/delta.h"
+#include "engine/arch/kda.h"
 
 #define EXPERT(own, hub)                                                                                     \
     "layers.%d.mlp.experts.%e." own "|layers.%d.block_sparse_moe.experts.%e." hub                            \
     "|layers.%d.mlp.experts.%e." hub
-#define MOE(part)    "layers.%d.mlp." part "|layers.%d.block_sparse_moe." part
-#define STACK(part)  "|layers.%d.mlp.experts." part "|layers.%d.block_sparse_moe.experts." part
-#define FORGET(part) "layers.%d.self_attn." part "|layers.%d.self_attn.forget_gate." part
+#define MOE(part)   "layers.%d.mlp." part "|layers.%d.block_sparse_moe." part
+#define STACK(part) "|layers.%d.mlp.experts." part "|layers.%d.block_sparse_moe.experts." part
 
 static const char *const names_kimi[AS_SLOT_COUNT] = {
-    [AS_SLOT_LINEAR_Q] = "layers.%d.self_attn.q_proj",
-    [AS_SLOT_LINEAR_K] = "layers.%d.self_attn.k_proj",
-    [AS_SLOT_LINEAR_V] = "layers.%d.self_attn.v_proj",
-    [AS_SLOT_LINEAR_A_DOWN] = FORGET("f_a_proj"),
-    [AS_SLOT_LINEAR_A] = FORGET("f_b_proj"),
-    [AS_SLOT_LINEAR_A_LOG] = FORGET("A_log"),
-    [AS_SLOT_LINEAR_DT_BIAS] = FORGET("dt_bias"),
-    [AS_SLOT_LINEAR_B] = "layers.%d.self_attn.b_proj",
-    [AS_SLOT_LINEAR_GATE_DOWN] = "layers.%d.self_attn.g_a_proj",
-    [AS_SLOT_LINEAR_GATE] = "layers.%d.self_attn.g_b_proj",
-    [AS_SLOT_LINEAR_CONV] = "layers.%d.self_attn.conv1d",
-    [AS_SLOT_LINEAR_CONV_Q] = "layers.%d.self_attn.q_conv1d",
-    [AS_SLOT_LINEAR_CONV_K] = "layers.%d.self_attn.k_conv1d",
-    [AS_SLOT_LINEAR_CONV_V] = "layers.%d.self_attn.v_conv1d",
-    [AS_SLOT_LINEAR_NORM] = "layers.%d.self_attn.o_norm",
-    [AS_SLOT_LINEAR_OUT] = "layers.%d.self_attn.o_proj",
+    AS_KDA_NAMES,
     [AS_SLOT_GATE] = MOE("gate_proj"), /* transformers also saves dense layers under the experts' name */
     [AS_SLOT_UP] = MOE("up_proj"),
     [AS_SLOT_DOWN] = MOE("down_proj"),
@@ -93,8 +77,7 @@ static as_moe_spec read_experts(as_config *c, int64_t experts, int64_t width, co
     return moe;
 }
 
-/* Heads of one width, a decay for each of their channels. */
-static as_delta_spec kda_of(as_config *c, int64_t heads, int64_t width, int64_t taps, double eps)
+as_delta_spec as_spec_kda(as_config *c, int64_t heads, int64_t width, int64_t taps, double eps)
 {
     return (as_delta_spec){.layout = AS_DELTA_SEPARATE,
                            .key_heads = heads,
@@ -177,7 +160,7 @@ static void describe_kimi(as_config *c, as_model_spec *spec)
     width = as_config_size_or(&linear, "head_dim", width, 1 << 14);
     heads = as_config_size_or(&linear, "num_heads", heads, AS_MOST_HEADS);
     taps = as_config_size_or(&linear, "short_conv_kernel_size", taps, 64);
-    as_delta_spec kda = kda_of(c, heads, width, taps, eps);
+    as_delta_spec kda = as_spec_kda(c, heads, width, taps, eps);
     kda.decay_rank = kda.gate_rank = width;
     int64_t dense = as_config_int(c, "first_k_dense_replace", 1);
     for (int64_t i = 0; c->rc == AS_OK && linear.rc == AS_OK && i < spec->layer_count; i++) {
@@ -201,9 +184,9 @@ static as_delta_spec read_bailing_kda(as_config *c, const as_model_spec *spec, d
 {
     int64_t width = as_config_size_or(c, "head_dim", 128, 1 << 14),
             taps = as_config_size_or(c, "short_conv_kernel_size", 4, 64);
-    as_delta_spec kda = kda_of(c, as_config_size_or(c, "linear_num_heads", spec->heads, AS_MOST_HEADS),
-                               as_config_size_or(c, "linear_head_dim", width, 1 << 14),
-                               as_config_size_or(c, "linear_conv_kernel_dim", taps, 64), eps);
+    as_delta_spec kda = as_spec_kda(c, as_config_size_or(c, "linear_num_heads", spec->heads, AS_MOST_HEADS),
+                                    as_config_size_or(c, "linear_head_dim", width, 1 << 14),
+                                    as_config_size_or(c, "linear_conv_kernel_dim", taps, 64), eps);
     if (as_config_bool(c, "kda_safe_gate", true)) {
         kda.decay = AS_DECAY_SIGMOID;
         kda.most = (float)-as_config_number_in(c, "kda_lower_bound", -5, -1e6, -1e-6);

@@ -56,7 +56,7 @@ as_mla_spec as_spec_mla(as_config *config, as_model_spec *spec, const as_mla_def
         .q_rank = rank_or_none(config, "q_lora_rank", defaults->q_rank),
         .kv_rank = as_config_size_or(config, "kv_lora_rank", defaults->kv_rank, MOST_RANK),
         .nope = as_config_size_or(config, "qk_nope_head_dim", defaults->nope, AS_MOST_HEAD_ROWS),
-        .rope = as_config_size_or(config, rope, defaults->rope, MOST_RANK / 4),
+        .rope = defaults->undivided ? 0 : as_config_size_or(config, rope, defaults->rope, MOST_RANK / 4),
         .v_width = as_config_size_or(config, "v_head_dim", defaults->v_width ? defaults->v_width : plain,
                                      AS_MOST_HEAD_ROWS),
         .bias = as_config_bool(config, "attention_bias", false),
@@ -64,6 +64,10 @@ as_mla_spec as_spec_mla(as_config *config, as_model_spec *spec, const as_mla_def
         .q_norm = as_spec_rms(AS_SLOT_Q_DOWN_NORM, 1e-6, 0),
         .kv_norm = as_spec_rms(AS_SLOT_KV_DOWN_NORM, 1e-6, 0),
     };
+    if (defaults->undivided && as_config_int(config, rope, 0) != 0) {
+        as_config_fail(config, AS_E_INPUT, "\"%s\" is %lld, expected 0", rope,
+                       (long long)as_config_int(config, rope, 0));
+    }
     spec->head_dim = m.nope + m.rope;
     m.rope_table = read_rope(config, spec, &m, defaults);
     m.scale = softmax_scale(&m, m.rope_table < 0 ? NULL : &spec->ropes[m.rope_table]);

@@ -50,12 +50,7 @@ static void add_layers(as_config *c, as_model_spec *spec, bool before, const as_
             as_spec_pre_norm_layer(c, spec, i, attention, mlp, norm);
             continue;
         }
-        as_step *mixer = as_spec_add_step(c, spec, i, &as_block_attention, "mixer", attention);
-        mixer->stream_norm = norm;
-        mixer->stream_norm.slot = AS_SLOT_NORM_1;
-        as_step *ffn = as_spec_add_step(c, spec, i, &as_block_mlp, "ffn", mlp);
-        ffn->stream_norm = norm;
-        ffn->stream_norm.slot = AS_SLOT_NORM_2;
+        as_spec_normed_sums_layer(c, spec, i, attention, mlp, norm);
     }
     spec->ignored = ignored;
 }

@@ -56,6 +56,13 @@ static void describe_qwen2(as_config *c, as_model_spec *spec)
     rule.moe.normalise = as_config_bool(c, "norm_topk_prob", false);
     as_spec_share(c, &rule.moe, as_config_size_or(c, "shared_expert_intermediate_size", 5632, AS_MOST_WIDTH));
     rule.moe.shared_gate = true;
+    for (int64_t i = 0; !windows && c->rc == AS_OK && i < spec->layer_count; i++) {
+        if (!as_spec_layer_slides(c, spec, i, false)) continue;
+        as_config_fail(c, AS_E_INPUT,
+                       "\"layer_types\"[%lld] is \"sliding_attention\" while \"use_sliding_window\" is not "
+                       "true: its window is of no tokens",
+                       (long long)i);
+    }
     spec->names = names_qwen2;
     add_layers(c, spec, as_spec_attention(spec, rope, bias, false), &rule);
 }

@@ -6,37 +6,14 @@
  * are one for text. */
 #include <string.h>
 
-#include "engine/arch/arch.h"
-#include "engine/blocks/delta.h"
-#include "engine/blocks/moe.h"
+#include "engine/arch/qwen_next.h"
 
-static const char *const names[AS_SLOT_COUNT] = {
-    [AS_SLOT_LINEAR_QKVZ] = "layers.%d.linear_attn.in_proj_qkvz",
-    [AS_SLOT_LINEAR_BA] = "layers.%d.linear_attn.in_proj_ba",
-    [AS_SLOT_LINEAR_QKV] = "layers.%d.linear_attn.in_proj_qkv",
-    [AS_SLOT_LINEAR_GATE] = "layers.%d.linear_attn.in_proj_z",
-    [AS_SLOT_LINEAR_B] = "layers.%d.linear_attn.in_proj_b",
-    [AS_SLOT_LINEAR_A] = "layers.%d.linear_attn.in_proj_a",
-    [AS_SLOT_LINEAR_CONV] = "layers.%d.linear_attn.conv1d",
-    [AS_SLOT_LINEAR_A_LOG] = "layers.%d.linear_attn.A_log",
-    [AS_SLOT_LINEAR_DT_BIAS] = "layers.%d.linear_attn.dt_bias",
-    [AS_SLOT_LINEAR_NORM] = "layers.%d.linear_attn.norm",
-    [AS_SLOT_LINEAR_OUT] = "layers.%d.linear_attn.out_proj",
-    [AS_SLOT_ROUTER] = "layers.%d.mlp.gate",
-    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.%e.gate_proj|layers.%d.mlp.experts.gate_up_proj!#0/2",
-    [AS_SLOT_EXPERT_UP] = "layers.%d.mlp.experts.%e.up_proj|layers.%d.mlp.experts.gate_up_proj!#1/2",
-    [AS_SLOT_EXPERT_DOWN] = "layers.%d.mlp.experts.%e.down_proj|layers.%d.mlp.experts.down_proj!",
-    [AS_SLOT_SHARED_GATE] = "layers.%d.mlp.shared_expert.gate_proj",
-    [AS_SLOT_SHARED_UP] = "layers.%d.mlp.shared_expert.up_proj",
-    [AS_SLOT_SHARED_DOWN] = "layers.%d.mlp.shared_expert.down_proj",
-    [AS_SLOT_SHARED_SIGMOID] = "layers.%d.mlp.shared_expert_gate",
-};
+static const char *const names[AS_SLOT_COUNT] = {AS_QWEN_NEXT_NAMES};
 
-static const char *const prefixes[] = {
+const char *const as_qwen_next_prefixes[] = {
     "model.", "model.language_model.", "language_model.model.", "language_model.", "", NULL};
-/* The multi-token-prediction layer and the vision tower. */
-static const char *const ignored[] = {"*rotary_emb.inv_freq", "mtp.*",    "model.mtp.*",
-                                      "model.visual.*",       "visual.*", NULL};
+const char *const as_qwen_next_ignored[] = {"*rotary_emb.inv_freq", "mtp.*",    "model.mtp.*",
+                                            "model.visual.*",       "visual.*", NULL};
 
 /* What differs between the families beside the layout. */
 typedef struct defaults {
@@ -45,7 +22,7 @@ typedef struct defaults {
     int64_t experts, top_k; /* 0: dense */
 } defaults;
 
-static as_delta_spec describe_delta(as_config *c, as_delta_layout layout, double eps)
+as_delta_spec as_spec_gated_delta(as_config *c, as_delta_layout layout, double eps)
 {
     as_delta_spec delta = {.layout = layout,
                            .key_heads = as_config_size_or(c, "linear_num_key_heads", 16, AS_MOST_HEADS),
@@ -58,25 +35,19 @@ static as_delta_spec describe_delta(as_config *c, as_delta_layout layout, double
                            .decay = AS_DECAY_SOFTPLUS,
                            .gate_act = AS_ACT_SILU, /* whatever hidden_act says */
                            .eps = (float)eps};
+    if (delta.value_heads % delta.key_heads) {
+        as_config_fail(c, AS_E_INPUT,
+                       "\"linear_num_value_heads\" is %lld, not a multiple of \"linear_num_key_heads\" %lld",
+                       (long long)delta.value_heads, (long long)delta.key_heads);
+    }
     return delta;
 }
 
-static void add_delta(as_config *c, as_model_spec *spec, int64_t layer, const as_delta_spec *delta,
-                      as_norm_spec norm)
-{
-    if (delta->value_heads % delta->key_heads) {
-        as_config_fail(c, AS_E_INPUT,
-                       "\"linear_num_value_heads\" is %lld, not a multiple of \"linear_num_key_heads\" %lld",
-                       (long long)delta->value_heads, (long long)delta->key_heads);
-    }
-    as_spec_add_mixer(c, spec, layer, &as_block_delta, delta, norm);
-}
-
-static as_attention_spec describe_attention(as_config *c, as_model_spec *spec, double eps)
+as_attention_spec as_spec_gated_attention(as_config *c, as_model_spec *spec, double eps, double partial)
 {
     bool bias = as_config_bool(c, "attention_bias", false);
     int rope = as_config_rope(
-        c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000, .partial = 0.25}, spec);
+        c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000, .partial = partial}, spec);
     as_attention_spec attention = as_spec_attention(spec, rope, bias, bias);
     attention.q_norm = as_spec_rms(AS_SLOT_Q_NORM, eps, 1);
     attention.k_norm = as_spec_rms(AS_SLOT_K_NORM, eps, 1);
@@ -85,7 +56,7 @@ static as_attention_spec describe_attention(as_config *c, as_model_spec *spec, d
     return attention;
 }
 
-static as_moe_spec describe_experts(as_config *c, int64_t experts, int64_t top_k)
+as_moe_spec as_spec_gated_experts(as_config *c, int64_t experts, int64_t top_k)
 {
     as_activation act = as_config_activation(c, "hidden_act", "silu");
     as_moe_spec moe = {.experts = experts,
@@ -140,8 +111,8 @@ static void describe(as_config *c, as_model_spec *spec, const defaults *family)
     as_spec_heads(c, spec, json_object_get(c->root, "num_key_value_heads") ? 0 : family->kv_heads, 256);
     double eps = as_config_eps(c, "rms_norm_eps", 1e-6);
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 1);
-    as_attention_spec attention = describe_attention(c, spec, eps);
-    as_delta_spec delta = describe_delta(c, family->layout, eps);
+    as_attention_spec attention = as_spec_gated_attention(c, spec, eps, 0.25);
+    as_delta_spec delta = as_spec_gated_delta(c, family->layout, eps);
     int64_t experts = family->experts ? as_config_int(c, "num_experts", family->experts) : 0;
     int64_t every = family->experts ? as_config_size_or(c, "decoder_sparse_step", 1, AS_MOST_LAYERS) : 1;
     int64_t interval = as_config_size_or(c, "full_attention_interval", 4, AS_MOST_LAYERS);
@@ -150,7 +121,7 @@ static void describe(as_config *c, as_model_spec *spec, const defaults *family)
                        AS_MOST_EXPERTS);
     }
     as_moe_spec moe = {0};
-    if (experts > 0) moe = describe_experts(c, experts, family->top_k);
+    if (experts > 0) moe = as_spec_gated_experts(c, experts, family->top_k);
     as_mlp_spec mlp = {.width =
                            as_config_size_or(c, "intermediate_size", family->intermediate, AS_MOST_WIDTH),
                        .act = as_config_activation(c, "hidden_act", "silu"),
@@ -163,7 +134,7 @@ static void describe(as_config *c, as_model_spec *spec, const defaults *family)
         if (is_attention(c, i, spec->layer_count, interval)) {
             as_spec_add_mixer(c, spec, i, &as_block_attention, &attention, norm);
         } else {
-            add_delta(c, spec, i, &delta, norm);
+            as_spec_add_mixer(c, spec, i, &as_block_delta, &delta, norm);
         }
         if (experts > 0 && (i + 1) % every == 0 && !is_listed(c, "mlp_only_layers", i)) {
             as_spec_add_ffn(c, spec, i, &as_block_moe, &moe, norm);
@@ -172,8 +143,8 @@ static void describe(as_config *c, as_model_spec *spec, const defaults *family)
         }
     }
     spec->names = names;
-    spec->prefixes = prefixes;
-    spec->ignored = ignored;
+    spec->prefixes = as_qwen_next_prefixes;
+    spec->ignored = as_qwen_next_ignored;
     as_spec_finish(c, spec, norm, false);
 }
 

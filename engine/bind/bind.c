@@ -230,6 +230,14 @@ as_code as_bind_affine(as_binder *b, const as_affine_spec *affine, int64_t width
     as_affine_weights weights = {0};
     if (affine->shift != AS_SLOT_NONE)
         AS_TRY(as_bind_vector(b, affine->shift, "", width, &weights.shift, err));
+    if (affine->shift_2 != AS_SLOT_NONE) {
+        const float *more;
+        float *both;
+        AS_TRY(as_bind_vector(b, affine->shift_2, "", width, &more, err));
+        AS_TRY(as_bind_floats(b, width, &both, err));
+        for (int64_t i = 0; i < width; i++) both[i] = weights.shift[i] + more[i];
+        weights.shift = both;
+    }
     if (affine->scale != AS_SLOT_NONE)
         AS_TRY(as_bind_vector(b, affine->scale, "", width, &weights.scale, err));
     *out = weights;
@@ -423,14 +431,48 @@ static int64_t held_bytes(const as_matrix *m)
     return as_dtype_span(m->dtype, m->rows * m->cols);
 }
 
-as_code as_bind_matrix(as_binder *b, as_slot slot, int64_t rows, int64_t cols, as_matrix *out, as_error *err)
+static as_code bind_wanted(as_binder *b, const as_wanted_matrix *want, as_matrix *out, as_error *err)
 {
     as_matrix m;
-    AS_TRY(as_fetch_matrix(b, &(as_wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, &m, err));
+    AS_TRY(as_fetch_matrix(b, want, &m, err));
     const as_precision *p = b->precision;
     if (!p->as_stored && !p->keep_base && m.dtype != p->base) AS_TRY(as_convert_matrix(b, &m, p->base, err));
     b->totals.weight_bytes += held_bytes(&m);
     *out = m;
+    return AS_OK;
+}
+
+as_code as_bind_matrix(as_binder *b, as_slot slot, int64_t rows, int64_t cols, as_matrix *out, as_error *err)
+{
+    return bind_wanted(b, &(as_wanted_matrix){.slot = slot, .rows = rows, .cols = cols}, out, err);
+}
+
+enum { MOST_PARTS = 1 << 16 };
+
+as_code as_bind_rows(as_binder *b, as_slot slot, int64_t rows, int64_t cols, int64_t parts,
+                     const as_matrix **out, int64_t *height, as_error *err)
+{
+    int64_t each = as_binder_elements(b, slot, ".weight") / cols;
+    if (each < 1) each = (rows + parts - 1) / parts;
+    if (each > rows) each = rows;
+    int64_t count = (rows + each - 1) / each;
+    if (count > MOST_PARTS) {
+        return as_fail(err, AS_E_LIMIT, "%s: %lld tensors, at most %d are possible", as_slot_name(slot),
+                       (long long)count, MOST_PARTS);
+    }
+    as_matrix *all = AS_ARENA_NEW_ARRAY(&b->memory->arena, as_matrix, count);
+    if (!all) return as_fail_memory(err, "the weights");
+    for (int64_t i = 0; i < count; i++) {
+        int64_t left = rows - i * each;
+        as_wanted_matrix want = {.slot = slot, .rows = left < each ? left : each, .cols = cols};
+        if (count > 1 || parts > 1) {
+            want.experts = count;
+            want.expert = i;
+        }
+        AS_TRY(bind_wanted(b, &want, &all[i], err));
+    }
+    *out = all;
+    *height = each;
     return AS_OK;
 }
 

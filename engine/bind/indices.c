@@ -33,20 +33,29 @@ static bool is_integer(as_dtype type)
     return !as_dtype_is_blocks(type) && !as_dtype_is_float(type) && type != AS_BOOL;
 }
 
-static as_code read_table(as_binder *b, const as_index_table *want, int32_t *out, as_error *err)
+/* The slot's tensor of whole numbers [rows, cols], which counts as used. */
+static as_code open_table(as_binder *b, as_slot slot, int64_t rows, int64_t cols, const as_tensor **tensor,
+                          const void **data, as_error *err)
 {
     as_found found;
-    const void *data;
-    AS_TRY(as_binder_find(b, want->slot, "", 0, &found, err));
+    AS_TRY(as_binder_find(b, slot, "", 0, &found, err));
     const as_tensor *t = found.tensor;
     char shape[96];
     as_describe_shape(t->shape, t->dims, shape);
-    if (!is_integer(t->dtype) || t->elements != want->rows * want->cols) {
+    if (!is_integer(t->dtype) || t->elements != rows * cols) {
         return as_fail(err, AS_E_INPUT, "%s: %s %s, expected whole numbers [%lld,%lld]", t->name,
-                       as_dtype_name(t->dtype), shape, (long long)want->rows, (long long)want->cols);
+                       as_dtype_name(t->dtype), shape, (long long)rows, (long long)cols);
     }
     as_binder_mark_used(b, t);
-    AS_TRY(as_repository_data(b->source.repository, t, &data, err));
+    *tensor = t;
+    return as_repository_data(b->source.repository, t, data, err);
+}
+
+static as_code read_table(as_binder *b, const as_index_table *want, int32_t *out, as_error *err)
+{
+    const as_tensor *t;
+    const void *data;
+    AS_TRY(open_table(b, want->slot, want->rows, want->cols, &t, &data, err));
     for (int64_t i = 0; i < t->elements; i++) {
         int64_t value = integer_at(t->dtype, data, i);
         if (value < 0 || value >= want->limit) {
@@ -55,6 +64,17 @@ static as_code read_table(as_binder *b, const as_index_table *want, int32_t *out
         }
         out[i] = (int32_t)value;
     }
+    return AS_OK;
+}
+
+as_code as_bind_integers(as_binder *b, as_slot slot, int64_t count, int64_t *values, as_error *err)
+{
+    const as_tensor *t;
+    const void *data;
+    if (b->source.needs) return as_survey_integers(b, slot, count, err);
+    if (!b->source.repository || !as_binder_has(b, slot, "")) return AS_OK;
+    AS_TRY(open_table(b, slot, 1, count, &t, &data, err));
+    for (int64_t i = 0; i < count; i++) values[i] = integer_at(t->dtype, data, i);
     return AS_OK;
 }
 

@@ -90,6 +90,8 @@ AS_MUST_USE as_code as_survey_ternary(as_binder *b, as_slot slot, int64_t cols, 
 AS_MUST_USE as_code as_survey_vector(as_binder *b, as_slot slot, const char *suffix, int64_t stack,
                                      int64_t count, const float **out, as_error *err);
 AS_MUST_USE as_code as_survey_indices(as_binder *b, const as_index_table *want, as_error *err);
+/* Numbers that may lack. */
+AS_MUST_USE as_code as_survey_integers(as_binder *b, as_slot slot, int64_t count, as_error *err);
 /* Generated weights, at the tensor's own place in the random stream. */
 AS_MUST_USE as_code as_generate_matrix(as_binder *b, int64_t rows, int64_t cols, as_matrix *out,
                                        as_error *err);

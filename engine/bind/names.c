@@ -78,6 +78,21 @@ static void format_name(const as_binder *b, const stored_name *n, const char *su
     if (n->whole && *suffix) room[used] = '_';
 }
 
+/* The older names of a layer norm's vectors: LayerNorm.gamma, LayerNorm.beta. False for another's. */
+static bool rename_norm(char room[static AS_NAME_BYTES])
+{
+    static const char *const names[][2] = {{"LayerNorm.weight", "LayerNorm.gamma"},
+                                           {"LayerNorm.bias", "LayerNorm.beta"}};
+    size_t size = strlen(room);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t last = strlen(names[i][0]);
+        if (size < last || strcmp(room + size - last, names[i][0]) != 0) continue;
+        memcpy(room + size - last, names[i][1], strlen(names[i][1]) + 1); /* never longer */
+        return true;
+    }
+    return false;
+}
+
 void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int64_t expert, as_found *out)
 {
     const char *pattern = as_slot_pattern(b->spec, slot), *first = pattern;
@@ -89,6 +104,8 @@ void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int
         format_name(b, &name, suffix, expert, out->name);
         out->storage = name.storage;
         out->tensor = as_repository_find(b->source.repository, out->name);
+        if (!out->tensor && rename_norm(out->name))
+            out->tensor = as_repository_find(b->source.repository, out->name);
         if (out->tensor) return;
         pattern += size + (pattern[size] == '|');
     }
@@ -109,6 +126,9 @@ static void list_names(const as_binder *b, as_slot slot, const char *suffix, int
         stored_name name = take_apart(b, at, length);
         format_name(b, &name, suffix, expert, one);
         used += (size_t)snprintf(room + used, size - used, "%s%s", used ? " or " : "", one);
+        if (used < size && rename_norm(one)) {
+            used += (size_t)snprintf(room + used, size - used, " or %s", one);
+        }
         at += length + (at[length] == '|');
     }
 }

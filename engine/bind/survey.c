@@ -135,3 +135,11 @@ as_code as_survey_indices(as_binder *b, const as_index_table *want, as_error *er
     as_binder_look_up(b, want->slot, "", 0, &found);
     return note(b, &(as_need){.name = found.name, .dims = 2, .shape = {want->rows, want->cols}}, err);
 }
+
+as_code as_survey_integers(as_binder *b, as_slot slot, int64_t count, as_error *err)
+{
+    as_found found;
+    as_binder_look_up(b, slot, "", 0, &found);
+    as_need need = {.name = found.name, .optional = true, .any_shape = true, .dims = 1, .shape = {count}};
+    return note(b, &need, err);
+}

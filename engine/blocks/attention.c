@@ -9,7 +9,11 @@ typedef struct attention_weights {
     as_norm_weights q_norm, k_norm, v_norm, o_norm;
     const float *sinks, *alibi, *k_conv, *v_conv;
     as_score_bias_weights score_bias;
+    as_pool_index_weights pools;
 } attention_weights;
+
+/* The part of the state that an index over pools keeps; the first two are of convolutions. */
+enum { POOL_STATE = 2 };
 
 /* Widths of one row. */
 typedef struct widths {
@@ -135,6 +139,7 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     }
     if (a->sinks) AS_TRY(as_bind_vector(binder, AS_SLOT_SINKS, "", a->heads, &w->sinks, err));
     if (a->alibi_max > 0) AS_TRY(make_slopes(binder, a, &w->alibi, err));
+    if (a->pools.top) AS_TRY(as_bind_pool_index(binder, spec, &a->pools, &w->pools, err));
     as_score_heads heads = heads_of(a);
     return as_bind_score_bias(binder, spec, &a->score_bias, &heads, &w->score_bias, err);
 }
@@ -158,6 +163,7 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
         result.state[1] = at.v * (a->kv_taps - 1);
     }
     if (a->score_bias.kind == AS_SCORE_BIAS_KEY) result.index_width = a->kv_heads;
+    if (a->pools.top) as_pool_index_needs(spec, &a->pools, POOL_STATE, &result);
     if (!a->shared_cache) {
         result.kv_heads = a->kv_heads;
         result.k_width = a->k_width;
@@ -172,8 +178,11 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
     widths at = widths_of(a);
     int64_t kv = a->shared_cache ? 0 : at.k + (a->keys_are_values ? 0 : at.v);
     int64_t gate = a->gate == AS_ATTENTION_GATE_IN_Q ? 0 : at.gate;
-    return (as_block_cost){.products = (double)spec->hidden * (double)(at.q_rows + kv + gate + at.out),
-                           .key_products = (double)(at.q + at.out),
+    int64_t index = a->pools.top ? (a->pools.heads + 1) * a->pools.width : 0;
+    double scores = index ? (double)index / (double)a->pools.every : 0;
+    return (as_block_cost){.products =
+                               (double)spec->hidden * (double)(at.q_rows + kv + gate + at.out + index),
+                           .key_products = (double)(at.q + at.out) + scores,
                            .window = a->window,
                            .chunk = a->chunk};
 }
@@ -409,6 +418,7 @@ static float *prepare(as_pass *pass, const as_attention_spec *a, const attention
     if (!a->shared_cache) {
         normalise_and_rotate(pass, a, &a->k_norm, &w->k_norm, k, a->kv_heads);
         normalise(pass, a, &a->v_norm, &w->v_norm, v, a->kv_heads, a->v_width);
+        if (a->rotated_values) as_pass_rope(pass, a->rope, v, a->kv_heads, a->v_width);
         pass->ops->kv_store(&pass->exec, &(as_kv_store_args){.cache = pass->cache,
                                                              .k = k,
                                                              .v = v,
@@ -446,6 +456,10 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                               .sinks = w->sinks,
                               .spans = pass->spans,
                               .span_count = pass->span_count};
+    if (a->pools.top) {
+        args.keys = as_pass_pool_index(pass, &a->pools, &w->pools, pass->state[POOL_STATE], x);
+        args.key_count = args.key_stride = as_pool_index_keys(&a->pools);
+    }
     as_score_heads heads = heads_of(a);
     float *by_distance = as_score_bias_set(pass, &a->score_bias, &heads, &w->score_bias, x, &args);
     if (by_distance) as_attention_grow(pass, &a->growth, by_distance, args.distance_stride);
@@ -488,6 +502,10 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
     if (a->score_bias.kind == AS_SCORE_BIAS_KEY) as_buf_str(out, ", biases of the keys");
     if (a->score_bias.kind == AS_SCORE_BIAS_DISTANCE) as_buf_str(out, ", learned biases of distances");
     if (a->score_bias.keep) as_buf_printf(out, ", the best %lld", (long long)a->score_bias.keep);
+    if (a->pools.top) {
+        as_buf_printf(out, ", sees %lld runs of %lld keys by its index", (long long)a->pools.top,
+                      (long long)a->pools.every);
+    }
     if (a->gate != AS_ATTENTION_GATE_NONE) as_buf_str(out, ", output gate");
     if (a->shared_cache)
         as_buf_printf(out, ", keys and values of layer %lld", (long long)step->cache_layer - 1);

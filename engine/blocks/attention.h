@@ -3,6 +3,7 @@
 #ifndef AS_ENGINE_BLOCKS_ATTENTION_H
 #define AS_ENGINE_BLOCKS_ATTENTION_H
 
+#include "engine/blocks/pool_index.h"
 #include "engine/blocks/score_bias.h"
 
 /* How query, key and value projections are stored. */
@@ -53,6 +54,7 @@ typedef struct as_attention_spec {
     as_head_norm head_norm;
     bool norm_after_rope;
     int rope; /* index into as_model_spec.ropes, -1: none */
+    bool rotated_values;
     as_query_growth growth;
     float scale, softcap;
     int64_t window, chunk; /* 0: none */
@@ -61,6 +63,7 @@ typedef struct as_attention_spec {
     bool alibi_rounded;    /* slopes, and slopes times key positions, rounded to bf16 before that scale */
     bool sinks;            /* slot SINKS */
     as_score_bias_spec score_bias;
+    as_pool_index_spec pools; /* which keys a row sees, where it has an index */
     as_attention_gate gate;
     as_activation gate_act;
     bool gate_bias;

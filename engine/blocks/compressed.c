@@ -1,9 +1,8 @@
 /* Attention with compressed keys; see compressed.h. */
 #include "engine/blocks/compressed.h"
 
-#include <string.h>
-
 #include "engine/blocks/index.h"
+#include "engine/blocks/pool.h"
 
 /* What makes keys of several tokens, each of `width`. */
 typedef struct pool_weights {
@@ -109,8 +108,7 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
         row = max64(row, m->index_heads * (m->index_width + 1) + latent);
     }
     row = max64(row, low + as_pass_linear_needs(low));
-    int64_t spans = (int64_t)(sizeof(as_span) / sizeof(float));
-    result.row = 2 * all + m->q_rank + m->heads + spans + m->index_top + row;
+    result.row = 2 * all + m->q_rank + m->heads + as_pass_pool_span_needs() + m->index_top + row;
     return result;
 }
 
@@ -145,35 +143,6 @@ static void rotate(as_pass *pass, int table, float *x, int64_t heads, int64_t wi
     as_pass_rope_at(pass, table, x, heads, width, width - pass->spec->ropes[table].rotary);
 }
 
-/* The keys of windows that end in this pass, as rows of spans of their own. */
-static as_span *entry_spans(as_pass *pass, int64_t rate)
-{
-    int64_t floats = pass->span_count * (int64_t)(sizeof(as_span) / sizeof(float)), first = 0;
-    as_span *out = (as_span *)(void *)as_pass_floats(pass, floats);
-    for (int64_t i = 0; i < pass->span_count; i++) {
-        const as_span *span = &pass->spans[i];
-        int64_t had = span->position / rate, has = (span->position + span->count) / rate;
-        out[i] = *span;
-        out[i].first = first;
-        out[i].position = had;
-        out[i].count = has - had;
-        first += has - had;
-    }
-    return out;
-}
-
-/* Brings the rows in which a window ends to the front. */
-static void gather_entries(const as_pass *pass, int64_t rate, int64_t width, float *rows)
-{
-    int64_t to = 0;
-    for (int64_t i = 0; i < pass->span_count; i++) {
-        const as_span *span = &pass->spans[i];
-        for (int64_t r = rate - 1 - span->position % rate; r < span->count; r += rate, to++) {
-            memmove(rows + to * width, rows + (span->first + r) * width, (size_t)width * sizeof *rows);
-        }
-    }
-}
-
 /* Pools this pass's tokens and stores the keys that they complete. */
 static void compress(as_pass *pass, const as_compressed_spec *m, const pool_weights *w, const float *x,
                      const as_norm_spec *norm, const as_kv_layer *cache, float *state, const as_span *spans)
@@ -199,7 +168,7 @@ static void compress(as_pass *pass, const as_compressed_spec *m, const pool_weig
                                                            .span_count = pass->span_count});
     as_pass_norm(pass, norm, &w->norm, keys, width, keys, width, 1, width);
     rotate(pass, m->rope_key, keys, 1, width);
-    gather_entries(pass, m->rate, width, keys);
+    as_pass_gather_pools(pass, m->rate, width, keys);
     as_pass_store_keys(pass, cache, keys, width, spans);
     pass->work_used = mark;
 }
@@ -344,7 +313,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     int32_t *keys = NULL;
     project(pass, m, w, x, latent, q);
     if (m->rate) {
-        const as_span *spans = entry_spans(pass, m->rate);
+        const as_span *spans = as_pass_pool_spans(pass, m->rate);
         compress(pass, m, &w->entries, x, &m->entry_norm, pass->entries, pass->state[0], spans);
         if (m->index_top) {
             keys = (int32_t *)(void *)as_pass_floats(pass, pass->rows * m->index_top);

@@ -6,6 +6,7 @@
 typedef struct hyper_weights {
     as_matrix project; /* kept as stored: it is small */
     const float *base, *factor;
+    const float *shares; /* [streams]: of a mean */
 } hyper_weights;
 
 static float *streams_of(const as_pass *pass, const as_hyper_spec *h)
@@ -47,7 +48,13 @@ static as_code bind_gather(as_binder *binder, const as_model_spec *spec, const a
                            as_error *err)
 {
     const as_hyper_spec *h = step->form;
-    return bind_parts(binder, spec, h, h->streams, 1, weights, err);
+    hyper_weights *w = weights;
+    float *shares;
+    if (h->project != AS_SLOT_NONE) return bind_parts(binder, spec, h, h->streams, 1, weights, err);
+    AS_TRY(as_bind_floats(binder, h->streams, &shares, err));
+    for (int64_t s = 0; s < h->streams; s++) shares[s] = 1 / (float)h->streams;
+    w->shares = shares;
+    return AS_OK;
 }
 
 static as_code bind_none(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,
@@ -107,6 +114,23 @@ static void spread(as_pass *pass, const as_step *step, const void *weights, cons
     as_pass_copy_groups(pass, h->streams, hidden, x, 0, hidden, streams_of(pass, h), pass->spec->carried);
 }
 
+/* y = sum_s in_s x_s; in_stride 0: the same for every row. */
+static void mix_into(as_pass *pass, const as_hyper_spec *h, const float *in, int64_t in_stride, float *y)
+{
+    int64_t hidden = pass->spec->hidden;
+    pass->ops->mix_streams(&pass->exec, &(as_mix_streams_args){.factors = in,
+                                                               .from = streams_of(pass, h),
+                                                               .x = y,
+                                                               .n = pass->rows,
+                                                               .streams = 1,
+                                                               .from_count = h->streams,
+                                                               .width = hidden,
+                                                               .factor_stride = in_stride,
+                                                               .from_stride = pass->spec->carried,
+                                                               .x_stride = hidden,
+                                                               .replace = true});
+}
+
 /* y = sum_s in_s x_s, with weights of `parts` numbers: in alone, or those of leave too. */
 static void collapse(as_pass *pass, const as_hyper_spec *h, const hyper_weights *w, int64_t parts, float *y)
 {
@@ -139,17 +163,7 @@ static void collapse(as_pass *pass, const as_hyper_spec *h, const hyper_weights 
                                                                    .eps = h->eps,
                                                                    .magnitude = h->magnitude,
                                                                    .out_eps = h->out_eps});
-    pass->ops->mix_streams(&pass->exec, &(as_mix_streams_args){.factors = in,
-                                                               .from = streams_of(pass, h),
-                                                               .x = y,
-                                                               .n = pass->rows,
-                                                               .streams = 1,
-                                                               .from_count = h->streams,
-                                                               .width = hidden,
-                                                               .factor_stride = h->streams,
-                                                               .from_stride = stride,
-                                                               .x_stride = hidden,
-                                                               .replace = true});
+    mix_into(pass, h, in, h->streams, y);
 }
 
 static void enter(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
@@ -162,8 +176,13 @@ static void enter(as_pass *pass, const as_step *step, const void *weights, const
 static void gather(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)
 {
     const as_hyper_spec *h = step->form;
+    const hyper_weights *w = weights;
     (void)x;
-    collapse(pass, h, weights, h->streams, y);
+    if (w->shares) {
+        mix_into(pass, h, w->shares, 0, y);
+    } else {
+        collapse(pass, h, w, h->streams, y);
+    }
 }
 
 static void leave(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)

@@ -17,6 +17,7 @@ typedef struct as_hyper_spec {
     as_slot project, base, factor; /* [parts, streams * hidden], [parts], one for each kind of weights */
     float norm_eps, eps, magnitude, out_eps;
     int64_t iterations;
+    bool mean;        /* the last layer's gather is one, without weights */
     bool independent; /* streams are not mixed: x_s = out_s stream + x_s */
 } as_hyper_spec;
 

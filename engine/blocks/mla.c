@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "engine/blocks/index.h"
+#include "engine/blocks/pool.h"
 
 typedef struct mla_weights {
     as_linear q, q_down, kv_down, kv_up, o, gate;
     const float *sinks;
-    as_linear index_q, index_k;
+    as_linear index_q, index_k, index_gate;
+    const float *index_bias;
     as_matrix index_weights;
     as_norm_weights q_norm, kv_norm, k_norm, index_norm;
 } mla_weights;
@@ -47,6 +49,12 @@ static as_code bind_index(as_binder *binder, const as_model_spec *spec, const as
                           &w->index_q, err));
     AS_TRY(as_bind_linear(binder, AS_SLOT_INDEX_K, m->index_width, spec->hidden, false, &w->index_k, err));
     AS_TRY(as_bind_norm(binder, &m->index_norm, m->index_width, &w->index_norm, err));
+    if (m->index_pool) {
+        AS_TRY(as_bind_linear(binder, AS_SLOT_INDEX_POOL_GATE, m->index_width, spec->hidden, false,
+                              &w->index_gate, err));
+        AS_TRY(as_bind_vector(binder, AS_SLOT_INDEX_POOL_BIAS, "", m->index_pool * m->index_width,
+                              &w->index_bias, err));
+    }
     return as_bind_matrix(binder, AS_SLOT_INDEX_WEIGHTS, m->index_heads, spec->hidden, &w->index_weights,
                           err);
 }
@@ -86,6 +94,9 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     int64_t from_latent = m->q_rank ? q_cols(m) + max64(from_hidden, as_pass_linear_needs(q_cols(m))) : 0;
     if (m->out_gate == AS_ATTENTION_GATE_IN_Q) from_latent += q_rows(m) + (m->q_rank ? 0 : from_hidden);
     if (m->index == AS_INDEX_OWN) from_latent += (m->index_heads + 1) * m->index_width + m->index_heads;
+    if (m->index == AS_INDEX_OWN && m->index_pool) {
+        from_latent += 2 * m->index_width + m->index_pools + as_pass_pool_span_needs();
+    }
     int64_t queries = m->heads * (m->nope + m->rope) + max64(from_latent, latent + from_hidden);
     int64_t most = max64(absorbed + max64(queries, context), as_pass_linear_needs(out));
     as_block_needs result = {.kv_heads = 1,
@@ -94,6 +105,10 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
                              .values_in_keys = true,
                              .row = out + gate_width(m) + most};
     if (m->index == AS_INDEX_OWN) result.index_width = m->index_width;
+    if (m->index == AS_INDEX_OWN && m->index_pool) {
+        result.every = m->index_pool;
+        result.state[0] = 3 * m->index_width;
+    }
     return result;
 }
 
@@ -124,6 +139,30 @@ static int32_t *chosen_keys(const as_pass *pass, const as_mla_spec *m)
     return (int32_t *)(void *)(pass->carried + m->index_at);
 }
 
+/* Pools this pass's index keys and stores the pools that they complete. */
+static void store_pools(as_pass *pass, const as_mla_spec *m, const mla_weights *w, const float *x,
+                        const float *k)
+{
+    int64_t width = m->index_width, mark = pass->work_used;
+    float *gate = as_pass_floats(pass, pass->rows * width), *keys = as_pass_floats(pass, pass->rows * width);
+    as_pass_linear(pass, &w->index_gate, x, pass->spec->hidden, gate, width);
+    pass->ops->pool_keys(&pass->exec, &(as_pool_keys_args){.x = k,
+                                                           .gate = gate,
+                                                           .bias = w->index_bias,
+                                                           .out = keys,
+                                                           .width = width,
+                                                           .every = m->index_pool,
+                                                           .x_stride = width,
+                                                           .gate_stride = width,
+                                                           .out_stride = width,
+                                                           .state = pass->state[0],
+                                                           .spans = pass->spans,
+                                                           .span_count = pass->span_count});
+    as_pass_gather_pools(pass, m->index_pool, width, keys);
+    as_pass_store_keys(pass, pass->index, keys, width, as_pass_pool_spans(pass, m->index_pool));
+    pass->work_used = mark;
+}
+
 /* The keys that each row may see, into what the pass carries from layer to layer. */
 static void choose_keys(as_pass *pass, const as_mla_spec *m, const mla_weights *w, const float *x,
                         const float *q_latent)
@@ -138,15 +177,26 @@ static void choose_keys(as_pass *pass, const as_mla_spec *m, const mla_weights *
                  m->index_width);
     as_pass_rope_at(pass, m->index_rope, q, m->index_heads, m->index_width, m->index_offset);
     as_pass_rope_at(pass, m->index_rope, k, 1, m->index_width, m->index_offset);
-    as_pass_store_keys(pass, pass->index, k, m->index_width, pass->spans);
-    as_pass_index(pass, &(as_index_choice){.weights = &w->index_weights,
-                                           .x = x,
-                                           .q = q,
-                                           .heads = m->index_heads,
-                                           .width = m->index_width,
-                                           .top = m->index_top,
-                                           .keys = chosen_keys(pass, m),
-                                           .key_stride = pass->spec->carried});
+    as_index_choice choice = {.weights = &w->index_weights,
+                              .x = x,
+                              .q = q,
+                              .heads = m->index_heads,
+                              .width = m->index_width,
+                              .top = m->index_top,
+                              .keys = chosen_keys(pass, m),
+                              .key_stride = pass->spec->carried};
+    if (!m->index_pool) {
+        as_pass_store_keys(pass, pass->index, k, m->index_width, pass->spans);
+        as_pass_index(pass, &choice);
+        return;
+    }
+    store_pools(pass, m, w, x, k);
+    choice.top = choice.key_stride = m->index_pools;
+    choice.every = m->index_pool;
+    choice.keys = (int32_t *)(void *)as_pass_floats(pass, pass->rows * m->index_pools);
+    as_pass_index(pass, &choice);
+    as_pass_pool_tokens(pass, choice.keys, m->index_pools, m->index_pool, true, chosen_keys(pass, m),
+                        pass->spec->carried);
 }
 
 /* x [N, from] through the query projection: queries [N, heads, nope + rope] and, where it holds one, the

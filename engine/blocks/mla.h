@@ -38,6 +38,10 @@ typedef struct as_mla_spec {
     as_index_source index;
     int64_t index_at; /* of the choice in what is carried from layer to layer */
     int64_t index_heads, index_width, index_top;
+    /* Tokens of one of its keys, weighed by a gate (slots INDEX_POOL_GATE and INDEX_POOL_BIAS; operation
+     * pool_keys): a row sees the tokens of the `index_pools` that score highest, and those behind the last
+     * full one; index_top counts them all. 0: each token has a key. */
+    int64_t index_pool, index_pools;
     int index_rope;       /* turns `rope` elements */
     int64_t index_offset; /* where in a head they begin */
     as_norm_spec index_norm;

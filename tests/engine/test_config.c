@@ -31,7 +31,7 @@ static json_t *config_with(const char *architecture, const char *changes)
                            "\"mamba_n_heads\": 4, \"mamba_d_ssm\": 128, \"num_heads\": 2, \"n_groups\": 1, "
                            "\"layers_block_type\": [\"mamba\", \"mamba\"], "
                            "\"num_local_experts\": 16, \"num_experts_per_tok\": 2, \"num_layers\": 2, "
-                           "\"num_kv_shared_layers\": 0}");
+                           "\"num_kv_shared_layers\": 0, \"is_decoder\": true}");
     json_t *list = json_array(), *over = parse(changes), *value;
     const char *key;
     json_array_append_new(list, json_string(architecture));
@@ -57,6 +57,10 @@ typedef struct broken {
 
 #define LLAMA  "LlamaForCausalLM"
 #define GEMMA4 "Gemma4ForCausalLM"
+#define QWEN4  "Qwen4ExpForCausalLM"
+#define INDEXED                                                                                              \
+    "\"layer_types\": [\"linear_attention\", \"full_attention\"], \"indexer_n_heads\": 2, "                  \
+    "\"indexer_head_dim\": 256, \"indexer_compress_ratio\": 3, "
 
 static const broken cases[] = {
     /* presence, type, range */
@@ -327,6 +331,23 @@ static const broken cases[] = {
     {GEMMA4, "{\"num_kv_shared_layers\": 1}", AS_E_INPUT, {"layer 1", "full", "\"num_kv_shared_layers\""}},
     {GEMMA4, "{\"hidden_size_per_layer_input\": -1}", AS_E_INPUT, {"\"hidden_size_per_layer_input\" is -1"}},
     {GEMMA4, "{\"enable_moe_block\": true}", AS_E_INPUT, {"\"num_experts\"", "missing"}},
+    {"Qwen2MoeForCausalLM",
+     "{\"layer_types\": [\"full_attention\", \"sliding_attention\"], \"use_sliding_window\": false}",
+     AS_E_INPUT,
+     {"\"layer_types\"[1]", "\"use_sliding_window\""}},
+    {"BertLMHeadModel", "{\"is_decoder\": \"ABSENT\"}", AS_E_UNSUPPORTED, {"\"is_decoder\"", "continue"}},
+    {"RobertaForCausalLM", "{\"pad_token_id\": 511}", AS_E_INPUT, {"\"pad_token_id\" is 511"}},
+    {QWEN4, "{" INDEXED "\"indexer_budget\": 7}", AS_E_INPUT, {"\"indexer_budget\" is 7"}},
+    {QWEN4, "{\"ple_layer_ids\": [1]}", AS_E_INPUT, {"\"eos_token_id\" is missing"}},
+    {QWEN4,
+     "{" INDEXED "\"indexer_budget\": 6, \"ple_layer_ids\": [2], \"eos_token_id\": 3}",
+     AS_E_INPUT,
+     {"\"ple_layer_ids\" names layer 2"}},
+    {QWEN4,
+     "{" INDEXED "\"indexer_budget\": 6, \"rope_parameters\": {\"rope_type\": \"dynamic\", \"factor\": 2.0, "
+     "\"rope_theta\": 500.0}}",
+     AS_E_UNSUPPORTED,
+     {"\"dynamic\"", "index"}},
 };
 
 Test(config, contradictions_name_the_field)

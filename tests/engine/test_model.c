@@ -281,6 +281,33 @@ Test(model, matrices_in_8_bits_need_the_scales_that_the_configuration_promises)
     checkpoint_free(c);
 }
 
+/* transformers computes with weights of its methods and reads those of one that it does not know as they are.
+ */
+Test(model, methods_of_quantization_are_read_or_named)
+{
+    static const struct {
+        const char *quantization;
+        as_code code;
+        const char *word;
+    } cases[] = {
+        {"{\"quant_method\": \"gptq\", \"bits\": 4}", AS_E_UNSUPPORTED, "\"gptq\""},
+        {"{\"load_in_8bit\": true}", AS_E_UNSUPPORTED, "bitsandbytes"},
+        {"{\"bits\": 4}", AS_E_INPUT, "\"quant_method\""},
+        {"{\"quant_method\": \"of another's\"}", AS_OK, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        checkpoint *c = checkpoint_read("llama-biases");
+        as_model *model = NULL;
+        as_error err = {.text = ""};
+        json_object_set_new(c->config, "quantization_config", json_loads(cases[i].quantization, 0, NULL));
+        cr_assert_eq(checkpoint_open(c, NULL, &model, &err), cases[i].code, "%s: %s", cases[i].quantization,
+                     err.text);
+        cr_assert(strstr(err.text, cases[i].word), "%s", err.text);
+        as_model_close(model);
+        checkpoint_free(c);
+    }
+}
+
 Test(model, wider_and_narrower_storage)
 {
     checkpoint *c = checkpoint_read("llama-grouped");
