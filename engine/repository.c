@@ -476,7 +476,7 @@ static as_code read_gguf(repository *repo, as_weight_file *file)
         *err = config->problem;
         return rc;
     }
-    rc = as_gguf_tensors(&repo->gguf, &repo->gguf_names, &tensors, &file->tensor_count, err);
+    rc = as_gguf_tensors(&repo->gguf, &tensors, &file->tensor_count, err);
     file->tensors = tensors;
     return rc == AS_OK ? AS_OK : as_wrap(err, "%s", file->name);
 }

@@ -26,6 +26,11 @@ static widths widths_of(const as_delta_spec *d)
     return w;
 }
 
+static bool is_per_key_head(const as_delta_spec *d)
+{
+    return d->layout == AS_DELTA_PER_KEY_HEAD || d->layout == AS_DELTA_QKV_EITHER;
+}
+
 /* ---- weights ---------------------------------------------------------------------------------------------
  */
 
@@ -62,7 +67,7 @@ static as_code bind_conv(as_binder *binder, const as_delta_spec *d, const float 
     return AS_OK;
 }
 
-/* The checkpoint holds a logarithm for each head. */
+/* The checkpoint holds a logarithm for each head, or what is behind it with the sign changed. */
 static as_code bind_rate(as_binder *binder, const as_delta_spec *d, const float **out, as_error *err)
 {
     const float *log_rate;
@@ -70,7 +75,9 @@ static as_code bind_rate(as_binder *binder, const as_delta_spec *d, const float 
     int64_t each = widths_of(d).decays / d->value_heads;
     AS_TRY(as_bind_vector(binder, AS_SLOT_LINEAR_A_LOG, "", d->value_heads, &log_rate, err));
     AS_TRY(as_bind_floats(binder, d->value_heads * each, &rate, err));
-    for (int64_t i = 0; i < d->value_heads * each; i++) rate[i] = expf(log_rate[i / each]);
+    for (int64_t i = 0; i < d->value_heads * each; i++) {
+        rate[i] = d->holds_a ? -log_rate[i / each] : expf(log_rate[i / each]);
+    }
     *out = rate;
     return AS_OK;
 }
@@ -89,7 +96,12 @@ static as_code bind_projections(as_binder *binder, const as_model_spec *spec, co
 {
     widths at = widths_of(d);
     int64_t hidden = spec->hidden;
-    if (d->layout == AS_DELTA_PER_KEY_HEAD) {
+    if (d->layout == AS_DELTA_QKV_EITHER && as_binder_has(binder, AS_SLOT_LINEAR_QKV, ".weight")) {
+        AS_TRY(as_bind_linear(binder, AS_SLOT_LINEAR_QKV, at.mixed, hidden, false, &w->q, err));
+        AS_TRY(as_bind_linear(binder, AS_SLOT_LINEAR_GATE, at.value, hidden, false, &w->gate, err));
+        return as_bind_linear(binder, AS_SLOT_LINEAR_BA, 2 * d->value_heads, hidden, false, &w->b, err);
+    }
+    if (is_per_key_head(d)) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_LINEAR_QKVZ, at.mixed + at.value, hidden, false, &w->q, err));
         return as_bind_linear(binder, AS_SLOT_LINEAR_BA, 2 * d->value_heads, hidden, false, &w->b, err);
     }
@@ -131,7 +143,7 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     const as_delta_spec *d = step->form;
     widths at = widths_of(d);
     int64_t widest = max64(max64(spec->hidden, at.value), max64(d->decay_rank, d->gate_rank));
-    int64_t together = d->layout == AS_DELTA_PER_KEY_HEAD ? at.mixed + at.value + 2 * d->value_heads
+    int64_t together = is_per_key_head(d) ? at.mixed + at.value + 2 * d->value_heads
                                                           : max64(d->decay_rank, d->gate_rank);
     return (as_block_needs){
         .state = {at.mixed * (d->taps - 1), d->value_heads * d->key_width * d->value_width},
@@ -166,18 +178,25 @@ static void project_per_head(as_pass *pass, const as_delta_spec *d, const delta_
     widths at = widths_of(d);
     int64_t mark = pass->work_used, n = pass->rows, heads = d->key_heads, each = d->value_heads / heads;
     int64_t stride = at.mixed + at.value, step = stride / heads, values = each * d->value_width;
-    float *all = as_pass_floats(pass, n * stride), *ba = as_pass_floats(pass, n * 2 * d->value_heads);
-    as_pass_linear(pass, &w->q, x, pass->spec->hidden, all, stride);
+    float *ba = as_pass_floats(pass, n * 2 * d->value_heads);
     as_pass_linear(pass, &w->b, x, pass->spec->hidden, ba, 2 * d->value_heads);
+    as_pass_copy_groups(pass, heads, each, ba, 2 * each, 2 * d->value_heads, to->beta, d->value_heads);
+    as_pass_copy_groups(pass, heads, each, ba + each, 2 * each, 2 * d->value_heads, to->decay,
+                        d->value_heads);
+    if (w->gate.w.rows) { /* the others are apart */
+        as_pass_linear(pass, &w->q, x, pass->spec->hidden, to->mixed, at.mixed);
+        as_pass_linear(pass, &w->gate, x, pass->spec->hidden, to->gate, at.value);
+        pass->work_used = mark;
+        return;
+    }
+    float *all = as_pass_floats(pass, n * stride);
+    as_pass_linear(pass, &w->q, x, pass->spec->hidden, all, stride);
     as_pass_copy_groups(pass, heads, d->key_width, all, step, stride, to->mixed, at.mixed);
     as_pass_copy_groups(pass, heads, d->key_width, all + d->key_width, step, stride, to->mixed + at.key,
                         at.mixed);
     const float *from = all + 2 * d->key_width;
     as_pass_copy_groups(pass, heads, values, from, step, stride, to->mixed + 2 * at.key, at.mixed);
     as_pass_copy_groups(pass, heads, values, from + values, step, stride, to->gate, at.value);
-    as_pass_copy_groups(pass, heads, each, ba, 2 * each, 2 * d->value_heads, to->beta, d->value_heads);
-    as_pass_copy_groups(pass, heads, each, ba + each, 2 * each, 2 * d->value_heads, to->decay,
-                        d->value_heads);
     pass->work_used = mark;
 }
 
@@ -200,7 +219,7 @@ static void project(as_pass *pass, const as_delta_spec *d, const delta_weights *
 {
     widths at = widths_of(d);
     int64_t hidden = pass->spec->hidden;
-    if (d->layout == AS_DELTA_PER_KEY_HEAD) {
+    if (is_per_key_head(d)) {
         project_per_head(pass, d, w, x, to);
         return;
     }

@@ -19,6 +19,7 @@ typedef struct as_mlp_spec {
     bool scaled;           /* slot DOWN_SCALE: a factor on the whole */
     as_norm_spec sub_norm; /* before the down projection */
     bool xielu;            /* xIELU with learned parameters instead of act; not gated */
+    const double *xielu_stated; /* alpha_p, alpha_n, beta, eps, where no tensors hold them; NULL: they do */
 } as_mlp_spec;
 
 typedef struct as_mlp_weights {
