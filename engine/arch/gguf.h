@@ -32,6 +32,7 @@ typedef struct as_gguf_slot {
 enum {
     AS_GGUF_PAIRED_HEADS = 1, /* rows of q and k: neighbours instead of halves of a head turn together */
     AS_GGUF_NORMS_FOLDED = 2, /* norms hold 1 + w */
+    AS_GGUF_HUB_QKV = 4,      /* a fused projection is ordered as on the hub, not by rows */
 };
 
 typedef struct as_gguf_family {

@@ -227,7 +227,14 @@ as_code as_gguf_complete_qwen3moe(const as_gguf *gguf, json_t *config, as_error 
     return as_gguf_set(config, "norm_topk_prob", json_true(), err);
 }
 
-/* How shared experts are put together is not in the file: added, as published. */
+/* The embedding grows with the model's width, as published. */
+as_code as_gguf_complete_afmoe(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    (void)gguf;
+    return as_gguf_set(config, "mup_enabled", json_true(), err);
+}
+
+/* How shared experts are put together is not in the file: as published. */
 as_code as_gguf_complete_cohere2moe(const as_gguf *gguf, json_t *config, as_error *err)
 {
     (void)gguf;

@@ -7,6 +7,7 @@
 #define AS_GGUF_COMPLETE(family)                                                                             \
     AS_MUST_USE as_code as_gguf_complete_##family(const as_gguf *gguf, json_t *config, as_error *err)
 
+AS_GGUF_COMPLETE(afmoe);
 AS_GGUF_COMPLETE(apertus);
 AS_GGUF_COMPLETE(baichuan);
 AS_GGUF_COMPLETE(cohere2moe);

@@ -458,7 +458,7 @@ static const as_gguf_sign rwkv7_signs[] = {
 #define COMPLETE(name) as_gguf_complete_##name
 
 const as_gguf_family as_gguf_families[] = {
-    {"afmoe", EITHER("AfmoeForCausalLM"), NULL, afmoe_keys, llama_signs, 0, NULL},
+    {"afmoe", EITHER("AfmoeForCausalLM"), NULL, afmoe_keys, llama_signs, 0, COMPLETE(afmoe)},
     {"apertus", CLASS("ApertusForCausalLM"), NULL, NULL, llama_signs, 0, COMPLETE(apertus)},
     {"arcee", CLASS("ArceeForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
     {"baichuan", CLASS("BaichuanForCausalLM"), NULL, NULL, NULL, PAIRED, COMPLETE(baichuan)},
@@ -502,7 +502,7 @@ const as_gguf_family as_gguf_families[] = {
     {"hunyuan-dense", CLASS("HunYuanDenseV1ForCausalLM"), NULL, NULL, llama_signs, 0, NULL},
     {"hunyuan-moe", EITHER("HunYuanMoEV1ForCausalLM"), NULL, hunyuan_moe_keys, hunyuan_moe_signs, 0, NULL},
     {"internlm2", CLASS("LlamaForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
-    {"jais2", CLASS("Jais2ForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
+    {"jais2", CLASS("Jais2ForCausalLM"), NULL, NULL, llama_signs, 0, NULL},
     {"jamba", EITHER("JambaForCausalLM"), NULL, jamba_keys, hybrid_signs, 0, COMPLETE(jamba)},
     {"lfm2", CLASS("Lfm2ForCausalLM"), lfm2_slots, lfm2_keys, lfm2_signs, 0, COMPLETE(lfm2)},
     {"lfm2moe", EITHER("Lfm2MoeForCausalLM"), lfm2_slots, lfm2_keys, lfm2_signs, 0, COMPLETE(lfm2moe)},
@@ -547,7 +547,7 @@ const as_gguf_family as_gguf_families[] = {
     {"seed_oss", CLASS("SeedOssForCausalLM"), NULL, NULL, seed_oss_signs, 0, NULL},
     {"smollm3", CLASS("SmolLM3ForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
     {"stablelm", CLASS("StableLmForCausalLM"), NULL, NULL, stablelm_signs, 0, COMPLETE(stablelm)},
-    {"starcoder", CLASS("GPTBigCodeForCausalLM"), NULL, gpt2_keys, NULL, 0, COMPLETE(gpt2)},
+    {"starcoder", CLASS("GPTBigCodeForCausalLM"), NULL, gpt2_keys, NULL, AS_GGUF_HUB_QKV, COMPLETE(gpt2)},
     {"starcoder2", CLASS("Starcoder2ForCausalLM"), NULL, starcoder2_keys, use_bias_signs, 0, NULL},
     {0},
 };

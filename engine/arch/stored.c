@@ -34,10 +34,11 @@ static void ignore_leftovers(as_config *config, const json_t *root, as_model_spe
 }
 
 /* Forms belong to the spec's arena; only this file changes them after they are made. */
-static void follow_attention(as_step *step, bool folded)
+static void follow_attention(const as_gguf_family *family, as_step *step)
 {
+    bool by_rows = !(family->form & AS_GGUF_HUB_QKV), folded = family->form & AS_GGUF_NORMS_FOLDED;
     as_attention_spec *attention = (as_attention_spec *)step->form;
-    if (attention->gate != AS_ATTENTION_GATE_IN_Q) attention->layout = AS_QKV_EITHER;
+    if (by_rows && attention->gate != AS_ATTENTION_GATE_IN_Q) attention->layout = AS_QKV_EITHER;
     if (folded) attention->q_norm.weight_offset = attention->k_norm.weight_offset = 0;
 }
 
@@ -59,7 +60,7 @@ static void follow_step(const as_gguf_family *family, as_step *step)
     bool folded = family->form & AS_GGUF_NORMS_FOLDED;
     as_norm_spec *norms[] = {&step->in_norm, &step->out_norm, &step->stream_norm};
     for (size_t i = 0; folded && i < sizeof norms / sizeof norms[0]; i++) norms[i]->weight_offset = 0;
-    if (step->block == &as_block_attention) follow_attention(step, folded);
+    if (step->block == &as_block_attention) follow_attention(family, step);
     if (step->block == &as_block_mamba) ((as_mamba_spec *)step->form)->holds_a = true;
     if (step->block == &as_block_mamba2) ((as_mamba2_spec *)step->form)->holds_a = true;
     if (step->block == &as_block_delta) follow_delta((as_delta_spec *)step->form);

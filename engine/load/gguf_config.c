@@ -257,6 +257,15 @@ static as_code put_windows(converter *c)
     return AS_OK;
 }
 
+/* Files that do not say how wide heads are: they make up the model's width. */
+static as_code put_head_width(converter *c)
+{
+    json_int_t heads = json_integer_value(json_object_get(c->config, "num_attention_heads"));
+    json_int_t hidden = json_integer_value(json_object_get(c->config, "hidden_size"));
+    if (heads < 1 || hidden % heads || json_object_get(c->config, "head_dim")) return AS_OK;
+    return put(c, c->config, "head_dim", json_integer(hidden / heads));
+}
+
 /* The share of a head that is rotated; a share that gives the very width again. */
 static as_code put_share(converter *c)
 {
@@ -289,6 +298,7 @@ static as_code convert(converter *c, const as_gguf_file *file)
         json_object_del(c->config, "sliding_window"); /* 0 or absent: none */
     }
     AS_TRY(put_windows(c));
+    AS_TRY(put_head_width(c));
     AS_TRY(put_share(c));
     if (!small || !large) small = large = factors;
     AS_TRY(small ? put_factors(c, file, small, large) : put_scaling(c));
