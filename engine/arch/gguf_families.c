@@ -169,6 +169,7 @@ static const as_gguf_key jamba_keys[] = {
 
 static const as_gguf_key nemotron_h_keys[] = {
     {"attention.layer_norm_rms_epsilon", "layer_norm_epsilon"},
+    {"attention.layer_norm_epsilon", "layer_norm_epsilon"},
     {"ssm.conv_kernel", "conv_kernel"},
     {"ssm.state_size", "ssm_state_size"},
     {"ssm.group_count", "n_groups"},
@@ -371,6 +372,7 @@ static const as_gguf_sign chatglm_signs[] = {
 
 static const as_gguf_sign latent_signs[] = {
     {"attention_bias", "attn_kv_a_mqa.bias"},
+    {"mlp_bias", "ffn_up.bias|ffn_up_shexp.bias"},
     {0},
 };
 
@@ -426,7 +428,7 @@ static const as_gguf_sign hybrid_signs[] = {
 static const as_gguf_sign nemotron_h_signs[] = {
     {"use_bias", "ssm_in.bias"},
     {"use_conv_bias", "ssm_conv1d.bias"},
-    {"mlp_bias", "ffn_up.bias"},
+    {"mlp_bias", "ffn_up.bias|ffn_up_shexp.bias"},
     {0},
 };
 

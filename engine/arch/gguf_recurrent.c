@@ -55,7 +55,20 @@ as_code as_gguf_complete_falcon_h1(const as_gguf *gguf, json_t *config, as_error
     return as_gguf_set(config, "mamba_norm_before_gate", json_false(), err);
 }
 
-/* Bamba is written so too, with rotations. */
+static as_code complete_bamba(json_t *config, as_error *err)
+{
+    const json_t *types = json_object_get(config, "layer_types");
+    json_t *attending = json_array();
+    AS_TRY(as_gguf_set(config, "attn_layer_indices", attending, err));
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+        if (!type || strcmp(type, "attention") != 0) continue;
+        AS_TRY(as_gguf_append(attending, json_integer((json_int_t)i), err));
+    }
+    return as_gguf_set_class(config, "BambaForCausalLM", err);
+}
+
+/* Bamba is written so too: it alone has rotations. */
 as_code as_gguf_complete_granitehybrid(const as_gguf *gguf, json_t *config, as_error *err)
 {
     bool rotates = false;
@@ -64,9 +77,10 @@ as_code as_gguf_complete_granitehybrid(const as_gguf *gguf, json_t *config, as_e
     AS_TRY(as_gguf_own_bool(gguf, "rope.scaling.finetuned", &rotates, err));
     AS_TRY(as_gguf_default(config, "num_local_experts", json_integer(0), err));
     if (as_gguf_field(config, "num_local_experts") == 0) {
-        AS_TRY(as_gguf_copy(config, "intermediate_size", config, "shared_intermediate_size", err));
+        json_t *width = json_object_get(config, "intermediate_size");
+        if (width) AS_TRY(as_gguf_default(config, "shared_intermediate_size", json_incref(width), err));
     }
-    return rotates ? as_gguf_set(config, "position_embedding_type", json_string("rope"), err) : AS_OK;
+    return rotates ? complete_bamba(config, err) : AS_OK;
 }
 
 /* A schedule of one layer in every so many, from which layers have it. */
@@ -114,22 +128,20 @@ as_code as_gguf_complete_jamba(const as_gguf *gguf, json_t *config, as_error *er
 /* One block a layer: scans have no keys and no width, attention no width, the rest no keys. */
 as_code as_gguf_complete_nemotron_h(const as_gguf *gguf, json_t *config, as_error *err)
 {
-    int64_t layers = (int64_t)as_gguf_field(config, "num_hidden_layers"), width = 0;
-    const as_gguf_value *widths = as_gguf_own(gguf, "feed_forward_length");
+    int64_t layers = (int64_t)as_gguf_field(config, "num_hidden_layers");
+    int64_t width = as_gguf_rows(gguf, "ffn_up.weight"); /* converters say 0 of some */
     json_t *kinds = json_array();
     AS_TRY(as_gguf_set_mixers(gguf, config, "unused", "", "", err));
     json_object_del(config, "unused");
     AS_TRY(as_gguf_set(config, "layers_block_type", kinds, err));
     for (int64_t i = 0; i < layers && i < AS_GGUF_MOST_LAYERS; i++) {
         const char *kind = "attention";
-        int64_t here = 0;
-        if (widths) AS_TRY(as_gguf_layer_number(widths, (uint64_t)i, "feed_forward_length", &here, err));
-        if (here > width) width = here;
         if (as_gguf_layer_has(gguf, i, "ssm_in.weight")) kind = "mamba";
         if (as_gguf_layer_has(gguf, i, "ffn_up.weight")) kind = "mlp";
         if (as_gguf_layer_has(gguf, i, "ffn_gate_inp.weight")) kind = "moe";
         AS_TRY(as_gguf_append(kinds, json_string(kind), err));
     }
+    json_object_del(config, "intermediate_size");
     if (width > 0) AS_TRY(as_gguf_set(config, "intermediate_size", json_integer(width), err));
     AS_TRY(as_gguf_default(config, "topk_group", json_integer(1), err));
     /* Steps have no least size there; transformers keeps them above a thousandth, whatever the model. */

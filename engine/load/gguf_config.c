@@ -9,7 +9,7 @@
 #include "engine/arch/gguf.h"
 #include "engine/load/gguf_model.h"
 
-enum { MOST_LAYERS = 4096 };
+enum { MOST_LAYERS = 4096, MOST_HEADS = 1 << 16 };
 
 typedef struct converter {
     const as_gguf *gguf;
@@ -257,13 +257,26 @@ static as_code put_windows(converter *c)
     return AS_OK;
 }
 
-/* Files that do not say how wide heads are: they make up the model's width. */
+static int64_t rows_of(const converter *c, const char *name)
+{
+    const as_gguf_tensor *t = as_gguf_tensor_named(c->gguf, name);
+    return t && t->dims == 2 ? t->shape[1] : 0;
+}
+
+/* Files that do not say how wide heads are: the projections do; else heads make up the model's width. */
 static as_code put_head_width(converter *c)
 {
     json_int_t heads = json_integer_value(json_object_get(c->config, "num_attention_heads"));
+    json_int_t kv = json_integer_value(json_object_get(c->config, "num_key_value_heads"));
     json_int_t hidden = json_integer_value(json_object_get(c->config, "hidden_size"));
-    if (heads < 1 || hidden % heads || json_object_get(c->config, "head_dim")) return AS_OK;
-    return put(c, c->config, "head_dim", json_integer(hidden / heads));
+    int64_t rows = rows_of(c, "blk.0.attn_q.weight"), of = heads;
+    if (heads < 1 || heads > MOST_HEADS || kv > MOST_HEADS || json_object_get(c->config, "head_dim")) return AS_OK;
+    if (!rows && kv > 0) {
+        rows = rows_of(c, "blk.0.attn_qkv.weight");
+        of = heads + 2 * kv;
+    }
+    if (rows && rows % of == 0) return put(c, c->config, "head_dim", json_integer(rows / of));
+    return hidden % heads ? AS_OK : put(c, c->config, "head_dim", json_integer(hidden / heads));
 }
 
 /* The share of a head that is rotated; a share that gives the very width again. */
