@@ -45,6 +45,7 @@ static void follow_attention(const as_gguf_family *family, as_step *step)
 static void follow_delta(as_delta_spec *delta)
 {
     delta->holds_a = true;
+    delta->tiled = delta->layout == AS_DELTA_QKV;
     if (delta->layout == AS_DELTA_PER_KEY_HEAD) delta->layout = AS_DELTA_QKV_EITHER;
 }
 

@@ -31,6 +31,17 @@ static bool is_per_key_head(const as_delta_spec *d)
     return d->layout == AS_DELTA_PER_KEY_HEAD || d->layout == AS_DELTA_QKV_EITHER;
 }
 
+static bool is_tiled(const as_delta_spec *d)
+{
+    return d->tiled && d->value_heads > d->key_heads;
+}
+
+/* Of a query or a key for each value head. */
+static int64_t tiled_width(const as_delta_spec *d)
+{
+    return is_tiled(d) ? d->value_heads * d->key_width : 0;
+}
+
 /* ---- weights ---------------------------------------------------------------------------------------------
  */
 
@@ -148,7 +159,8 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     return (as_block_needs){
         .state = {at.mixed * (d->taps - 1), d->value_heads * d->key_width * d->value_width},
         .row =
-            at.mixed + 2 * at.value + d->value_heads + at.decays + together + as_pass_linear_needs(widest)};
+            at.mixed + 2 * at.value + d->value_heads + at.decays + together + as_pass_linear_needs(widest) +
+            2 * tiled_width(d)};
 }
 
 static as_block_cost cost(const as_model_spec *spec, const as_step *step)
@@ -291,21 +303,33 @@ static void prepare(as_pass *pass, const as_delta_spec *d, const delta_weights *
 static void scan(as_pass *pass, const as_delta_spec *d, const delta_rows *rows)
 {
     widths at = widths_of(d);
-    pass->ops->state_scan(&pass->exec, &(as_state_scan_args){.r = rows->mixed,
-                                                             .k = rows->mixed + at.key,
+    int64_t mark = pass->work_used, groups = d->key_heads, stride = at.mixed;
+    const float *q = rows->mixed, *k = rows->mixed + at.key;
+    if (is_tiled(d)) { /* a query and a key for each value head */
+        int64_t all = tiled_width(d);
+        float *both = as_pass_floats(pass, pass->rows * 2 * all);
+        as_pass_copy_groups(pass, d->value_heads / d->key_heads, at.key, q, 0, stride, both, 2 * all);
+        as_pass_copy_groups(pass, d->value_heads / d->key_heads, at.key, k, 0, stride, both + all, 2 * all);
+        q = both;
+        k = both + all;
+        groups = d->value_heads;
+        stride = 2 * all;
+    }
+    pass->ops->state_scan(&pass->exec, &(as_state_scan_args){.r = q,
+                                                             .k = k,
                                                              .v = rows->mixed + 2 * at.key,
                                                              .w = rows->decay,
-                                                             .erase = rows->mixed + at.key,
+                                                             .erase = k,
                                                              .gain = rows->beta,
                                                              .out = rows->out,
                                                              .heads = d->value_heads,
-                                                             .groups = d->key_heads,
+                                                             .groups = groups,
                                                              .key_width = d->key_width,
                                                              .value_width = d->value_width,
-                                                             .r_stride = at.mixed,
-                                                             .k_stride = at.mixed,
+                                                             .r_stride = stride,
+                                                             .k_stride = stride,
                                                              .v_stride = at.mixed,
-                                                             .erase_stride = at.mixed,
+                                                             .erase_stride = stride,
                                                              .gain_stride = d->value_heads,
                                                              .out_stride = at.value,
                                                              .w_stride = at.decays,
@@ -316,6 +340,7 @@ static void scan(as_pass *pass, const as_delta_spec *d, const delta_rows *rows)
                                                              .state = pass->state[1],
                                                              .spans = pass->spans,
                                                              .span_count = pass->span_count});
+    pass->work_used = mark;
 }
 
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)

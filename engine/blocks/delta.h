@@ -29,6 +29,7 @@ typedef struct as_delta_spec {
     int64_t gate_rank;   /* of the gate's; 0: one */
     as_activation gate_act;
     bool holds_a; /* the checkpoint holds -e^A_log itself */
+    bool tiled;   /* value head h is served by key head h % key_heads, not by h / (value_heads / key_heads) */
     float eps;    /* of the norm before the gate */
 } as_delta_spec;
 

@@ -85,10 +85,10 @@ static as_code put_keys(converter *c, const as_gguf_key *keys)
 /* ---- positions ---- */
 
 /* The numbers of a tensor of F32 as a list. */
-static as_code put_list(converter *c, const as_gguf_file *file, const as_gguf_tensor *t, json_t *object,
+static as_code put_list(converter *c, const as_gguf_tensor *t, json_t *object,
                         const char *key)
 {
-    if (t->kind->number != 0 || t->elements > 1 << 16) {
+    if (t->kind->number != 0 || t->elements > 1 << 16 || !t->at) {
         return as_fail(c->err, AS_E_UNSUPPORTED, "%s: %" PRId64 " of %s, expected a few of F32", t->name,
                        t->elements, t->kind->name);
     }
@@ -96,7 +96,7 @@ static as_code put_list(converter *c, const as_gguf_file *file, const as_gguf_te
     AS_TRY(put(c, object, key, list));
     for (int64_t i = 0; i < t->elements; i++) {
         float number;
-        memcpy(&number, file->map.data + t->offset + (uint64_t)i * sizeof number, sizeof number);
+        memcpy(&number, t->at + (uint64_t)i * sizeof number, sizeof number);
         if (json_array_append_new(list, json_real(number)) != 0) { /* NULL, and so refused, for no number */
             return as_fail(c->err, AS_E_INPUT, "%s holds what is no number", t->name);
         }
@@ -106,7 +106,7 @@ static as_code put_list(converter *c, const as_gguf_file *file, const as_gguf_te
 
 /* Factors by which each frequency is divided: one list for short and one for long contexts, or Llama 3's
  * scaling, worked out when the file was made. The same list for every length is what "longrope" says. */
-static as_code put_factors(converter *c, const as_gguf_file *file, const as_gguf_tensor *small,
+static as_code put_factors(converter *c, const as_gguf_tensor *small,
                            const as_gguf_tensor *large)
 {
     const as_gguf_value *attention = find(c, "rope.scaling.attn_factor");
@@ -114,8 +114,8 @@ static as_code put_factors(converter *c, const as_gguf_file *file, const as_gguf
     json_t *scaling = json_object();
     AS_TRY(put(c, c->config, "rope_scaling", scaling));
     AS_TRY(put(c, scaling, "rope_type", json_string("longrope")));
-    AS_TRY(put_list(c, file, small, scaling, "short_factor"));
-    AS_TRY(put_list(c, file, large, scaling, "long_factor"));
+    AS_TRY(put_list(c, small, scaling, "short_factor"));
+    AS_TRY(put_list(c, large, scaling, "long_factor"));
     if (original && is_numeric(original)) {
         AS_TRY(put(c, c->config, "original_max_position_embeddings", number_json(original, 0)));
     }
@@ -195,16 +195,6 @@ static as_code put_class(converter *c)
         return as_fail_memory(c->err, "the configuration");
     AS_TRY(put(c, c->config, "gguf", json_string(c->family->name)));
     return put(c, c->config, "model_type", json_string(c->family->name));
-}
-
-/* A model cut into several files: this one lacks most tensors. */
-static as_code check_whole(const converter *c)
-{
-    int64_t parts = 1;
-    AS_TRY(as_gguf_get_int(c->gguf, "split.count", &parts, c->err));
-    if (parts <= 1) return AS_OK;
-    return as_fail(c->err, AS_E_UNSUPPORTED,
-                   "it is one of %" PRId64 " parts; make one file of them (llama-gguf-split --merge)", parts);
 }
 
 /* Fields that a tensor's presence decides. */
@@ -294,12 +284,11 @@ static as_code put_share(converter *c)
     return put(c, c->config, "partial_rotary_factor", json_real(share));
 }
 
-static as_code convert(converter *c, const as_gguf_file *file)
+static as_code convert(converter *c)
 {
     const as_gguf_tensor *factors = as_gguf_tensor_named(c->gguf, "rope_freqs.weight");
     const as_gguf_tensor *small = as_gguf_tensor_named(c->gguf, "rope_factors_short.weight");
     const as_gguf_tensor *large = as_gguf_tensor_named(c->gguf, "rope_factors_long.weight");
-    AS_TRY(check_whole(c));
     AS_TRY(put_class(c));
     AS_TRY(put_keys(c, c->family->keys));
     AS_TRY(put_keys(c, as_gguf_keys));
@@ -314,17 +303,17 @@ static as_code convert(converter *c, const as_gguf_file *file)
     AS_TRY(put_head_width(c));
     AS_TRY(put_share(c));
     if (!small || !large) small = large = factors;
-    AS_TRY(small ? put_factors(c, file, small, large) : put_scaling(c));
+    AS_TRY(small ? put_factors(c, small, large) : put_scaling(c));
     return c->family->complete ? c->family->complete(c->gguf, c->config, c->err) : AS_OK;
 }
 
-as_code as_gguf_config(const as_gguf_file *file, json_t **out, as_error *err)
+as_code as_gguf_config(const as_gguf *gguf, json_t **out, as_error *err)
 {
-    converter c = {.gguf = &file->gguf, .err = err};
+    converter c = {.gguf = gguf, .err = err};
     AS_TRY(as_gguf_family_find(c.gguf, &c.family, err));
     c.config = json_object();
     if (!c.config) return as_fail_memory(err, "the configuration");
-    as_code rc = convert(&c, file);
+    as_code rc = convert(&c);
     if (rc != AS_OK) {
         json_decref(c.config);
         return rc;
