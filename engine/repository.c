@@ -45,7 +45,7 @@ typedef struct repository {
     as_map *maps;             /* of each weight file, empty until asked for */
     const as_tensor **sorted; /* all tensors by name, then file */
     int64_t sorted_count;
-    as_gguf_parts gguf; /* of a GGUF file, whose maps are used instead of `maps` */
+    as_gguf_parts gguf;   /* of a GGUF file, whose maps are used instead of `maps` */
     pthread_mutex_t lock; /* of maps */
 } repository;
 

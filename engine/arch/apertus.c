@@ -30,7 +30,8 @@ static const double *stated_xielu(as_config *c, as_model_spec *spec, int64_t lay
     if (!as_config_has(c, keys[0])) return NULL;
     double *stated = AS_ARENA_NEW_ARRAY(&spec->arena, double, 4);
     for (size_t i = 0; stated && i < 4; i++) {
-        if (as_json_number(json_array_get(json_object_get(c->root, keys[i]), (size_t)layer), &stated[i])) continue;
+        if (as_json_number(json_array_get(json_object_get(c->root, keys[i]), (size_t)layer), &stated[i]))
+            continue;
         as_config_fail(c, AS_E_INPUT, "\"%s\" has no number for layer %lld", keys[i], (long long)layer);
     }
     if (!stated) as_config_fail(c, AS_E_MEMORY, "out of memory for the activation");

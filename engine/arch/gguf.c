@@ -68,8 +68,8 @@ const char *const as_gguf_slots[AS_SLOT_COUNT] = {
 #undef AT
 
 /* Frequencies that older converters kept. */
-const char *const as_gguf_leftovers[] = {"*rot_embd*", "*rotary_emb.inv_freq",
-                                         "blk.0.time_mix_v[012].weight", NULL};
+const char *const as_gguf_leftovers[] = {"*rot_embd*", "*rotary_emb.inv_freq", "blk.0.time_mix_v[012].weight",
+                                         NULL};
 
 const as_gguf_key as_gguf_keys[] = {
     {"context_length", "max_position_embeddings"},

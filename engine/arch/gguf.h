@@ -1,5 +1,5 @@
-/* Families as GGUF files hold them: which class of config.json an architecture is, what its metadata are called
- * there, which tensor fills which slot, and how tensors are stored otherwise than on the hub.
+/* Families as GGUF files hold them: which class of config.json an architecture is, what its metadata are
+ * called there, which tensor fills which slot, and how tensors are stored otherwise than on the hub.
  *
  * To add one: a line of the table in gguf_families.c, with lists for the keys and slots that differ from what
  * most have. */
@@ -55,8 +55,8 @@ AS_MUST_USE as_code as_gguf_family_find(const as_gguf *gguf, const as_gguf_famil
 const as_gguf_family *as_gguf_family_named(const char *name, size_t size); /* NULL: none */
 
 /* What all share. */
-extern const as_gguf_key as_gguf_keys[];     /* ending in {0} */
-extern const char *const as_gguf_slots[];    /* [AS_SLOT_COUNT], NULL: no file has it */
+extern const as_gguf_key as_gguf_keys[];      /* ending in {0} */
+extern const char *const as_gguf_slots[];     /* [AS_SLOT_COUNT], NULL: no file has it */
 extern const char *const as_gguf_leftovers[]; /* as as_model_spec.ignored */
 
 /* ---- for the families' own functions (gguf_complete.c) ---- */

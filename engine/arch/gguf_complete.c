@@ -1,5 +1,5 @@
-/* What no single key says; see gguf_complete.h. Of a number that no file holds the published models' own value
- * is taken, as llama.cpp does. */
+/* What no single key says; see gguf_complete.h. Of a number that no file holds the published models' own
+ * value is taken, as llama.cpp does. */
 #include "engine/arch/gguf_complete.h"
 
 #include <math.h>
@@ -143,8 +143,8 @@ static json_t *deci_block(int64_t heads, int64_t kv_heads, int64_t width)
     json_t *mixer = none ? json_pack("{s:b}", "no_op", 1) : NULL;
     if (linear) mixer = json_pack("{s:b}", "replace_with_linear", 1);
     if (!mixer) mixer = json_pack("{s:I}", "num_key_value_heads", (json_int_t)kv_heads);
-    json_t *ffn = width ? json_pack("{s:I}", "intermediate_size", (json_int_t)width)
-                        : json_pack("{s:b}", "no_op", 1);
+    json_t *ffn =
+        width ? json_pack("{s:I}", "intermediate_size", (json_int_t)width) : json_pack("{s:b}", "no_op", 1);
     return json_pack("{s:o, s:o}", "attention", mixer, "ffn", ffn);
 }
 
@@ -179,8 +179,8 @@ as_code as_gguf_complete_mpt(const as_gguf *gguf, json_t *config, as_error *err)
     double clip = 0, most = 0;
     AS_TRY(as_gguf_own_real(gguf, "attention.clamp_kqv", &clip, err));
     AS_TRY(as_gguf_own_real(gguf, "attention.max_alibi_bias", &most, err));
-    json_t *attention = json_pack("{s:b, s:b}", "alibi", most > 0, "qk_ln",
-                                  as_gguf_layers_have(gguf, "attn_q_norm.weight"));
+    json_t *attention =
+        json_pack("{s:b, s:b}", "alibi", most > 0, "qk_ln", as_gguf_layers_have(gguf, "attn_q_norm.weight"));
     AS_TRY(as_gguf_set(config, "attn_config", attention, err));
     if (most > 0) AS_TRY(as_gguf_set(attention, "alibi_bias_max", json_real(most), err));
     if (clip > 0) AS_TRY(as_gguf_set(attention, "clip_qkv", json_real(clip), err));

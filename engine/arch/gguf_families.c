@@ -1,5 +1,5 @@
-/* The families of GGUF files; see gguf.h. The names are those of the gguf package (constants.py), the changes to
- * tensors those of llama.cpp's converter (convert_hf_to_gguf.py, conversion/). */
+/* The families of GGUF files; see gguf.h. The names are those of the gguf package (constants.py), the changes
+ * to tensors those of llama.cpp's converter (convert_hf_to_gguf.py, conversion/). */
 #include "engine/arch/gguf_complete.h"
 
 #define AT "^blk.%d."
@@ -65,11 +65,14 @@ static const as_gguf_slot qwen_next_slots[] = {
 #define RWKV_SLOTS                                                                                           \
     {AS_SLOT_LINEAR_Q, AT "time_mix_receptance"}, {AS_SLOT_LINEAR_K, AT "time_mix_key"},                     \
         {AS_SLOT_LINEAR_V, AT "time_mix_value"}, {AS_SLOT_LINEAR_OUT, AT "time_mix_output"},                 \
-        {AS_SLOT_LINEAR_NORM, AT "time_mix_ln"}
+    {                                                                                                        \
+        AS_SLOT_LINEAR_NORM, AT "time_mix_ln"                                                                \
+    }
 #define CHANNEL_MIX_SLOTS                                                                                    \
     {AS_SLOT_NORM_2, AT "attn_norm_2"}, {AS_SLOT_UP, AT "channel_mix_key"},                                  \
         {AS_SLOT_DOWN, AT "channel_mix_value"}, {AS_SLOT_GATE, AT "channel_mix_receptance"},                 \
-        {AS_SLOT_FFN_MIX_K, AT "channel_mix_lerp_k.weight"}, {                                               \
+        {AS_SLOT_FFN_MIX_K, AT "channel_mix_lerp_k.weight"},                                                 \
+    {                                                                                                        \
         AS_SLOT_FFN_MIX_R, AT "channel_mix_lerp_r.weight"                                                    \
     }
 #define MIX(letter, place) AT "time_mix_lerp_fused.weight" place "|" AT "time_mix_lerp_" letter ".weight"
@@ -79,7 +82,8 @@ static const as_gguf_slot qwen_next_slots[] = {
         {AS_SLOT_BONUS, AT "time_mix_first.weight"}, {AS_SLOT_MIX_X, AT "time_mix_lerp_x.weight"},           \
         {AS_SLOT_MIX_DOWN, AT "time_mix_w1"}, {AS_SLOT_MIX_UP, AT "time_mix_w2"},                            \
         {AS_SLOT_MIX_W, MIX("w", "#0/5")}, {AS_SLOT_MIX_K, MIX("k", "#1/5")},                                \
-        {AS_SLOT_MIX_V, MIX("v", "#2/5")}, {AS_SLOT_MIX_R, MIX("r", "#3/5")}, {                              \
+        {AS_SLOT_MIX_V, MIX("v", "#2/5")}, {AS_SLOT_MIX_R, MIX("r", "#3/5")},                                \
+    {                                                                                                        \
         AS_SLOT_MIX_G, MIX("g", "#4/5")                                                                      \
     }
 
@@ -144,7 +148,8 @@ static const as_gguf_key mamba_keys[] = {
 };
 
 #define MAMBA2_KEYS                                                                                          \
-    {"ssm.conv_kernel", "mamba_d_conv"}, {"ssm.state_size", "mamba_d_state"}, {                              \
+    {"ssm.conv_kernel", "mamba_d_conv"}, {"ssm.state_size", "mamba_d_state"},                                \
+    {                                                                                                        \
         "ssm.group_count", "mamba_n_groups"                                                                  \
     }
 
@@ -152,7 +157,8 @@ static const as_gguf_key falcon_h1_keys[] = {MAMBA2_KEYS, {"ssm.inner_size", "ma
 
 #define GRANITE_KEYS                                                                                         \
     {"attention.scale", "attention_multiplier"}, {"embedding_scale", "embedding_multiplier"},                \
-        {"residual_scale", "residual_multiplier"}, {"logit_scale", "logits_scaling"}, {                      \
+        {"residual_scale", "residual_multiplier"}, {"logit_scale", "logits_scaling"},                        \
+    {                                                                                                        \
         "expert_shared_feed_forward_length", "shared_intermediate_size"                                      \
     }
 
@@ -453,10 +459,10 @@ static const as_gguf_sign rwkv7_signs[] = {
 /* ---- the families ----------------------------------------------------------------------------------------
  */
 
-#define CLASS(name)   name, NULL
-#define EITHER(name)  name, name
-#define PAIRED        AS_GGUF_PAIRED_HEADS
-#define FOLDED        AS_GGUF_NORMS_FOLDED
+#define CLASS(name)    name, NULL
+#define EITHER(name)   name, name
+#define PAIRED         AS_GGUF_PAIRED_HEADS
+#define FOLDED         AS_GGUF_NORMS_FOLDED
 #define COMPLETE(name) as_gguf_complete_##name
 
 const as_gguf_family as_gguf_families[] = {

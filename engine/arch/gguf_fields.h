@@ -1,5 +1,5 @@
-/* Reading a GGUF file's own numbers and writing fields of the configuration that is made of it; for the families'
- * functions (gguf_complete.c, gguf_recurrent.c). */
+/* Reading a GGUF file's own numbers and writing fields of the configuration that is made of it; for the
+ * families' functions (gguf_complete.c, gguf_recurrent.c). */
 #ifndef AS_ENGINE_ARCH_GGUF_FIELDS_H
 #define AS_ENGINE_ARCH_GGUF_FIELDS_H
 
@@ -35,8 +35,8 @@ AS_MUST_USE as_code as_gguf_append(json_t *list, json_t *value, as_error *err);
 AS_MUST_USE as_code as_gguf_set_list(json_t *config, const char *field, const as_gguf_value *array,
                                      as_error *err);
 AS_MUST_USE as_code as_gguf_set_class(json_t *config, const char *architecture, as_error *err);
-/* A list with a word for each layer, by whether ARCH.attention.head_count_kv gives it keys; the largest number
- * becomes num_key_value_heads. Nothing where that is one number. */
+/* A list with a word for each layer, by whether ARCH.attention.head_count_kv gives it keys; the largest
+ * number becomes num_key_value_heads. Nothing where that is one number. */
 AS_MUST_USE as_code as_gguf_set_mixers(const as_gguf *gguf, json_t *config, const char *field,
                                        const char *attention, const char *other, as_error *err);
 

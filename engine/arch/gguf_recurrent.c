@@ -32,9 +32,8 @@ static as_code set_mamba2_heads(const as_gguf *gguf, json_t *config, const char 
     AS_TRY(as_gguf_own_int(gguf, "ssm.time_step_rank", &heads, err));
     AS_TRY(as_gguf_own_int(gguf, "ssm.inner_size", &inner, err));
     if (heads < 1 || inner % heads || hidden <= 0) {
-        return as_fail(err, AS_E_INPUT,
-                       "\"ssm.inner_size\" %lld is not of \"ssm.time_step_rank\" %lld heads", (long long)inner,
-                       (long long)heads);
+        return as_fail(err, AS_E_INPUT, "\"ssm.inner_size\" %lld is not of \"ssm.time_step_rank\" %lld heads",
+                       (long long)inner, (long long)heads);
     }
     AS_TRY(as_gguf_set(config, heads_field, json_integer(heads), err));
     AS_TRY(as_gguf_set(config, width_field, json_integer(inner / heads), err));
@@ -174,9 +173,8 @@ static as_code set_delta(const as_gguf *gguf, json_t *config, as_error *err)
     AS_TRY(as_gguf_own_int(gguf, "ssm.time_step_rank", &heads, err));
     AS_TRY(as_gguf_own_int(gguf, "ssm.inner_size", &inner, err));
     if (heads < 1 || inner % heads) {
-        return as_fail(err, AS_E_INPUT,
-                       "\"ssm.inner_size\" %lld is not of \"ssm.time_step_rank\" %lld heads", (long long)inner,
-                       (long long)heads);
+        return as_fail(err, AS_E_INPUT, "\"ssm.inner_size\" %lld is not of \"ssm.time_step_rank\" %lld heads",
+                       (long long)inner, (long long)heads);
     }
     AS_TRY(as_gguf_set(config, "linear_num_value_heads", json_integer(heads), err));
     AS_TRY(as_gguf_set(config, "linear_value_head_dim", json_integer(inner / heads), err));

@@ -1,5 +1,5 @@
-/* Checkpoints that are GGUF files: the spec follows them in the names of tensors and in how they are stored, so
- * that weights stay mapped as they are. See engine/arch/gguf.h. */
+/* Checkpoints that are GGUF files: the spec follows them in the names of tensors and in how they are stored,
+ * so that weights stay mapped as they are. See engine/arch/gguf.h. */
 #include <math.h>
 #include <string.h>
 
@@ -68,7 +68,8 @@ static void follow_step(const as_gguf_family *family, as_step *step)
     if (step->block == &as_block_rwkv6) follow_rwkv6((as_rwkv6_spec *)step->form);
 }
 
-/* Matrices that write to the stream were halved every so many layers, for a stream that is halved there too. */
+/* Matrices that write to the stream were halved every so many layers, for a stream that is halved there too.
+ */
 static void follow_rescaling(const json_t *root, as_model_spec *spec)
 {
     json_int_t every = json_integer_value(json_object_get(root, "rescale_every"));

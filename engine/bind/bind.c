@@ -494,7 +494,8 @@ as_code as_bind_latent_up(as_binder *b, int64_t heads, int64_t k, int64_t v, int
     as_linear linear = {0};
     for (int64_t h = 0; h < heads; h++) {
         as_wanted_matrix key = {.slot = AS_SLOT_K_UP, .rows = rank, .cols = k, .experts = heads, .expert = h};
-        as_wanted_matrix value = {.slot = AS_SLOT_V_UP, .rows = v, .cols = rank, .experts = heads, .expert = h};
+        as_wanted_matrix value = {
+            .slot = AS_SLOT_V_UP, .rows = v, .cols = rank, .experts = heads, .expert = h};
         AS_TRY(as_fetch_matrix(b, &key, &keys[h], err));
         AS_TRY(as_fetch_matrix(b, &value, &values[h], err));
     }

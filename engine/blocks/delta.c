@@ -154,13 +154,12 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     const as_delta_spec *d = step->form;
     widths at = widths_of(d);
     int64_t widest = max64(max64(spec->hidden, at.value), max64(d->decay_rank, d->gate_rank));
-    int64_t together = is_per_key_head(d) ? at.mixed + at.value + 2 * d->value_heads
-                                                          : max64(d->decay_rank, d->gate_rank);
+    int64_t together =
+        is_per_key_head(d) ? at.mixed + at.value + 2 * d->value_heads : max64(d->decay_rank, d->gate_rank);
     return (as_block_needs){
         .state = {at.mixed * (d->taps - 1), d->value_heads * d->key_width * d->value_width},
-        .row =
-            at.mixed + 2 * at.value + d->value_heads + at.decays + together + as_pass_linear_needs(widest) +
-            2 * tiled_width(d)};
+        .row = at.mixed + 2 * at.value + d->value_heads + at.decays + together +
+               as_pass_linear_needs(widest) + 2 * tiled_width(d)};
 }
 
 static as_block_cost cost(const as_model_spec *spec, const as_step *step)

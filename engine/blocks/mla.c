@@ -57,7 +57,8 @@ static as_code bind_kv_up(as_binder *binder, const as_mla_spec *m, as_linear *ou
     bool apart = as_binder_names(binder, AS_SLOT_K_UP) && as_binder_has(binder, AS_SLOT_K_UP, ".weight") &&
                  !as_binder_has(binder, AS_SLOT_KV_UP, ".weight");
     if (apart) return as_bind_latent_up(binder, m->heads, m->nope, m->v_width, m->kv_rank, out, err);
-    return as_bind_linear(binder, AS_SLOT_KV_UP, m->heads * (m->nope + m->v_width), m->kv_rank, false, out, err);
+    return as_bind_linear(binder, AS_SLOT_KV_UP, m->heads * (m->nope + m->v_width), m->kv_rank, false, out,
+                          err);
 }
 
 static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,

@@ -110,8 +110,8 @@ AS_MUST_USE as_code as_gguf_part_path(const char *path, int number, char room[st
                                       as_error *err);
 /* Of a folder's names, whether another one of the list begins the model that this one is a part of. */
 bool as_gguf_is_later_part(const char *name, char *const *names, size_t count);
-/* The one GGUF file of a folder (the first part of one), its path into room. AS_E_NOT_FOUND when there is none, AS_E_INPUT when there
- * are several to choose from. */
+/* The one GGUF file of a folder (the first part of one), its path into room. AS_E_NOT_FOUND when there is
+ * none, AS_E_INPUT when there are several to choose from. */
 AS_MUST_USE as_code as_gguf_find_file(const char *dir, char room[static AS_PATH_MAX], as_error *err);
 
 /* Look-ups. An absent key leaves *out as it is and succeeds; a value of another type is AS_E_INPUT. */

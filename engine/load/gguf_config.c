@@ -85,8 +85,7 @@ static as_code put_keys(converter *c, const as_gguf_key *keys)
 /* ---- positions ---- */
 
 /* The numbers of a tensor of F32 as a list. */
-static as_code put_list(converter *c, const as_gguf_tensor *t, json_t *object,
-                        const char *key)
+static as_code put_list(converter *c, const as_gguf_tensor *t, json_t *object, const char *key)
 {
     if (t->kind->number != 0 || t->elements > 1 << 16 || !t->at) {
         return as_fail(c->err, AS_E_UNSUPPORTED, "%s: %" PRId64 " of %s, expected a few of F32", t->name,
@@ -106,8 +105,7 @@ static as_code put_list(converter *c, const as_gguf_tensor *t, json_t *object,
 
 /* Factors by which each frequency is divided: one list for short and one for long contexts, or Llama 3's
  * scaling, worked out when the file was made. The same list for every length is what "longrope" says. */
-static as_code put_factors(converter *c, const as_gguf_tensor *small,
-                           const as_gguf_tensor *large)
+static as_code put_factors(converter *c, const as_gguf_tensor *small, const as_gguf_tensor *large)
 {
     const as_gguf_value *attention = find(c, "rope.scaling.attn_factor");
     const as_gguf_value *original = find(c, "rope.scaling.original_context_length");
@@ -159,7 +157,8 @@ static as_code put_sizes(converter *c)
     const as_gguf_value *tokens = as_gguf_find(c->gguf, "tokenizer.ggml.tokens");
     int64_t vocab = embed && embed->dims == 2 ? embed->shape[1] : tokens ? (int64_t)tokens->count : 0;
     if (vocab > 0) AS_TRY(put(c, c->config, "vocab_size", json_integer(vocab)));
-    return put(c, c->config, "tie_word_embeddings", json_boolean(!as_gguf_tensor_named(c->gguf, "output.weight")));
+    return put(c, c->config, "tie_word_embeddings",
+               json_boolean(!as_gguf_tensor_named(c->gguf, "output.weight")));
 }
 
 /* Every token that ends an answer. */
@@ -260,7 +259,8 @@ static as_code put_head_width(converter *c)
     json_int_t kv = json_integer_value(json_object_get(c->config, "num_key_value_heads"));
     json_int_t hidden = json_integer_value(json_object_get(c->config, "hidden_size"));
     int64_t rows = rows_of(c, "blk.0.attn_q.weight"), of = heads;
-    if (heads < 1 || heads > MOST_HEADS || kv > MOST_HEADS || json_object_get(c->config, "head_dim")) return AS_OK;
+    if (heads < 1 || heads > MOST_HEADS || kv > MOST_HEADS || json_object_get(c->config, "head_dim"))
+        return AS_OK;
     if (!rows && kv > 0) {
         rows = rows_of(c, "blk.0.attn_qkv.weight");
         of = heads + 2 * kv;

@@ -42,7 +42,8 @@ static as_code check_part(const as_gguf *gguf, const split *first, int number, a
                        own.count, own.tensors, first->count, first->tensors);
     }
     if (own.number == number) return AS_OK;
-    return as_fail(err, AS_E_INPUT, "\"split.no\" is %" PRId64 ", expected %d by its name", own.number, number);
+    return as_fail(err, AS_E_INPUT, "\"split.no\" is %" PRId64 ", expected %d by its name", own.number,
+                   number);
 }
 
 static int by_name(const void *a, const void *b)
@@ -94,8 +95,8 @@ static as_code join(as_gguf_parts *parts, int64_t stated, as_error *err)
     for (int p = 0; p < parts->count; p++) total += parts->files[p].gguf.tensor_count;
     if (parts->count > 1 && stated >= 0 && stated != total) {
         return as_fail(err, AS_E_INPUT,
-                       "\"split.tensors.count\" is %" PRId64 ", but the parts hold %" PRId64 " tensors", stated,
-                       total);
+                       "\"split.tensors.count\" is %" PRId64 ", but the parts hold %" PRId64 " tensors",
+                       stated, total);
     }
     AS_TRY(check_names(parts, total, err));
     parts->whole = parts->files[0].gguf;
@@ -130,7 +131,8 @@ as_code as_gguf_parts_open(const char *path, as_gguf_parts *out, as_error *err)
                      first.count, first.count);
     }
     if (rc == AS_OK && first.number != 0) {
-        rc = as_fail(err, AS_E_INPUT, "\"split.no\" is %" PRId64 ", expected 0 of the first part", first.number);
+        rc = as_fail(err, AS_E_INPUT, "\"split.no\" is %" PRId64 ", expected 0 of the first part",
+                     first.number);
     }
     as_gguf_parts parts = {.count = 1};
     if (rc == AS_OK && !(parts.files = AS_NEW_ARRAY(as_gguf_file, first.count))) {

@@ -26,10 +26,11 @@ static as_code convert(const as_gguf_tensor *t, as_tensor *out, as_error *err)
     as_tensor made = {
         .name = t->name, .dims = t->dims, .elements = t->elements, .offset = t->offset, .bytes = t->bytes};
     if (!find_dtype(t->kind, &made.dtype)) {
-        return as_fail(err, AS_E_UNSUPPORTED,
-                       "tensor \"%.160s\" holds %s, which is not supported yet (F32, F16, BF16, Q8_0 and MXFP4 "
-                       "are)",
-                       t->name, t->kind->name);
+        return as_fail(
+            err, AS_E_UNSUPPORTED,
+            "tensor \"%.160s\" holds %s, which is not supported yet (F32, F16, BF16, Q8_0 and MXFP4 "
+            "are)",
+            t->name, t->kind->name);
     }
     for (int i = 0; i < t->dims; i++) made.shape[i] = t->shape[t->dims - 1 - i];
     *out = made;

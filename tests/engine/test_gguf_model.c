@@ -48,7 +48,8 @@ static void compare(const char *folder, const char *name, const char *other, con
     char path[512], other_path[512];
     int64_t vocab = 0, other_vocab = 0;
     snprintf(path, sizeof path, "fixtures/%s/%s", folder, name);
-    snprintf(other_path, sizeof other_path, "%s%s", strncmp(other, "/tmp/", 5) == 0 ? "" : "fixtures/", other);
+    snprintf(other_path, sizeof other_path, "%s%s", strncmp(other, "/tmp/", 5) == 0 ? "" : "fixtures/",
+             other);
     float *found = compute(path, dtype, level, &vocab);
     float *expected = compute(other_path, dtype, level, &other_vocab);
     cr_assert_eq(vocab, other_vocab, "%s", name);
@@ -317,7 +318,8 @@ static void wrong_type(as_buf *b)
 
 Test(gguf_model, refuses_with_a_reason, .fini = remove_files)
 {
-    expect_refusal(other_family, AS_E_UNSUPPORTED, "architecture \"starship\" is not known here; the nearest");
+    expect_refusal(other_family, AS_E_UNSUPPORTED,
+                   "architecture \"starship\" is not known here; the nearest");
     expect_refusal(near_family, AS_E_UNSUPPORTED,
                    "architecture \"deepseek3\" is not known here; the nearest known is \"deepseek");
     expect_refusal(block_type, AS_E_UNSUPPORTED, "tensor \"blk.0.attn_q.weight\" holds Q4_K, which is not");
