@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/map_fault.h"
 #include "base/mem.h"
 
 static as_code open_regular(const char *path, int *fd, uint64_t *size, as_error *err)
@@ -48,6 +49,7 @@ as_code as_map_open(const char *path, as_map *out, as_error *err)
             close(fd);
             return rc;
         }
+        as_map_fault_note(at, size, path);
     }
     close(fd);
     *out = (as_map){.data = at, .size = size};
@@ -56,6 +58,7 @@ as_code as_map_open(const char *path, as_map *out, as_error *err)
 
 void as_map_close(as_map *map)
 {
+    as_map_fault_forget(map->data);
     if (map->data) munmap((void *)map->data, map->size);
     *map = (as_map){0};
 }

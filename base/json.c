@@ -199,6 +199,12 @@ as_code as_json_read(const char *path, as_json_mode mode, size_t max_bytes, json
 
 const char *as_json_describe(const json_t *value, char room[static 64])
 {
+    double real;
+    const char *name = json_string_value(json_object_get(value, "__float__"));
+    if (name && as_json_number(value, &real)) { /* as it stands in the file */
+        snprintf(room, 64, "%s", name);
+        return room;
+    }
     as_buf text;
     as_buf_init(&text, 0);
     as_json_write(value, 0, &text);

@@ -97,6 +97,30 @@ void as_pass_blocks(as_pass *pass, const as_expert_stack *stack, int64_t blocks,
     }
 }
 
+void as_pass_activate(const as_pass *pass, as_activation act, float *x, int64_t width)
+{
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = act,
+                                                 .a = x,
+                                                 .out = x,
+                                                 .n = pass->rows,
+                                                 .width = width,
+                                                 .a_stride = width,
+                                                 .out_stride = width});
+}
+
+void as_pass_gate(const as_pass *pass, as_activation act, const float *gate, float *x, int64_t width)
+{
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = act,
+                                                 .a = gate,
+                                                 .b = x,
+                                                 .out = x,
+                                                 .n = pass->rows,
+                                                 .width = width,
+                                                 .a_stride = width,
+                                                 .b_stride = width,
+                                                 .out_stride = width});
+}
+
 void as_pass_copy_groups(const as_pass *pass, int64_t count, int64_t width, const float *from,
                          int64_t from_step, int64_t from_stride, float *to, int64_t to_stride)
 {

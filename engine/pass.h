@@ -49,6 +49,10 @@ void as_pass_blocks(as_pass *pass, const as_expert_stack *stack, int64_t blocks,
  * [N, count * width] or, with a stride, to rows of it. */
 void as_pass_copy_groups(const as_pass *pass, int64_t count, int64_t width, const float *from,
                          int64_t from_step, int64_t from_stride, float *to, int64_t to_stride);
+/* x = act(x), of every row: x [N, width], dense. */
+void as_pass_activate(const as_pass *pass, as_activation act, float *x, int64_t width);
+/* x = act(gate) * x, elementwise: both [N, width], dense. */
+void as_pass_gate(const as_pass *pass, as_activation act, const float *gate, float *x, int64_t width);
 /* Floats of work space for each row that as_pass_linear takes for inputs of that width. */
 int64_t as_pass_linear_needs(int64_t cols);
 

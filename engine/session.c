@@ -653,15 +653,17 @@ static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cur
         int64_t n = feed->count - at->token < s->chunk - rows ? feed->count - at->token : s->chunk - rows;
         if (s->model->spec.whole_feeds && n < feed->count) break; /* it fits alone: see check_feeds */
         as_kv_begin_pass(&s->kv, feed->sequence, n);
+        int64_t total = seq->length + feed->count - at->token;
+        if (total < feed->prompt_length) total = feed->prompt_length;
         for (int p = 0; p < s->kv.pool_count; p++) {
             s->spans[p][*spans] = (as_span){.first = rows,
                                             .count = n,
                                             .position = seq->length,
                                             .pages = seq->tables[p].pages,
-                                            .state = feed->sequence};
+                                            .state = feed->sequence,
+                                            .total = total};
         }
-        int64_t total = seq->length + feed->count - at->token;
-        s->totals[(*spans)++] = total > feed->prompt_length ? total : feed->prompt_length;
+        s->totals[(*spans)++] = total;
         read_tokens(&s->model->spec.placeholders, feed->tokens + at->token, n, s->tokens + rows);
         bool last = at->token + n == feed->count;
         int64_t first = feed->want == AS_LOGITS_ALL ? 0 : feed->want == AS_LOGITS_LAST && last ? n - 1 : n;

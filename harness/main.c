@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/map_fault.h"
 #include "base/nearest.h"
 #include "harness/common.h"
 #include "harness/machine.h"
@@ -103,6 +104,7 @@ int main(int argc, char **argv)
     as_error err;
     int status = 0;
     hold_standard_streams();
+    as_map_fault_exit(as_exit_status(AS_E_IO));
     as_code rc = dispatch(argc, argv, &status, &err);
     if (rc == AS_OK) return status;
     fprintf(stderr, "assay: %s\n", err.text);

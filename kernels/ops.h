@@ -160,6 +160,7 @@ typedef struct as_span {
     int64_t position;     /* of the first row; the cache holds all earlier ones */
     const int32_t *pages; /* page table, entry p covers positions p*AS_PAGE_TOKENS on; -1 where dropped */
     int64_t state;        /* slot of the sequence's recurrent states */
+    int64_t total;        /* rows of the sequence when all that is being fed is in it; 0: not known */
 } as_span;
 
 /* Writes k [N, G, k_width] and v [N, G, v_width] into the cache at each row's position. */
@@ -209,8 +210,10 @@ typedef struct as_attention_args {
  *   sum over h of weights[i,h] * max(0, q[i,h,:] . k[j,:])
  * over the H heads of the row and the cache's one head of keys (no values). keys[i, :] are the positions of
  * the `top` highest scores among j <= p (with every E > 0, j < (p + 1) / E; with window W > 0, j > p - W),
- * the earlier one among equals, in ascending order; behind them stands AS_NO_KEY. The choice is exact in the
- * float32 scores; their tolerance is 2e-6 * sum |w||q||k|. */
+ * in ascending order; behind them stands AS_NO_KEY. Scores of few heads are often equal, all of their
+ * products being negative: then those are chosen that torch.topk chooses of the whole row, with the keys up
+ * to the span's total that it does not see; of rows longer than AS_MOST_RANKED the earlier ones. The choice
+ * is exact in the float32 scores; their tolerance is 2e-6 * sum |w||q||k|. */
 typedef struct as_index_keys_args {
     const as_kv_layer *cache;
     const float *q, *weights; /* [N, H, k_width], [N, H] */

@@ -10,26 +10,48 @@
 
 enum { FEWEST_SAMPLES = 5, DEFAULT_RESAMPLES = 4000, STREAM = 0x636d70 };
 
+/* The values behind a number, which is their mean by weight, or e to the power of it. */
 typedef struct samples {
-    double *values;
+    double *values, *weights;
     size_t count;
+    bool exponential;
 } samples;
+
+static void free_samples(samples *s)
+{
+    as_free(s->values);
+    as_free(s->weights);
+}
+
+static bool read_list(const json_t *list, size_t count, double absent, double *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        out[i] = absent;
+        if (list && (!as_json_number(json_array_get(list, i), &out[i]) || !isfinite(out[i]))) return false;
+    }
+    return true;
+}
 
 /* Leaves out->values NULL when there are none that can be used. */
 static as_code read_samples(const json_t *check, samples *out, as_error *err)
 {
-    const json_t *list = json_object_get(json_object_get(check, "evidence"), "samples");
+    const json_t *evidence = json_object_get(check, "evidence");
+    const json_t *list = json_object_get(evidence, "samples");
+    const json_t *weights = json_object_get(evidence, "sample_weights");
+    const char *transform = json_string_value(json_object_get(evidence, "sample_transform"));
     size_t count = json_array_size(list);
-    if (count < FEWEST_SAMPLES) return AS_OK;
-    double *values = AS_NEW_ARRAY(double, count);
-    if (!values) return as_fail_memory(err, "samples");
-    for (size_t i = 0; i < count; i++) {
-        if (as_json_number(json_array_get(list, i), &values[i]) && isfinite(values[i])) continue;
-        as_free(values);
+    if (count < FEWEST_SAMPLES || (weights && json_array_size(weights) != count)) return AS_OK;
+    samples s = {AS_NEW_ARRAY(double, count), AS_NEW_ARRAY(double, count), count,
+                 transform && strcmp(transform, "exp") == 0};
+    bool memory = s.values && s.weights;
+    bool usable = memory && read_list(list, count, 0, s.values) && read_list(weights, count, 1, s.weights);
+    for (size_t i = 0; usable && i < count; i++) usable = s.weights[i] > 0;
+    if (usable) {
+        *out = s;
         return AS_OK;
     }
-    *out = (samples){values, count};
-    return AS_OK;
+    free_samples(&s);
+    return memory ? AS_OK : as_fail_memory(err, "samples");
 }
 
 static bool same_ids(const json_t *a, const json_t *b)
@@ -39,28 +61,40 @@ static bool same_ids(const json_t *a, const json_t *b)
     return (!x && !y) || (x && y && json_equal(x, y));
 }
 
+static double estimate(const samples *s, double sum, double weight)
+{
+    return s->exponential ? exp(sum / weight) : sum / weight;
+}
+
 static double mean(const samples *s)
 {
-    double sum = 0;
-    for (size_t i = 0; i < s->count; i++) sum += s->values[i];
-    return sum / (double)s->count;
+    double sum = 0, weight = 0;
+    for (size_t i = 0; i < s->count; i++) sum += s->weights[i] * s->values[i], weight += s->weights[i];
+    return estimate(s, sum, weight);
 }
 
 static double resampled_mean(const samples *s, as_rng *rng)
 {
-    double sum = 0;
-    for (size_t i = 0; i < s->count; i++) sum += s->values[as_rng_below(rng, s->count)];
-    return sum / (double)s->count;
+    double sum = 0, weight = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        size_t pick = as_rng_below(rng, s->count);
+        sum += s->weights[pick] * s->values[pick];
+        weight += s->weights[pick];
+    }
+    return estimate(s, sum, weight);
 }
 
 static double resampled_pairs(const samples *a, const samples *b, as_rng *rng)
 {
-    double sum = 0;
+    double sums[2] = {0}, weights[2] = {0};
     for (size_t i = 0; i < a->count; i++) {
         size_t pick = as_rng_below(rng, a->count);
-        sum += b->values[pick] - a->values[pick];
+        sums[0] += a->weights[pick] * a->values[pick];
+        sums[1] += b->weights[pick] * b->values[pick];
+        weights[0] += a->weights[pick];
+        weights[1] += b->weights[pick];
     }
-    return sum / (double)a->count;
+    return estimate(b, sums[1], weights[1]) - estimate(a, sums[0], weights[0]);
 }
 
 static int by_value(const void *a, const void *b)
@@ -146,8 +180,8 @@ as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_bett
     } else if (rc == AS_OK) {
         from_intervals(&a, &b, &d);
     }
-    as_free(x.values);
-    as_free(y.values);
+    free_samples(&x);
+    free_samples(&y);
     if (rc != AS_OK) return rc;
     /* The very same estimate and interval: one run, or one that repeats it exactly. */
     bool equal = d.value == 0 &&

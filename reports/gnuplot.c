@@ -190,12 +190,17 @@ static double place_of(const as_plot_axis *axis, double value)
     return (value - axis->min) / (axis->max - axis->min);
 }
 
-/* A number whose name would run into that of the one before has a tick alone. */
+/* A number whose name would run into that of the one before has a tick alone; so has a fraction on an axis
+ * with whole numbers to name. */
 static bool is_crowded(const as_plot_axis *axis, size_t at, double before)
 {
     enum { ROOM = 52 }; /* letters along the axis, blanks between numbers included */
     as_buf name;
-    if (axis->names || !isfinite(before)) return false;
+    if (axis->names) return false;
+    if (axis->log && !as_plot_is_whole(axis->ticks[at]) &&
+        as_plot_is_whole(axis->ticks[axis->tick_count - 1]))
+        return true;
+    if (!isfinite(before)) return false;
     as_buf_init(&name, 0);
     as_value_write_real(axis->ticks[at], &name);
     double needed = (double)(name.size + 1) / ROOM;

@@ -190,7 +190,9 @@ static void set_range(as_plot_axis *axis, double min, double max, double room)
         axis->max = max * factor;
     } else {
         double span = max > min ? max - min : (max != 0 ? fabs(max) : 1);
-        axis->min = min >= 0 && min <= 0.5 * max ? 0 : min - room * span;
+        bool from_zero =
+            min >= 0 && (min <= 0.5 * max || min == max); /* one value alone: seen against zero */
+        axis->min = from_zero ? 0 : min - room * span;
         axis->max = max + room * span;
     }
 }
@@ -230,10 +232,25 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Few distinct x on a logarithmic axis (lengths that double) are each named. */
+bool as_plot_is_whole(double x)
+{
+    return fabs(x - nearbyint(x)) <= 1e-9 * fabs(x);
+}
+
+/* Between numbers of things (layers, requests) that follow one another there is nothing to name. */
+static bool are_counted(const double *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!as_plot_is_whole(x[i])) return false;
+    }
+    return x[count - 1] - x[0] < MOST_TICKS;
+}
+
+/* Few distinct x on a logarithmic axis (lengths that double) are each named, and whole numbers that follow
+ * one another on a linear one. */
 static bool name_few_ticks(as_plot *plot, as_arena *arena)
 {
-    if (!plot->x.log || plot->kind == AS_PLOT_GRID || plot->kind == AS_PLOT_BARS) return true;
+    if (plot->kind == AS_PLOT_GRID || plot->kind == AS_PLOT_BARS) return true;
     double seen[MOST_TICKS + 1];
     size_t count = 0;
     for (size_t l = 0; l < plot->line_count; l++) {
@@ -246,6 +263,7 @@ static bool name_few_ticks(as_plot *plot, as_arena *arena)
     }
     if (count == 0 || count > MOST_TICKS) return true;
     qsort(seen, count, sizeof seen[0], by_value);
+    if (!plot->x.log && !are_counted(seen, count)) return true;
     plot->x.ticks = AS_ARENA_NEW_ARRAY(arena, double, count);
     if (!plot->x.ticks) return false;
     memcpy(plot->x.ticks, seen, count * sizeof seen[0]);

@@ -54,6 +54,8 @@ AS_MUST_USE as_code as_plot_read(const char *suite, const json_t *series, as_are
 
 /* "label (unit)", with what is there; cleaned. */
 void as_plot_write_label(const as_plot_axis *axis, as_buf *out);
+/* Whether x is a whole number, but for rounding. */
+bool as_plot_is_whole(double x);
 /* What the plot shows, in a sentence or two, for those who cannot see it. */
 void as_plot_describe(const as_plot *plot, as_buf *out);
 

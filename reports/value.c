@@ -295,11 +295,19 @@ static void write_list(const json_t *list, const char *unit, size_t most, as_buf
 
 enum { MOST_NAMED_VALUES = 8 };
 
-/* What an object can show in a line: a number (its interval aside), a word, a plain list. */
+/* {"median": ..., "p90": ..., ...}, of which a line has room for the median. */
+static const json_t *median_of(const json_t *item)
+{
+    as_number number;
+    const json_t *median = json_object_get(item, "median");
+    return as_value_number(median, &number) ? median : NULL;
+}
+
+/* What an object can show in a line: a number (its interval aside), a median, a word, a plain list. */
 static bool is_shown(const json_t *item)
 {
     as_number number;
-    if (json_is_object(item)) return as_value_number(item, &number);
+    if (json_is_object(item)) return as_value_number(item, &number) || median_of(item);
     return !json_is_array(item) || is_plain_list(item);
 }
 
@@ -327,7 +335,9 @@ static void write_object(const json_t *object, size_t most, as_buf *out)
         if (shown++) as_buf_str(out, "; ");
         as_tree_clean(key, strlen(key), 60, out);
         as_buf_str(out, ": ");
-        as_value_write(item, NULL, most, out);
+        const json_t *median = median_of(item);
+        as_value_write(median ? median : item, NULL, most, out);
+        if (median) as_buf_str(out, " (median)");
     }
     size_t left = json_object_size(object) - shown;
     if (left) as_buf_printf(out, "; \xE2\x80\xA6 [%zu more]", left);

@@ -288,6 +288,35 @@ double as_jinja_big_to_double(as_jinja_value v)
     return m.negative ? -f : f;
 }
 
+static int bit_length(as_jinja_value v)
+{
+    magnitude m;
+    read_int(v, &m);
+    return m.count ? 32 * m.count - __builtin_clz(m.limbs[m.count - 1]) : 0;
+}
+
+/* One side is shifted until the whole quotient has two bits more than as_jinja_big_to_double looks at; what
+ * remains only has to be told from nothing. */
+bool as_jinja_big_divide(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, double *out)
+{
+    enum { BITS = 66, EXACT = 53 };
+    if (bit_length(a) <= EXACT && bit_length(b) <= EXACT) {
+        *out = as_jinja_big_to_double(a) / as_jinja_big_to_double(b);
+        return true;
+    }
+    int shift = BITS - (bit_length(a) - bit_length(b));
+    as_jinja_value power, quotient, rest, odd, half;
+    AS_JINJA_TRY(as_jinja_big_pow(vm, as_jinja_int(2), abs(shift), &power));
+    AS_JINJA_TRY(as_jinja_big_mul(vm, shift > 0 ? a : b, power, shift > 0 ? &a : &b));
+    AS_JINJA_TRY(as_jinja_big_divmod(vm, a, b, &quotient, &rest));
+    AS_JINJA_TRY(as_jinja_big_divmod(vm, quotient, as_jinja_int(2), &half, &odd));
+    bool sticky =
+        bit_length(rest) > 0 && bit_length(odd) == 0; /* rounded down, so the lowest bit stands for more */
+    if (sticky) AS_JINJA_TRY(as_jinja_big_add(vm, quotient, as_jinja_int(1), false, &quotient));
+    *out = ldexp(as_jinja_big_to_double(quotient), -shift);
+    return true;
+}
+
 bool as_jinja_big_from_double(as_jinja_vm *vm, double f, as_jinja_value *out)
 {
     int exponent;

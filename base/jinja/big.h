@@ -17,6 +17,8 @@ bool as_jinja_big_mul(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, as_ji
 /* Python's // and %: rounds down. b is not 0. */
 bool as_jinja_big_divmod(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, as_jinja_value *quotient,
                          as_jinja_value *remainder);
+/* Python's /: the exact quotient, rounded once, infinite when too large. b is not 0. */
+bool as_jinja_big_divide(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, double *out);
 bool as_jinja_big_pow(as_jinja_vm *vm, as_jinja_value a, int64_t exponent, as_jinja_value *out);
 int as_jinja_big_order(as_jinja_value a, as_jinja_value b);
 double as_jinja_big_to_double(as_jinja_value v); /* rounded to nearest, infinite when too large */

@@ -166,14 +166,11 @@ static bool is_zero(as_jinja_value v)
 static bool int_divide(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, as_jinja_value *out)
 {
     if (is_zero(b)) return as_jinja_fail(vm, AS_JINJA_X_OTHER, "division by zero");
-    if (a.kind != AS_JINJA_BIG && b.kind != AS_JINJA_BIG) {
-        *out = as_jinja_float((double)((long double)small(a) / (long double)small(b)));
-        return true;
-    }
-    double x = as_jinja_big_to_double(a), y = as_jinja_big_to_double(b);
-    if (isinf(x) || isinf(y))
+    double quotient;
+    AS_JINJA_TRY(as_jinja_big_divide(vm, a, b, &quotient));
+    if (isinf(quotient))
         return as_jinja_fail(vm, AS_JINJA_X_OVERFLOW, "integer division result too large for a float");
-    *out = as_jinja_float(x / y);
+    *out = as_jinja_float(quotient);
     return true;
 }
 

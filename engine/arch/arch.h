@@ -119,6 +119,7 @@ typedef struct as_mla_defaults {
     bool kind_by_config;     /* rope_interleave false makes it AS_ROPE_HALF */
     const char *rope_key;    /* another name of qk_rope_head_dim, which goes before it; NULL: none */
     int64_t unnamed_context; /* as_rope_defaults */
+    const char *parameters;  /* as_rope_defaults */
 } as_mla_defaults;
 
 /* Latent attention from the usual fields (kv_lora_rank, q_lora_rank, qk_nope_head_dim, ...), with its softmax

@@ -9,17 +9,10 @@
 #include "engine/arch/deepseek.h"
 #include "engine/arch/experts.h"
 
+/* The other names are those of as_slot_pattern. */
 const char *const as_deepseek_names[AS_SLOT_COUNT] = {
     [AS_SLOT_HEAD] = "^lm_head|^language_model.lm_head",
     [AS_SLOT_NORM_2_POST] = "layers.%d.post_mlp_layernorm|layers.%d.mlp.post_mlp_layernorm",
-    [AS_SLOT_ROUTER] = "layers.%d.mlp.gate",
-    [AS_SLOT_ROUTER_CORRECTION] = "layers.%d.mlp.gate.e_score_correction_bias",
-    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.%e.gate_proj|layers.%d.mlp.experts.gate_up_proj!#0/2",
-    [AS_SLOT_EXPERT_UP] = "layers.%d.mlp.experts.%e.up_proj|layers.%d.mlp.experts.gate_up_proj!#1/2",
-    [AS_SLOT_EXPERT_DOWN] = "layers.%d.mlp.experts.%e.down_proj|layers.%d.mlp.experts.down_proj!",
-    [AS_SLOT_SHARED_GATE] = "layers.%d.mlp.shared_experts.gate_proj",
-    [AS_SLOT_SHARED_UP] = "layers.%d.mlp.shared_experts.up_proj",
-    [AS_SLOT_SHARED_DOWN] = "layers.%d.mlp.shared_experts.down_proj",
 };
 
 static const char *const prefixes[] = {"model.", "", "model.language_model.", "language_model.model.", NULL};
@@ -303,6 +296,9 @@ static void describe_mistral4(as_config *c, as_model_spec *spec)
     d.attention.q_rank = 1024;
     d.attention.kv_rank = 256;
     d.attention.nope = 64;
+    d.attention.parameters = "{\"rope_type\": \"yarn\", \"rope_theta\": 10000, \"factor\": 128, "
+                             "\"original_max_position_embeddings\": 8192, \"beta_fast\": 32, "
+                             "\"beta_slow\": 1, \"mscale\": 1, \"mscale_all_dim\": 1}";
     d.context = 1048576;
     d.experts = 128;
     d.top_k = 4;
@@ -313,7 +309,7 @@ static void describe_mistral4(as_config *c, as_model_spec *spec)
     as_spec_base(c, spec, d.context);
     if (c->rc != AS_OK) return;
     as_mla_spec attention = as_spec_mla(c, spec, &d.attention);
-    attention.growth = as_spec_growth(c, spec, attention.rope_table, 0);
+    attention.growth = as_spec_growth(c, spec, attention.rope_table, 0.1);
     as_moe_spec moe = as_deepseek_experts(c, &d);
     as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
 }

@@ -84,13 +84,8 @@ static void describe_gemma2(as_config *c, as_model_spec *spec)
     as_spec_finish(c, spec, norm, true);
 }
 
-static void describe_gemma3(as_config *c, as_model_spec *spec)
+void as_gemma_ropes(as_config *c, as_model_spec *spec, int *full_rope, int *sliding_rope)
 {
-    refuse_bidirectional(c);
-    as_spec_base(c, spec, 131072);
-    as_spec_heads(c, spec, json_object_get(c->root, "num_key_value_heads") ? 0 : 4, 256);
-    as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "rms_norm_eps", 1e-6), 1);
-    bool bias = as_config_bool(c, "attention_bias", false);
     as_rope_defaults full = {
         .head_dim = spec->head_dim, .theta = 1e6, .layer_type = "full_attention", .by_type = true};
     as_rope_defaults sliding = {.head_dim = spec->head_dim,
@@ -99,7 +94,19 @@ static void describe_gemma3(as_config *c, as_model_spec *spec)
                                 .by_type = true,
                                 .theta_key = "rope_local_base_freq",
                                 .own_scaling = true};
-    int full_rope = as_config_rope(c, &full, spec), sliding_rope = as_config_rope(c, &sliding, spec);
+    *full_rope = as_config_rope(c, &full, spec);
+    *sliding_rope = as_config_rope(c, &sliding, spec);
+}
+
+static void describe_gemma3(as_config *c, as_model_spec *spec)
+{
+    refuse_bidirectional(c);
+    as_spec_base(c, spec, 131072);
+    as_spec_heads(c, spec, json_object_get(c->root, "num_key_value_heads") ? 0 : 4, 256);
+    as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "rms_norm_eps", 1e-6), 1);
+    bool bias = as_config_bool(c, "attention_bias", false);
+    int full_rope, sliding_rope;
+    as_gemma_ropes(c, spec, &full_rope, &sliding_rope);
     as_attention_spec attention = as_spec_attention(spec, full_rope, bias, bias);
     attention.scale = query_scale(c);
     /* attn_logit_softcapping is left from Gemma 2: no model of this family has a cap, and none is applied. */

@@ -93,16 +93,7 @@ static int64_t read_width(as_config *c, const as_model_spec *spec, int64_t layer
 static void read_attention(as_config *c, as_model_spec *spec, parts *p)
 {
     as_spec_heads(c, spec, json_object_get(c->root, "num_key_value_heads") ? 0 : 2, 256);
-    as_rope_defaults full = {
-        .head_dim = spec->head_dim, .theta = 1e6, .layer_type = "full_attention", .by_type = true};
-    as_rope_defaults sliding = {.head_dim = spec->head_dim,
-                                .theta = 10000,
-                                .layer_type = "sliding_attention",
-                                .by_type = true,
-                                .theta_key = "rope_local_base_freq",
-                                .own_scaling = true};
-    p->full_rope = as_config_rope(c, &full, spec);
-    p->sliding_rope = as_config_rope(c, &sliding, spec);
+    as_gemma_ropes(c, spec, &p->full_rope, &p->sliding_rope);
     bool bias = as_config_bool(c, "attention_bias", false);
     p->attention = as_spec_attention(spec, p->full_rope, bias, bias);
     as_gemma_norm_heads(&p->attention, p->norm);

@@ -17,7 +17,8 @@ static void describe(as_config *c, as_model_spec *spec, as_norm_spec parts)
     as_spec_base(c, spec, 1);
     spec->context = 0;
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, as_config_eps(c, "layer_norm_epsilon", 1e-5), 0);
-    spec->intermediate = as_spec_expanded(c, spec, "expand"); /* whatever "intermediate_size" says */
+    spec->intermediate =
+        as_config_size_or(c, "intermediate_size", as_spec_expanded(c, spec, "expand"), AS_MOST_WIDTH);
     as_mamba_spec mamba = {
         .width = spec->intermediate,
         .states = as_config_size_or(c, "state_size", 16, 4096),

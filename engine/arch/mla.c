@@ -37,7 +37,8 @@ static int read_rope(as_config *config, as_model_spec *spec, const as_mla_spec *
     as_rope_defaults rope = {.kind = defaults->kind,
                              .head_dim = m->rope,
                              .theta = defaults->theta,
-                             .unnamed_context = defaults->unnamed_context};
+                             .unnamed_context = defaults->unnamed_context,
+                             .parameters = defaults->parameters};
     if (defaults->kind_by_config && !as_config_bool(config, "rope_interleave", true)) {
         rope.kind = AS_ROPE_HALF;
     }

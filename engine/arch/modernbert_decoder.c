@@ -41,8 +41,10 @@ static int rope_of(as_config *c, as_model_spec *spec, bool sliding)
     return as_config_rope(c, &defaults, spec);
 }
 
+/* Half of local_attention, unless the config says sliding_window itself. */
 static int64_t window_of(as_config *c)
 {
+    if (as_config_has(c, "sliding_window")) return as_config_size(c, "sliding_window", 1 << 30);
     int64_t window = as_config_int(c, "local_attention", 128) / 2;
     if (window < 1) {
         as_config_fail(c, AS_E_INPUT, "\"local_attention\" is %lld, expected at least 2",

@@ -1,6 +1,7 @@
-/* MPT: MosaicML 2023; llm-foundry's modeling_mpt.py, of which transformers models/mpt is a part: that one
- * ignores alibi_bias_max, qk_ln, logit_scale, expansion_ratio, no_bias, kv_n_heads and learned positions, all
- * of which are taken here as llm-foundry defines them. */
+/* MPT: MosaicML 2023; llm-foundry's modeling_mpt.py (MPTForCausalLM), of which transformers models/mpt is a
+ * part (MptForCausalLM): that one ignores alibi, alibi_bias_max, qk_ln, logit_scale, expansion_ratio,
+ * no_bias, norm_type, attn_type and learned positions, which are taken as llm-foundry defines them only where
+ * the configuration names its class. */
 #include <math.h>
 #include <string.h>
 
@@ -60,16 +61,22 @@ static void read_heads(as_config *a, as_model_spec *spec)
     }
 }
 
+static as_attention_spec plain_attention(as_config *a, const as_model_spec *spec, bool bias)
+{
+    as_attention_spec attention = as_spec_attention(spec, -1, bias, bias);
+    attention.layout = AS_QKV_ROWS;
+    attention.scale = (float)as_config_number_in(a, "softmax_scale", attention.scale, 1e-9, 1e9);
+    attention.qkv_clip = (float)as_config_number_in(a, "clip_qkv", 0, 0, 1e30);
+    return attention;
+}
+
 static as_attention_spec read_attention(as_config *c, as_model_spec *spec, bool bias, as_norm_spec norm)
 {
     as_config a = as_config_nested(c, "attn_config");
     as_spec_refuse(&a, "prefix_lm");
     as_spec_refuse(&a, "rope");
     read_heads(&a, spec);
-    as_attention_spec attention = as_spec_attention(spec, -1, bias, bias);
-    attention.layout = AS_QKV_ROWS;
-    attention.scale = (float)as_config_number_in(&a, "softmax_scale", attention.scale, 1e-9, 1e9);
-    attention.qkv_clip = (float)as_config_number_in(&a, "clip_qkv", 0, 0, 1e30);
+    as_attention_spec attention = plain_attention(&a, spec, bias);
     int64_t window = as_config_int(&a, "sliding_window_size", -1);
     attention.window = window > 0 ? window : 0;
     if (as_config_bool(&a, "qk_ln", false)) {
@@ -95,6 +102,18 @@ static float read_logit_scale(as_config *c, const as_model_spec *spec)
     return (float)as_config_number_in(c, "logit_scale", 0, -1e9, 1e9);
 }
 
+static void describe_as(as_config *c, as_model_spec *spec, as_norm_spec norm,
+                        const as_attention_spec *attention, bool bias)
+{
+    as_mlp_spec mlp = as_spec_sized_mlp(spec, AS_ACT_GELU, bias);
+    for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
+        as_spec_pre_norm_layer(c, spec, i, attention, &mlp, norm);
+    }
+    spec->names = names;
+    spec->prefixes = prefixes;
+    as_spec_finish(c, spec, norm, true);
+}
+
 static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base_named(c, spec, &keys, 2048);
@@ -103,14 +122,23 @@ static void describe(as_config *c, as_model_spec *spec)
     bool bias = !as_config_bool(c, "no_bias", true);
     as_norm_spec norm = read_norm(c, bias);
     as_attention_spec attention = read_attention(c, spec, bias, norm);
-    as_mlp_spec mlp = as_spec_sized_mlp(spec, AS_ACT_GELU, bias);
-    for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
-        as_spec_pre_norm_layer(c, spec, i, &attention, &mlp, norm);
-    }
     spec->logit_scale = read_logit_scale(c, spec);
-    spec->names = names;
-    spec->prefixes = prefixes;
-    as_spec_finish(c, spec, norm, true);
+    describe_as(c, spec, norm, &attention, bias);
 }
 
-const as_family as_family_mpt = {.architectures = {"MPTForCausalLM", "MptForCausalLM"}, .describe = describe};
+static void describe_transformers(as_config *c, as_model_spec *spec)
+{
+    as_spec_base_named(c, spec, &keys, 2048);
+    spec->intermediate = 4 * spec->hidden;
+    as_norm_spec norm = as_spec_layer_norm(AS_SLOT_NORM_1, as_config_eps(c, "layer_norm_epsilon", 1e-5));
+    norm.has_bias = false;
+    as_config a = as_config_nested(c, "attn_config");
+    as_attention_spec attention = plain_attention(&a, spec, false);
+    attention.alibi_max = 8;
+    as_config_return(c, &a);
+    describe_as(c, spec, norm, &attention, false);
+}
+
+const as_family as_family_mpt = {.architectures = {"MPTForCausalLM"}, .describe = describe};
+const as_family as_family_mpt_transformers = {.architectures = {"MptForCausalLM"},
+                                              .describe = describe_transformers};

@@ -80,7 +80,6 @@ static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 8192);
     as_spec_heads(c, spec, 0, 0);
-    spec->head_dim = spec->hidden / spec->heads; /* whatever "head_dim" says */
     double eps = as_config_eps(c, "rms_norm_eps", 1e-6);
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 1);
     as_activation act = as_config_activation(c, "hidden_activation", "gelu_pytorch_tanh");

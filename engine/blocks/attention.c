@@ -380,15 +380,7 @@ static void apply_gate(as_pass *pass, const as_attention_spec *a, const float *g
                                                                      .width = a->v_width,
                                                                      .stride = at.out});
     } else {
-        pass->ops->gate(&pass->exec, &(as_gate_args){.act = a->gate_act,
-                                                     .a = gate,
-                                                     .b = out,
-                                                     .out = out,
-                                                     .n = pass->rows,
-                                                     .width = at.out,
-                                                     .a_stride = at.out,
-                                                     .b_stride = at.out,
-                                                     .out_stride = at.out});
+        as_pass_gate(pass, a->gate_act, gate, out, at.out);
     }
 }
 

@@ -270,13 +270,7 @@ static void prepare(as_pass *pass, const as_delta_spec *d, const delta_weights *
                                                  .in_stride = at.mixed,
                                                  .out_stride = at.mixed,
                                                  .eps = 1e-6f}); /* whatever the model's norms have */
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SIGMOID,
-                                                 .a = rows->beta,
-                                                 .out = rows->beta,
-                                                 .n = n,
-                                                 .width = heads,
-                                                 .a_stride = heads,
-                                                 .out_stride = heads});
+    as_pass_activate(pass, AS_ACT_SIGMOID, rows->beta, heads);
     if (d->beta_scale != 1) {
         pass->ops->cap(
             &pass->exec,
@@ -366,15 +360,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                  .out_stride = at.value,
                                                  .weight = w->norm,
                                                  .eps = d->eps});
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = d->gate_act,
-                                                 .a = rows.gate,
-                                                 .b = rows.out,
-                                                 .out = rows.out,
-                                                 .n = n,
-                                                 .width = at.value,
-                                                 .a_stride = at.value,
-                                                 .b_stride = at.value,
-                                                 .out_stride = at.value});
+    as_pass_gate(pass, d->gate_act, rows.gate, rows.out, at.value);
     as_pass_linear(pass, &w->out, rows.out, at.value, y, pass->spec->hidden);
 }
 

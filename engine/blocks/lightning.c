@@ -70,13 +70,7 @@ static const float *project(as_pass *pass, const as_lightning_spec *l, const lig
     int64_t mark = pass->work_used;
     float *mixed = as_pass_floats(pass, n * 3 * width);
     as_pass_linear(pass, &w->qkv, x, pass->spec->hidden, mixed, 3 * width);
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = l->act,
-                                                 .a = mixed,
-                                                 .out = mixed,
-                                                 .n = n,
-                                                 .width = 3 * width,
-                                                 .a_stride = 3 * width,
-                                                 .out_stride = 3 * width});
+    as_pass_activate(pass, l->act, mixed, 3 * width);
     for (int part = 0; part < 3; part++) {
         as_pass_copy_groups(pass, l->heads, l->head_dim, mixed + part * l->head_dim, 3 * l->head_dim,
                             3 * width, out + part * width, 3 * width);
@@ -158,15 +152,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                  .weight = w->norm,
                                                  .eps = l->eps});
     as_pass_linear(pass, &w->gate, x, hidden, gate, width);
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SIGMOID,
-                                                 .a = gate,
-                                                 .b = out,
-                                                 .out = out,
-                                                 .n = n,
-                                                 .width = width,
-                                                 .a_stride = width,
-                                                 .b_stride = width,
-                                                 .out_stride = width});
+    as_pass_gate(pass, AS_ACT_SIGMOID, gate, out, width);
     as_pass_linear(pass, &w->out, out, width, y, hidden);
 }
 

@@ -26,13 +26,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     int64_t hidden = pass->spec->hidden;
     as_pass_linear(pass, weights, x, hidden, y, hidden);
     if (l->act == AS_ACT_NONE) return;
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = l->act,
-                                                 .a = y,
-                                                 .out = y,
-                                                 .n = pass->rows,
-                                                 .width = hidden,
-                                                 .a_stride = hidden,
-                                                 .out_stride = hidden});
+    as_pass_activate(pass, l->act, y, hidden);
 }
 
 const as_block as_block_linear = {

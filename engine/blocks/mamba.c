@@ -113,13 +113,7 @@ static void prepare_scan(as_pass *pass, const as_mamba_spec *m, const mamba_weig
         as_linear head = {.w = w->head_dt.w[h], .bias = w->dt_bias + first, .rounding = w->head_dt.rounding};
         as_pass_linear(pass, &head, dbc + h * each, stride, dt + first, m->width);
     }
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SOFTPLUS,
-                                                 .a = dt,
-                                                 .out = dt,
-                                                 .n = pass->rows,
-                                                 .width = m->width,
-                                                 .a_stride = m->width,
-                                                 .out_stride = m->width});
+    as_pass_activate(pass, AS_ACT_SOFTPLUS, dt, m->width);
 }
 
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)

@@ -268,15 +268,7 @@ static void apply_gate(as_pass *pass, const as_mla_spec *m, const float *gate, f
                                                                      .stride = width});
         return;
     }
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SIGMOID,
-                                                 .a = gate,
-                                                 .b = out,
-                                                 .out = out,
-                                                 .n = pass->rows,
-                                                 .width = width,
-                                                 .a_stride = width,
-                                                 .b_stride = width,
-                                                 .out_stride = width});
+    as_pass_gate(pass, AS_ACT_SIGMOID, gate, out, width);
 }
 
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)

@@ -237,13 +237,7 @@ static const float *normed_input(as_pass *pass, const as_norm_spec *norm, const 
 
 static void gelu(as_pass *pass, float *x, int64_t width)
 {
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_GELU,
-                                                 .a = x,
-                                                 .out = x,
-                                                 .n = pass->rows,
-                                                 .width = width,
-                                                 .a_stride = width,
-                                                 .out_stride = width});
+    as_pass_activate(pass, AS_ACT_GELU, x, width);
 }
 
 /* What the router's last matrix reads, of a network; its state is carried to the next layer. */

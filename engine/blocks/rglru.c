@@ -100,15 +100,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                              .state = pass->state[1],
                                                              .spans = pass->spans,
                                                              .span_count = pass->span_count});
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = r->act,
-                                                 .a = gate,
-                                                 .b = u,
-                                                 .out = u,
-                                                 .n = n,
-                                                 .width = width,
-                                                 .a_stride = width,
-                                                 .b_stride = width,
-                                                 .out_stride = width});
+    as_pass_gate(pass, r->act, gate, u, width);
     as_pass_linear(pass, &w->out, u, width, y, pass->spec->hidden);
 }
 

@@ -76,15 +76,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                  .state = pass->state[1],
                                                  .spans = pass->spans,
                                                  .span_count = pass->span_count});
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SIGMOID,
-                                                 .a = r,
-                                                 .b = v,
-                                                 .out = v,
-                                                 .n = n,
-                                                 .width = width,
-                                                 .a_stride = width,
-                                                 .b_stride = width,
-                                                 .out_stride = width});
+    as_pass_gate(pass, AS_ACT_SIGMOID, r, v, width);
     as_pass_linear(pass, &w->out, v, width, y, hidden);
 }
 

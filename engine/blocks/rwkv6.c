@@ -119,13 +119,7 @@ typedef struct mixer {
 
 static void apply(as_pass *pass, as_activation act, float *x, int64_t width)
 {
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = act,
-                                                 .a = x,
-                                                 .out = x,
-                                                 .n = pass->rows,
-                                                 .width = width,
-                                                 .a_stride = width,
-                                                 .out_stride = width});
+    as_pass_activate(pass, act, x, width);
 }
 
 static mixer start_mixing(as_pass *pass, const as_rwkv6_spec *m, const rwkv6_weights *w, const float *x)
@@ -281,15 +275,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     float *out = as_pass_floats(pass, n * width);
     scan(pass, m, w, r, k, v, decay, out);
     if (m->norm) as_rwkv_head_norm(pass, &w->norm, m->heads, m->head_dim, m->eps, out);
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->gate_act,
-                                                 .a = gate,
-                                                 .b = out,
-                                                 .out = out,
-                                                 .n = n,
-                                                 .width = width,
-                                                 .a_stride = width,
-                                                 .b_stride = width,
-                                                 .out_stride = width});
+    as_pass_gate(pass, m->gate_act, gate, out, width);
     as_pass_linear(pass, &w->out, out, width, y, pass->spec->hidden);
 }
 

@@ -45,27 +45,13 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     float *mixed = as_pass_floats(pass, n * hidden), *wide = as_pass_floats(pass, n * f->width);
     as_rwkv_mix(pass, &rows, f->share, w->mix_k, NULL, 0, mixed);
     as_pass_linear(pass, &w->up, mixed, hidden, wide, f->width);
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_RELU2,
-                                                 .a = wide,
-                                                 .out = wide,
-                                                 .n = n,
-                                                 .width = f->width,
-                                                 .a_stride = f->width,
-                                                 .out_stride = f->width});
+    as_pass_activate(pass, AS_ACT_RELU2, wide, f->width);
     as_pass_linear(pass, &w->down, wide, f->width, y, hidden);
     if (!f->gated) return;
     float *gate = as_pass_floats(pass, n * hidden);
     as_rwkv_mix(pass, &rows, f->share, w->mix_r, NULL, 0, mixed);
     as_pass_linear(pass, &w->gate, mixed, hidden, gate, hidden);
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_SIGMOID,
-                                                 .a = gate,
-                                                 .b = y,
-                                                 .out = y,
-                                                 .n = n,
-                                                 .width = hidden,
-                                                 .a_stride = hidden,
-                                                 .b_stride = hidden,
-                                                 .out_stride = hidden});
+    as_pass_gate(pass, AS_ACT_SIGMOID, gate, y, hidden);
 }
 
 const as_block as_block_rwkv_ffn = {

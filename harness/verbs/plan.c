@@ -153,27 +153,27 @@ static json_t *document(const plan *p, const char *name)
     static const char *const precisions[] = {"f16", "fp8"};
     const as_model_info *info = p->info;
     json_t *weights = json_object(), *cache = json_array();
-    json_object_set_new(weights, info->precision, json_real((double)info->weight_bytes));
+    json_object_set_new(weights, info->precision, json_integer(info->weight_bytes));
     for (size_t i = 0; i < sizeof precisions / sizeof precisions[0]; i++) {
         double bytes = weights_at(p, name, precisions[i]);
         if (bytes >= 0 && !json_object_get(weights, precisions[i])) {
-            json_object_set_new(weights, precisions[i], json_real(bytes));
+            json_object_set_new(weights, precisions[i], json_integer((json_int_t)bytes));
         }
     }
     for (int c = 0; c < p->context_count; c++) {
         double bytes = as_model_cache_bytes(p->model, p->contexts[c], 1, p->cache_element);
-        json_array_append_new(cache, json_pack("{s:I, s:f, s:f}", "context", (json_int_t)p->contexts[c],
-                                               "cache_bytes", bytes, "total_bytes",
-                                               bytes_each(p, p->contexts[c], 1)));
+        json_array_append_new(cache, json_pack("{s:I, s:I, s:I}", "context", (json_int_t)p->contexts[c],
+                                               "cache_bytes", (json_int_t)bytes, "total_bytes",
+                                               (json_int_t)bytes_each(p, p->contexts[c], 1)));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:o, s:o}", "model", name,
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:o}", "model", name,
                      "architecture", info->architecture, "precision", info->precision, "dtype", info->dtype,
                      "parameters", (json_int_t)info->parameters, "active_parameters",
                      (json_int_t)info->active_parameters, "layers", (json_int_t)info->layers, "sequences",
                      (json_int_t)given.sequences, "weight_bytes", weights, "cache_bytes_per_token",
                      (json_int_t)(info->kv_bytes_per_token / 2 * p->cache_element), "state_bytes",
-                     (json_int_t)info->state_bytes, "work_bytes", p->work_bytes, "contexts", cache,
-                     "accelerators", accelerators(p));
+                     (json_int_t)info->state_bytes, "work_bytes", (json_int_t)p->work_bytes, "contexts",
+                     cache, "accelerators", accelerators(p));
 }
 
 static void print_count(as_buf *out, double count)
@@ -223,9 +223,12 @@ static void describe_memory(const plan *p, const json_t *doc, as_buf *out)
     as_buf_str(out, "\ncache        ");
     print_bytes(out, token);
     as_buf_printf(out, " a token, %d bytes a number\n", p->cache_element);
-    as_buf_str(out, "state        ");
-    print_bytes(out, (double)info->state_bytes);
-    as_buf_str(out, " a sequence\nwork space   ");
+    if (info->state_bytes > 0) {
+        as_buf_str(out, "state        ");
+        print_bytes(out, (double)info->state_bytes);
+        as_buf_str(out, " a sequence\n");
+    }
+    as_buf_str(out, "work space   ");
     print_bytes(out, p->work_bytes);
     as_buf_printf(out, "\n\n%-22s", "context");
     for (int c = 0; c < p->context_count; c++) as_buf_printf(out, "%12lld", (long long)p->contexts[c]);

@@ -2,6 +2,7 @@
 #include "kernels/cpu/choice.h"
 
 #include <math.h>
+#include <string.h>
 
 as_choice as_choice_begin(int64_t top, void *room)
 {
@@ -65,4 +66,134 @@ void as_choice_end(as_choice *choice, int32_t *out)
 {
     as_choice_shrink(choice);
     for (int64_t i = 0; i < choice->top; i++) out[i] = i < choice->count ? choice->keys[i] : AS_NO_KEY;
+}
+
+/* ---- as torch.topk ---- */
+
+static bool before(const as_ranked *a, const as_ranked *b)
+{
+    return a->score > b->score || (isnan(a->score) && !isnan(b->score));
+}
+
+static void exchange(as_ranked *a, as_ranked *b)
+{
+    as_ranked t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* Puts a value into a heap whose last stands at its top: the hole sinks to a leaf, the value rises from
+ * there. */
+static void sift(as_ranked *heap, int64_t count, int64_t hole, as_ranked value)
+{
+    int64_t top = hole, child;
+    for (; (child = 2 * hole + 2) < count; hole = child) {
+        if (before(&heap[child], &heap[child - 1])) child--;
+        heap[hole] = heap[child];
+    }
+    if (child == count) {
+        heap[hole] = heap[child - 1];
+        hole = child - 1;
+    }
+    for (; hole > top && before(&heap[(hole - 1) / 2], &value); hole = (hole - 1) / 2) {
+        heap[hole] = heap[(hole - 1) / 2];
+    }
+    heap[hole] = value;
+}
+
+static void select_by_heap(as_ranked *list, int64_t count, int64_t top)
+{
+    for (int64_t i = top / 2 - 1; i >= 0; i--) sift(list, top, i, list[i]);
+    for (int64_t i = top; i < count; i++) {
+        if (!before(&list[i], &list[0])) continue;
+        as_ranked value = list[i];
+        list[i] = list[0];
+        sift(list, top, 0, value);
+    }
+}
+
+/* The median of the second, the middle and the last one goes to the front. */
+static void pick_pivot(as_ranked *list, int64_t count)
+{
+    as_ranked *a = list + 1, *b = list + count / 2, *c = list + count - 1;
+    if (before(a, b)) {
+        exchange(list, before(b, c) ? b : before(a, c) ? c : a);
+    } else {
+        exchange(list, before(a, c) ? a : before(b, c) ? c : b);
+    }
+}
+
+/* Splits the list behind the pivot at its front; where the second part begins. */
+static int64_t split(as_ranked *list, int64_t count)
+{
+    for (int64_t i = 1, j = count;; i++) {
+        while (before(&list[i], list)) i++;
+        do {
+            j--;
+        } while (before(list, &list[j]));
+        if (i >= j) return i;
+        exchange(&list[i], &list[j]);
+    }
+}
+
+static void sort_few(as_ranked *list, int64_t count)
+{
+    for (int64_t i = 1; i < count; i++) {
+        as_ranked value = list[i];
+        int64_t at = i;
+        for (; at > 0 && before(&value, &list[at - 1]); at--) list[at] = list[at - 1];
+        list[at] = value;
+    }
+}
+
+/* std::nth_element of libstdc++: halves around a median of three, a heap when those do not get on. */
+static void select_by_splitting(as_ranked *list, int64_t count, int64_t nth)
+{
+    int64_t low = 0, high = count, depth = 0;
+    for (int64_t n = count; n > 1; n /= 2) depth += 2;
+    for (; high - low > 3; depth--) {
+        if (depth == 0) {
+            select_by_heap(list + low, high - low, nth + 1 - low);
+            return;
+        }
+        pick_pivot(list + low, high - low);
+        int64_t cut = low + split(list + low, high - low);
+        if (cut <= nth) {
+            low = cut;
+        } else {
+            high = cut;
+        }
+    }
+    sort_few(list + low, high - low);
+}
+
+void as_rank(as_ranked *list, int64_t count, int64_t top)
+{
+    if (top >= count) return;
+    if (top * 64 <= count) {
+        select_by_heap(list, count, top);
+    } else {
+        select_by_splitting(list, count, top - 1);
+    }
+}
+
+void as_choose_ranked(as_ranked *list, int64_t low, int64_t high, int64_t count, int64_t top, int32_t *out)
+{
+    int64_t written = 0;
+    if (high - low <= top) { /* all that the row sees; the list is not looked at */
+        for (int64_t i = low; i < high; i++) out[written++] = (int32_t)i;
+    } else {
+        unsigned char *chosen = (unsigned char *)(void *)(list + count);
+        memset(chosen, 0, (size_t)count);
+        for (int64_t i = 0; i < count; i++) {
+            list[i].key = (int32_t)i;
+            if (i < low || i >= high) list[i].score = -INFINITY;
+        }
+        as_rank(list, count, top);
+        for (int64_t i = 0; i < top; i++) chosen[list[i].key] = 1;
+        for (int64_t i = low; i < high; i++) {
+            if (chosen[i]) out[written++] = (int32_t)i;
+        }
+    }
+    while (written < top) out[written++] = AS_NO_KEY;
 }

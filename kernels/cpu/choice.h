@@ -5,7 +5,7 @@
 #include "kernels/cpu/cpu.h"
 
 /* Keys come in ascending order and stay in it; of equal scores the earlier ones stay. NaN counts as infinity.
- */
+ * For lists too long for as_rank. */
 typedef struct as_choice {
     int64_t top, count;
     float least;   /* a later key must score more than this to be chosen; NaN: any may be */
@@ -35,5 +35,34 @@ static inline void as_choice_add(as_choice *choice, float score, int32_t key)
     choice->scores[choice->count] = score;
     choice->keys[choice->count++] = key;
 }
+
+/* The same of a whole list, in which equal scores are settled as torch.topk settles them on a CPU: by where
+ * the standard library's selection leaves them, which depends on all of the list, rows that are not seen
+ * included. */
+enum { AS_MOST_RANKED = 1 << 17 };
+
+typedef struct as_ranked {
+    float score; /* NaN goes before all others */
+    int32_t key;
+} as_ranked;
+
+/* Orders the list so that the chosen ones are its first `top`, in no order. */
+void as_rank(as_ranked *list, int64_t count, int64_t top);
+
+/* How many keys the row of a span that sees `seen` is chosen of, the unseen ones behind them included. */
+static inline int64_t as_ranked_count(const as_span *span, int64_t every, int64_t seen)
+{
+    return as_max_i64(every > 0 ? span->total / every : span->total, seen);
+}
+
+/* Room for as_choose_ranked: the list, and a mark for each of its keys. */
+static inline int64_t as_ranked_bytes(int64_t count)
+{
+    return count * (int64_t)(sizeof(as_ranked) + 1);
+}
+
+/* list[key].score is set for the keys low <= key < high, those that the row sees, of `count` in all. Writes
+ * as as_choice_end does. */
+void as_choose_ranked(as_ranked *list, int64_t low, int64_t high, int64_t count, int64_t top, int32_t *out);
 
 #endif

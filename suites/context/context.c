@@ -46,18 +46,30 @@ static as_code note_promise(as_context_run *run, as_error *err)
     json_t *lengths = json_array();
     for (int64_t i = 0; i < plan->count; i++) json_array_append_new(lengths, json_integer(plan->lengths[i]));
     int64_t enforced = run->context->target->facts.context;
-    bool kept = enforced == 0 || enforced >= plan->promised || run->context->context_limit > 0;
+    int64_t limit = run->context->context_limit; /* by --context: then what lies above was not asked for */
+    bool unknown = enforced == 0 || (enforced < plan->promised && enforced == limit);
     as_check check = {.id = id,
                       .title = title,
                       .unit = "tokens",
-                      .verdict = kept ? AS_PASS : AS_FAIL,
+                      .verdict = unknown                      ? AS_SKIP
+                                 : enforced >= plan->promised ? AS_PASS
+                                                              : AS_FAIL,
                       .measured = enforced ? json_integer(enforced) : json_null(),
                       .expected = json_integer(plan->promised),
                       .evidence =
                           json_pack("{s:s, s:o}", "promised_by", plan->whose, "lengths_examined", lengths)};
+    const char *many = plan->count == 1 ? "length is" : "lengths are";
+    if (enforced == 0) {
+        return as_note(
+            run->context, &check, err,
+            "%s promises %lld tokens, the target does not say what it takes; %lld %s to be examined",
+            plan->whose, (long long)plan->promised, (long long)plan->count, many);
+    }
     return as_note(run->context, &check, err,
-                   "%s promises %lld tokens, the target takes %lld; %lld lengths are to be examined",
-                   plan->whose, (long long)plan->promised, (long long)enforced, (long long)plan->count);
+                   "%s promises %lld tokens, the target takes %lld%s; %lld %s to be examined", plan->whose,
+                   (long long)plan->promised, (long long)enforced,
+                   unknown ? " by --context: whether it keeps the promise is not known" : "",
+                   (long long)plan->count, many);
 }
 
 /* Tokens for the longest prompt, and for one beyond what is enforced. */

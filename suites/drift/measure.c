@@ -142,6 +142,14 @@ static as_code keep_document(state *s, as_error *err)
     return AS_OK;
 }
 
+/* FNV-1a over the ids. */
+static uint64_t digest_of(const int32_t *tokens, int64_t count)
+{
+    uint64_t digest = 0xcbf29ce484222325u;
+    for (int64_t i = 0; i < count; i++) digest = (digest ^ (uint32_t)tokens[i]) * 0x100000001b3u;
+    return digest;
+}
+
 static bool wants_layers(const state *s)
 {
     unsigned needs = AS_CAN_LAYERS | AS_CAN_CHUNKS;
@@ -159,7 +167,7 @@ static as_code measure_document(state *s, const as_document *document, as_error 
     if (most > p->tokens - s->done) most = p->tokens - s->done;
     AS_TRY(as_document_tokens(document, p->reference, most, &tokens, &s->count, err));
     s->tokens = tokens;
-    s->document = (as_drift_document){.domain = document->domain};
+    s->document = (as_drift_document){.domain = document->domain, .digest = digest_of(tokens, s->count)};
     bool layers = wants_layers(s);
     int64_t rows = layers && p->options->rows > LAYER_ROWS ? LAYER_ROWS : p->options->rows;
     as_lockstep pair = {.reference = p->reference,

@@ -12,6 +12,7 @@ enum { AS_DRIFT_BUCKETS = 24 }; /* positions [0,1), [1,2), [2,4), [4,8) ... */
 /* Sums over one document: a cluster of the bootstrap. */
 typedef struct as_drift_document {
     const char *domain; /* borrowed from the documents */
+    uint64_t digest;    /* of the tokens compared: which text this was */
     int64_t rows;       /* distributions compared */
     int64_t scored;     /* of them with a known next token */
     int64_t agree, near_ties, shared;

@@ -161,10 +161,12 @@ as_code as_drift_report_gates(const as_drift_report *r, const as_drift_stats *st
         {"drift/perplexity-ratio", "Perplexity against that of the 16-bit model", "", "ratio of perplexities",
          s.perplexity_ratio, AS_GATE_AT_MOST, o->perplexity_ratio, NULL, NULL, NULL},
     };
+    static const int means[] = {AS_DRIFT_KL, -1, AS_DRIFT_TOP1, AS_DRIFT_PERPLEXITY_RATIO}; /* -1: no mean */
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
         as_gated gated = checks[i];
         gated.lenient = r->lenient;
         gated.evidence = evidence_of(r, stats);
+        if (means[i] >= 0) as_drift_add_samples(stats, (as_drift_mean)means[i], gated.evidence);
         AS_TRY(as_note_gated(r->context, &gated, err));
     }
     return report_finite(r, stats, err);

@@ -67,14 +67,18 @@ static as_code add_positions(const as_drift_report *r, const as_drift_stats *sta
                             .y_label = "perplexity",
                             .y_unit = "",
                             .x_log = true,
+                            .y_log = true,
                             .gate = NAN};
+    bool floor = strcmp(r->format, "floor") == 0;
     as_suite_context *c = r->context;
     AS_TRY(as_note_line(c, &kl, r->format, by_position(stats, bucket_kl), err));
     AS_TRY(as_note_line(c, &agree, r->format, by_position(stats, bucket_agree), err));
-    AS_TRY(as_note_line(c, &perplexity, r->format, by_position(stats, bucket_candidate), err));
-    /* The reference's line comes from the comparison over the most text. */
-    if (strcmp(r->format, r->options->formats[0]) != 0) return AS_OK;
-    return as_note_line(c, &perplexity, r->options->reference, by_position(stats, bucket_reference), err);
+    /* The reference's own line is the first, and becomes that of the comparison over the most text. */
+    if (floor || strcmp(r->format, r->options->formats[0]) == 0) {
+        AS_TRY(
+            as_note_line(c, &perplexity, r->options->reference, by_position(stats, bucket_reference), err));
+    }
+    return floor ? AS_OK : as_note_line(c, &perplexity, r->format, by_position(stats, bucket_candidate), err);
 }
 
 static as_code add_percentiles(const as_drift_report *r, const as_drift_stats *stats, as_error *err)

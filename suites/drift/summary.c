@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "suites/common/note.h"
 
 static const double LEVEL = 0.95, QUOTE_CONFIDENCE = 0.99;
 
@@ -93,6 +94,30 @@ as_code as_drift_summarize(const as_drift_stats *stats, uint64_t seed, as_drift_
     s.perplexity_ratio = as_stats_map(s.perplexity_ratio, exp);
     *out = s;
     return AS_OK;
+}
+
+void as_drift_add_samples(const as_drift_stats *stats, as_drift_mean mean, json_t *evidence)
+{
+    static const struct {
+        quantity *value;
+        bool scored;
+    } means[] = {{kl_of, false}, {agree_of, false}, {difference_of, true}};
+    json_t *samples = json_array(), *weights = json_array(), *ids = json_array();
+    for (int64_t i = 0; i < stats->document_count; i++) {
+        const as_drift_document *d = &stats->documents[i];
+        int64_t tokens = means[mean].scored ? d->scored : d->rows;
+        if (tokens == 0) continue;
+        char id[24];
+        snprintf(id, sizeof id, "%016llx", (unsigned long long)d->digest);
+        json_array_append_new(samples, as_number_json(means[mean].value(d) / (double)tokens));
+        json_array_append_new(weights, json_integer(tokens));
+        json_array_append_new(ids, json_string(id));
+    }
+    json_object_set_new(evidence, "samples", samples);
+    json_object_set_new(evidence, "sample_weights", weights);
+    json_object_set_new(evidence, "sample_ids", ids);
+    if (mean == AS_DRIFT_PERPLEXITY_RATIO)
+        json_object_set_new(evidence, "sample_transform", json_string("exp"));
 }
 
 json_t *as_drift_percentile(const as_sketch *sketch, double q)

@@ -43,15 +43,30 @@ static bool generates(const as_rule_call *call)
             (call->facts->dims || call->facts->own_error.code != AS_E_UNSUPPORTED));
 }
 
+/* Whether another rule of the profile tells that config.json is absent, cannot be read or names no
+ * architecture. Where none does, a model of which nothing is known would hold. */
+static bool is_told_elsewhere(const as_rule_facts *facts)
+{
+    return facts->is_unread_gguf || as_rule_in_profile(facts, "config") ||
+           (facts->repo->config.has_problem && as_rule_in_profile(facts, "base-architecture"));
+}
+
 void as_rule_text_generation(as_rule_call *call)
 {
-    if (as_rule_skip_without_config(call)) return;
-    const char *name = architecture_of(call->facts);
+    const as_rule_facts *facts = call->facts;
+    bool told = is_told_elsewhere(facts);
+    if (told && as_rule_skip_without_config(call)) return;
+    const char *name = architecture_of(facts);
     call->check->measured = as_result_text(name);
     call->check->expected = json_incref(json_object_get(call->parameters, "endings"));
-    if (as_json_has(call->facts->config, "auto_map")) as_rule_show(call, "needs_own_code", json_true());
-    if (!*name) {
-        as_rule_say(call, AS_SKIP, "config.json does not name the architecture");
+    if (as_json_has(facts->config, "auto_map")) as_rule_show(call, "needs_own_code", json_true());
+    if (!facts->config) {
+        as_rule_say(call, AS_FAIL, "%.900s",
+                    facts->repo->config.has_problem
+                        ? facts->repo->config.problem.text
+                        : "there is no config.json, so nobody can tell what the weights are");
+    } else if (!*name) {
+        as_rule_say(call, told ? AS_SKIP : AS_FAIL, "config.json does not name the architecture");
     } else if (generates(call)) {
         as_rule_say(call, AS_PASS, "%.100s generates text", name);
     } else {

@@ -26,6 +26,18 @@ static void expect_round_trip(const char *text, const char *expected)
     json_decref(value);
 }
 
+Test(json, a_number_that_is_none_is_described_as_it_stands)
+{
+    static const char *const names[] = {"NaN", "Infinity", "-Infinity"};
+    for (size_t i = 0; i < 3; i++) {
+        char text[32], room[64];
+        snprintf(text, sizeof text, "[%s]", names[i]);
+        json_t *value = parse(text);
+        cr_expect_str_eq(as_json_describe(json_array_get(value, 0), room), names[i]);
+        json_decref(value);
+    }
+}
+
 Test(json, keeps_what_hub_files_hold)
 {
     expect_round_trip("{\"b\":1,\"a\":[1.0,1e-05,true,null,\"x\\u00e9\"]}",

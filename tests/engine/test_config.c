@@ -240,11 +240,11 @@ static const broken cases[] = {
      AS_E_INPUT,
      {"\"num_kv_heads\" is 3", "4 heads"}},
     {"MptForCausalLM", "{\"attn_config\": [1]}", AS_E_INPUT, {"\"attn_config\"", "object"}},
-    {"MptForCausalLM",
+    {"MPTForCausalLM",
      "{\"attn_config\": {\"attn_type\": \"spherical\"}}",
      AS_E_UNSUPPORTED,
      {"\"attn_type\" is \"spherical\""}},
-    {"MptForCausalLM", "{\"attn_config\": {\"prefix_lm\": true}}", AS_E_UNSUPPORTED, {"\"prefix_lm\""}},
+    {"MPTForCausalLM", "{\"attn_config\": {\"prefix_lm\": true}}", AS_E_UNSUPPORTED, {"\"prefix_lm\""}},
     {"XGLMForCausalLM", "{\"hidden_size\": 3, \"num_attention_heads\": 1}", AS_E_INPUT, {"sinusoids"}},
     /* what repositories define in code of their own */
     {"ChatGLMModel", "{\"position_encoding_2d\": true}", AS_E_UNSUPPORTED, {"\"position_encoding_2d\""}},

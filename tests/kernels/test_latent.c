@@ -302,3 +302,63 @@ Test(index_keys, every_level_chooses_as_ref_does)
         }
     }
 }
+
+/* Scores of which many are equal, and what torch.topk (2.15, on a CPU) chooses of them: few keys of many by a
+ * heap, others by splitting. A row of `total` scores sees `seen`; the rest are less. */
+typedef struct tie_case {
+    int64_t total, seen, top;
+    bool few; /* few scores are not zero */
+    int32_t chosen[34];
+} tie_case;
+
+static float tied_score(const tie_case *c, int64_t i)
+{
+    if (c->few) return i % 97 == 60;
+    return i * 7 % 5 >= 3 ? (float)(i * 37 % 11 - 5) : 0;
+}
+
+Test(index_keys, ties_are_settled_as_torch_settles_them)
+{
+    static const tie_case cases[] = {
+        {10, 10, 3, false, {1, 2, 7}},
+        {33, 20, 8, false, {1, 2, 7, 10, 11, 16, 18, 19}},
+        {71, 71, 16, false, {2, 7, 19, 24, 27, 29, 32, 37, 43, 46, 48, 49, 52, 54, 57, 62}},
+        {71, 50, 33, false, {0,  1,  2,  3,  4,  6,  7,  8,  10, 11, 13, 19, 24, 25, 26, 27, 28,
+                             29, 30, 31, 32, 33, 35, 36, 37, 38, 40, 41, 43, 45, 46, 48, 49}},
+        {256, 256, 4, true, {1, 60, 157, 254}},
+        {290, 200, 4, true, {1, 3, 60, 157}},
+        {290, 200, 5, true, {60, 132, 133, 134, 157}},
+    };
+    as_exec exec = exec_with(1);
+    static const float q[] = {1, -1}, weights[] = {1, -1}; /* max(0, k) - max(0, -k) */
+    for (size_t t = 0; t < sizeof cases / sizeof cases[0]; t++) {
+        const tie_case *c = &cases[t];
+        scene s = scene_of(AS_F32, 1, 0, c->seen);
+        float *k = guarded((size_t)c->seen * sizeof *k);
+        for (int64_t i = 0; i < c->seen; i++) k[i] = tied_score(c, i);
+        as_span all = {.count = c->seen, .pages = s.pages};
+        as_kv_store_args store = {.cache = &s.cache, .k = k, .k_stride = 1, .spans = &all, .span_count = 1};
+        level_at(0)->kv_store(&exec, &store);
+        as_span last = {.count = 1, .position = c->seen - 1, .pages = s.pages, .total = c->total};
+        int32_t *keys = guarded((size_t)c->top * sizeof *keys);
+        as_index_keys_args args = {.cache = &s.cache,
+                                   .q = q,
+                                   .weights = weights,
+                                   .q_stride = 2,
+                                   .weight_stride = 2,
+                                   .heads = 2,
+                                   .top = c->top,
+                                   .keys = keys,
+                                   .key_stride = c->top,
+                                   .spans = &last,
+                                   .span_count = 1};
+        const as_backend *backend;
+        for (int b = 0; (backend = level_at(b)) != NULL; b++) {
+            backend->index_keys(&exec, &args);
+            for (int64_t r = 0; r < c->top; r++) {
+                cr_assert_eq(keys[r], c->chosen[r], "%s: case %zu rank %ld: %d", backend->level, t, (long)r,
+                             keys[r]);
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 /* reports/compare.h: what is better, the same, worse, and what cannot be told. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,6 +121,34 @@ Test(compare, samples_pair_only_when_they_are_of_the_same_things)
                                "{\"samples\":[1,2,3,4,6],\"sample_ids\":[1,2,3,4,6]}"),
                      "samples");
     cr_expect_str_eq(method_of("{\"samples\":[1,2,3,4,5]}", "null"), "exact");
+    cr_expect_str_eq(
+        method_of("{\"samples\":[1,2,3,4,5],\"sample_weights\":[1,1,1]}", "{\"samples\":[1,2,3,4,6]}"),
+        "exact");
+}
+
+/* A mean by weight, and a number that is e to the power of it: pairs that all differ by 1 leave no doubt. */
+Test(compare, samples_have_weights_and_a_transform)
+{
+    static const char *const extra[] = {"", ",\"sample_transform\":\"exp\""};
+    for (size_t i = 0; i < 2; i++) {
+        static const char form[] = "\"verdict\":\"pass\",\"measured\":1,\"evidence\":{\"better\":\"lower\","
+                                   "\"sample_weights\":[1,1,1,1,4],\"samples\":%s%s}";
+        char a_text[256], b_text[256];
+        snprintf(a_text, sizeof a_text, form, "[1,1,1,1,2]", extra[i]);
+        snprintf(b_text, sizeof b_text, form, "[2,2,2,2,3]", extra[i]);
+        json_t *a = result_of(a_text), *b = result_of(b_text), *out = compare(a, b);
+        const json_t *row = json_array_get(json_object_get(out, "checks"), 0);
+        const json_t *difference = json_object_get(row, "difference");
+        double value = json_number_value(json_object_get(difference, "value"));
+        double low = json_number_value(json_object_get(difference, "low"));
+        double expected = i ? exp(2.5) - exp(1.5) : 1;
+        cr_expect_float_eq(value, expected, 1e-12, "%.17g, expected %.17g", value, expected);
+        cr_expect(i ? low < value && low > exp(2) - exp(1) - 1e-9 : low > 1 - 1e-9, "low end %g", low);
+        cr_expect_str_eq(json_string_value(json_object_get(row, "change")), "worse");
+        json_decref(out);
+        json_decref(b);
+        json_decref(a);
+    }
 }
 
 Test(compare, a_check_may_set_its_own_margin)

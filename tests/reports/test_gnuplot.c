@@ -66,6 +66,27 @@ Test(gnuplot, awkward_series_are_drawn_without_a_word)
     json_decref(result);
 }
 
+/* One value alone is seen against zero, and a share of 1 has no tick above it; layers are counted in ones; a
+ * fraction among whole numbers is not named. */
+Test(gnuplot, axes_have_the_ticks_that_mean_something)
+{
+    json_t *result = load_result("pass");
+    json_object_set_new(
+        result, "suites",
+        parse_json(
+            "[{\"name\":\"drift\",\"verdict\":\"pass\",\"checks\":[],\"series\":["
+            "{\"name\":\"share\",\"kind\":\"line\",\"x\":{\"label\":\"layer\"},\"y\":{\"label\":\"share\"},"
+            "\"points\":[[0,1],[1,1],[3,1]]},"
+            "{\"name\":\"odds\",\"kind\":\"line\",\"x\":{\"label\":\"one in\"},\"y\":{\"label\":\"KL\"},"
+            "\"scale\":{\"x\":\"log\",\"y\":\"linear\"},\"points\":[[1.111,1],[10,2],[100,3]]}]}]"));
+    json_decref(make_plots(result));
+    expect_success("cd %s && grep -qF 'set yrange [0.0:1.08]' drift-share.gp && "
+                   "grep -qF \"('0' 0.0, '1' 1.0, '3' 3.0)\" drift-share.gp && "
+                   "grep -qF \"('' 1.111\" drift-odds.gp && grep -qF \"'10' 10.0\" drift-odds.gp",
+                   scratch_dir());
+    json_decref(result);
+}
+
 Test(gnuplot, hostile_series_are_drawn_or_explained)
 {
     json_t *result = load_result("hostile"), *plots = make_plots(result), *plot;

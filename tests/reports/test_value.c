@@ -52,6 +52,9 @@ Test(value, any_value_reads_as_text)
     expect_value("97", "%", "97%");
     expect_value("true", "", "yes");
     expect_value("null", "s", "");
+    expect_value("{\"ttft_s\":{\"median\":{\"value\":0.5,\"low\":0.4,\"high\":0.6},\"p90\":{\"value\":null}},"
+                 "\"done\":3}",
+                 "", "ttft_s: 0.5 (median); done: 3");
     expect_value("[\"a\",\"b\"]", "", "a, b");
     expect_value("1", "files",
                  "1\xC2\xA0"

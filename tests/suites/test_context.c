@@ -223,7 +223,20 @@ Test(context, lengths_follow_the_promise_the_model_and_the_option)
     cr_assert_eq(as_context_suite.run(&run.context, &err), AS_OK, "%s", err.text);
     fake_expect(&run, "context/exact-length-4096", "skip", "--context 2048");
     fake_expect(&run, "context/exact-length-8192", "skip", "own context is 4096");
+    fake_expect(&run, "context/promised", "fail", "takes 4096; 2 lengths are");
     fake_expect(&run, "context/exact-length-2048", "pass", NULL);
+    json_decref(class);
+    done(&run, f);
+
+    /* What --context alone holds back is not known, which is no pass. */
+    f = fake_target_new(1024);
+    fake_run_open(&run, "context", f,
+                  "{'context': {'served': 'class', 'lengths': [1024, 8192], " RECALL "}}");
+    class = json_pack("{s:s, s:i}", "class", "tiny", "served_context", 8192);
+    run.context.model_class = class;
+    run.context.context_limit = 1024;
+    cr_assert_eq(as_context_suite.run(&run.context, &err), AS_OK, "%s", err.text);
+    fake_expect(&run, "context/promised", "skip", "by --context");
     json_decref(class);
     done(&run, f);
 

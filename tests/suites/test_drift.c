@@ -94,6 +94,27 @@ Test(drift, known_divergence_comes_out)
     fake_target_free(f);
 }
 
+/* The samples of a check give back what was measured, and each says which document it is of. */
+static void expect_samples(fake_run *run, const char *id)
+{
+    const json_t *check = as_result_find_check(run->result, id),
+                 *evidence = json_object_get(check, "evidence");
+    const json_t *samples = json_object_get(evidence, "samples");
+    const json_t *weights = json_object_get(evidence, "sample_weights");
+    double sum = 0, weight = 0;
+    size_t count = json_array_size(samples);
+    cr_assert(count >= 5 && json_array_size(weights) == count, "%s: %zu samples", id, count);
+    cr_assert_eq(json_array_size(json_object_get(evidence, "sample_ids")), count);
+    for (size_t i = 0; i < count; i++) {
+        double w = json_number_value(json_array_get(weights, i));
+        sum += w * json_number_value(json_array_get(samples, i));
+        weight += w;
+    }
+    double found = sum / weight, measured = number(json_object_get(check, "measured"), "value");
+    if (json_object_get(evidence, "sample_transform")) found = exp(found);
+    cr_assert_float_eq(found, measured, 1e-9, "%s: %.12g, the samples give %.12g", id, measured, found);
+}
+
 Test(drift, a_sound_format_passes_with_everything_recorded)
 {
     fake_target *f = fake_target_new(4096);
@@ -111,6 +132,9 @@ Test(drift, a_sound_format_passes_with_everything_recorded)
     fake_expect(&run, "drift/greedy", "pass", "of 4 prompts");
     fake_expect(&run, "drift/memory", "pass", NULL);
     fake_expect(&run, "drift/served-precision", "pass", "the gates judge");
+    expect_samples(&run, "drift/kl-mean");
+    expect_samples(&run, "drift/top1-agreement");
+    expect_samples(&run, "drift/perplexity-ratio");
     const json_t *kl = fake_measured(&run, "drift/kl-mean");
     cr_assert(number(kl, "low") < number(kl, "value") && number(kl, "value") < number(kl, "high"));
     static const char *const formats[] = {"fp8-channel", "fp8-tensor", "fp8-block", "fp8-weight"};

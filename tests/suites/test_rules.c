@@ -63,7 +63,6 @@ Test(rules, code_of_the_repository_is_told_and_not_run)
     json_decref(result);
 }
 
-/* Evidence may be lost for want of memory, a verdict must not be. */
 /* A profile of a user's own: bfloat16 alone. */
 Test(rules, the_types_that_a_profile_accepts_are_named)
 {
@@ -84,6 +83,25 @@ Test(rules, the_types_that_a_profile_accepts_are_named)
     json_decref(result);
 }
 
+/* A profile without a rule about config.json itself: what cannot be known at all must not hold. */
+Test(rules, a_repository_without_config_fails_where_no_rule_asks_for_it)
+{
+    static const struct {
+        const char *repo, *failures;
+    } repos[] = {{"no-config", "featherless/text-generation"},
+                 {"broken-config", "featherless/base-architecture"},
+                 {"no-weights", "featherless/base-architecture featherless/weights-safetensors"}};
+    for (size_t i = 0; i < sizeof repos / sizeof repos[0]; i++) {
+        char path[256], found[1024];
+        snprintf(path, sizeof path, REPOS "%s", repos[i].repo);
+        json_t *result = run_rules("featherless", path, NULL);
+        cr_assert_str_eq(failures(result, found), repos[i].failures, "%s: failed \"%s\", expected \"%s\"",
+                         repos[i].repo, found, repos[i].failures);
+        json_decref(result);
+    }
+}
+
+/* Evidence may be lost for want of memory, a verdict must not be. */
 Test(rules, survives_failing_allocations)
 {
     static const char *const repos[] = {REPOS "good", REPOS "wrong-shape", REPOS "index-moves-tensor"};
@@ -131,6 +149,10 @@ static void wider(json_t *config)
 static void short_context(json_t *config)
 {
     set(config, "max_position_embeddings", 4096);
+}
+static void nameless(json_t *config)
+{
+    (void)json_object_del(config, "architectures");
 }
 static void quantized(json_t *config)
 {
@@ -187,6 +209,7 @@ static const struct {
     {"missing tensor", {LLAMA3, NULL, drop_tensor, NULL}, "featherless/full-weights"},
     {"float32", {LLAMA3, NULL, NULL, "F32"}, "featherless/fp16-precision"},
     {"quantized", {LLAMA3, quantized, NULL, NULL}, "featherless/no-qlora"},
+    {"no architecture named", {LLAMA3, nameless, NULL, NULL}, "featherless/text-generation"},
     {"context below served", {LLAMA31, short_context, NULL, NULL}, "featherless/context-within-native"},
 };
 

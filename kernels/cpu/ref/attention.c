@@ -177,13 +177,21 @@ static void index_row(void *context, int64_t i, int worker)
 {
     const index_job *job = context;
     const as_index_keys_args *a = job->args;
-    int64_t row = job->span->first + i;
-    as_choice choice = as_choice_begin(a->top, as_exec_scratch(job->exec, worker));
-    int64_t last = as_last_visible(job->span->position + i, a->every);
-    for (int64_t j = as_first_visible(last, a->window, 0); j <= last; j++) {
-        as_choice_add(&choice, index_score(job, row, j), (int32_t)j);
+    int64_t row = job->span->first + i, last = as_last_visible(job->span->position + i, a->every);
+    int64_t first = as_first_visible(last, a->window, 0);
+    int64_t count = as_ranked_count(job->span, a->every, last + 1);
+    int32_t *out = a->keys + row * a->key_stride;
+    void *room = as_exec_scratch(job->exec, worker);
+    if (count <= AS_MOST_RANKED || last - first < a->top) {
+        as_ranked *list = room;
+        for (int64_t j = first; j <= last && last - first >= a->top; j++)
+            list[j].score = index_score(job, row, j);
+        as_choose_ranked(list, first, last + 1, count, a->top, out);
+        return;
     }
-    as_choice_end(&choice, a->keys + row * a->key_stride);
+    as_choice choice = as_choice_begin(a->top, room);
+    for (int64_t j = first; j <= last; j++) as_choice_add(&choice, index_score(job, row, j), (int32_t)j);
+    as_choice_end(&choice, out);
 }
 
 void index_keys_ref(const as_exec *exec, const as_index_keys_args *args)

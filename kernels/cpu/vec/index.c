@@ -33,37 +33,73 @@ static void score_page(const as_index_keys_args *a, query_tile *t, int64_t row, 
     }
 }
 
+/* Takes one score after another. */
+typedef struct score_sink {
+    as_ranked *list; /* NULL: the choice */
+    as_choice choice;
+} score_sink;
+
+static void score_keys(const index_job *job, int64_t row, int64_t low, int64_t high, float *room,
+                       score_sink *to)
+{
+    const as_index_keys_args *a = job->args;
+    as_attention_args keys = {.cache = a->cache};
+    query_tile t = {.args = &keys, .span = job->span, .keys = room};
+    float scores[PAGE];
+    t.scores = t.keys + a->cache->k_width * PAGE;
+    t.values = t.scores;
+    for (int64_t page = low / PAGE; page * PAGE < high; page++) {
+        int64_t end = as_min_i64(PAGE, high - page * PAGE);
+        load_page(&t, page, (page + 1) * PAGE < high ? page + 1 : -1, 0, end);
+        score_page(a, &t, row, end, scores);
+        for (int64_t slot = as_max_i64(0, low - page * PAGE); slot < end; slot++) {
+            int64_t key = page * PAGE + slot;
+            if (to->list) {
+                to->list[key].score = scores[slot];
+            } else {
+                as_choice_add(&to->choice, scores[slot], (int32_t)key);
+            }
+        }
+    }
+}
+
+static int64_t ranked_bytes(int64_t count)
+{
+    return (as_ranked_bytes(count) + 63) / 64 * 64;
+}
+
+static int64_t choice_bytes(int64_t top)
+{
+    return (as_choice_bytes(top) + 63) / 64 * 64;
+}
+
 static void index_row(void *context, int64_t i, int worker)
 {
     const index_job *job = context;
     const as_index_keys_args *a = job->args;
-    int64_t row = job->span->first + i, count = as_last_visible(job->span->position + i, a->every) + 1;
-    int64_t low = as_first_visible(count - 1, a->window, 0), seen = count - low;
+    int64_t row = job->span->first + i, high = as_last_visible(job->span->position + i, a->every) + 1;
+    int64_t low = as_first_visible(high - 1, a->window, 0);
+    int64_t count = as_ranked_count(job->span, a->every, high);
+    int32_t *out = a->keys + row * a->key_stride;
     unsigned char *room = as_exec_scratch(job->exec, worker);
-    as_choice choice = as_choice_begin(a->top, room);
-    as_attention_args keys = {.cache = a->cache};
-    query_tile t = {.args = &keys, .span = job->span};
-    float scores[PAGE];
-    t.keys = (float *)(void *)(room + (as_choice_bytes(a->top) + 63) / 64 * 64);
-    t.scores = t.keys + a->cache->k_width * PAGE;
-    t.values = t.scores;
-    for (int64_t page = low / PAGE; page * PAGE < count && seen > a->top; page++) {
-        int64_t end = as_min_i64(PAGE, count - page * PAGE);
-        load_page(&t, page, (page + 1) * PAGE < count ? page + 1 : -1, 0, end);
-        score_page(a, &t, row, end, scores);
-        for (int64_t slot = as_max_i64(0, low - page * PAGE); slot < end; slot++) {
-            as_choice_add(&choice, scores[slot], (int32_t)(page * PAGE + slot));
-        }
+    bool ranked = high - low <= a->top || count <= AS_MOST_RANKED;
+    score_sink to = {.list = ranked ? (as_ranked *)(void *)room : NULL};
+    if (!ranked) to.choice = as_choice_begin(a->top, room);
+    int64_t used = ranked ? ranked_bytes(as_min_i64(count, AS_MOST_RANKED)) : choice_bytes(a->top);
+    if (high - low > a->top) score_keys(job, row, low, high, (float *)(void *)(room + used), &to);
+    if (ranked) {
+        as_choose_ranked(to.list, low, high, count, a->top, out);
+    } else {
+        as_choice_end(&to.choice, out);
     }
-    for (int64_t j = low; j < count && seen <= a->top; j++) as_choice_add(&choice, 0, (int32_t)j);
-    as_choice_end(&choice, a->keys + row * a->key_stride);
 }
 
 void AS_VARIANT(index_keys)(const as_exec *exec, const as_index_keys_args *args)
 {
     int64_t floats = (args->cache->k_width + args->heads) * PAGE;
     AS_BUG(args->cache->kv_heads != 1 || args->top > AS_MOST_INDEX_KEYS);
-    AS_BUG(as_choice_bytes(args->top) + 64 + floats * (int64_t)sizeof(float) > AS_SCRATCH_BYTES);
+    int64_t lists = as_max_i64(choice_bytes(args->top), ranked_bytes(AS_MOST_RANKED));
+    AS_BUG(lists + floats * (int64_t)sizeof(float) > AS_SCRATCH_BYTES);
     for (int64_t s = 0; s < args->span_count; s++) {
         index_job job = {.exec = exec, .args = args, .span = &args->spans[s]};
         as_pool_for(exec->pool, job.span->count, index_row, &job);
