@@ -126,7 +126,7 @@ static void compare_pairs(const char *folder, size_t least, const char *dtype, c
 static void compare_all(const char *dtype, const char *level)
 {
     compare_pairs("gguf", 9, dtype, level);
-    compare_pairs("gguf-converted", 27, dtype, level);
+    compare_pairs("gguf-converted", 23, dtype, level);
 }
 
 Test(gguf_model, gives_the_logits_of_the_safetensors_model)
