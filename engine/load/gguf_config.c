@@ -296,8 +296,10 @@ static as_code convert(converter *c)
     AS_TRY(put_ends(c));
     AS_TRY(put_signs(c));
     AS_TRY(put_layers(c));
-    if (json_integer_value(json_object_get(c->config, "sliding_window")) == 0) {
-        json_object_del(c->config, "sliding_window"); /* 0 or absent: none */
+    static const char *const none[] = {"sliding_window", "intermediate_size"}; /* where 0 */
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        json_t *value = json_object_get(c->config, none[i]);
+        if (json_is_integer(value) && json_integer_value(value) == 0) json_object_del(c->config, none[i]);
     }
     AS_TRY(put_windows(c));
     AS_TRY(put_head_width(c));
