@@ -2,7 +2,6 @@
 #include "base/nearest.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,7 +62,7 @@ void as_nearest_offer(as_nearest *nearest, const char *known)
     double whole = likeness(nearest->word, known);
     double behind = slash ? 0.99 * likeness(nearest->word, slash + 1) : 0;
     double found = whole > behind ? whole : behind;
-    if (found < like_enough || found <= nearest->likeness) return;
+    if ((found < like_enough && !nearest->anyway) || (nearest->best && found <= nearest->likeness)) return;
     nearest->best = known;
     nearest->likeness = found;
 }

@@ -170,6 +170,10 @@ AS_MUST_USE as_code as_bind_float_blocks(as_binder *binder, const float *values,
  */
 AS_MUST_USE as_code as_bind_joined_stacks(as_binder *binder, as_expert_stack *stack, int64_t count,
                                           const as_expert_stack *more, int64_t more_count, as_error *err);
+/* The projection [heads * (k + v), rank] out of a latent from one [rank, k] (slot K_UP) and one [v, rank]
+ * (slot V_UP) for each head. */
+AS_MUST_USE as_code as_bind_latent_up(as_binder *binder, int64_t heads, int64_t k, int64_t v, int64_t rank,
+                                      as_linear *out, as_error *err);
 /* Elements of the slot's tensor, for a size that no config states; 0 where there is none or it is generated.
  */
 int64_t as_binder_elements(const as_binder *binder, as_slot slot, const char *suffix);

@@ -45,8 +45,7 @@ typedef struct repository {
     as_map *maps;             /* of each weight file, empty until asked for */
     const as_tensor **sorted; /* all tensors by name, then file */
     int64_t sorted_count;
-    as_gguf gguf; /* of a GGUF file, whose map is the first of maps */
-    as_arena gguf_names;
+    as_gguf_parts gguf;   /* of a GGUF file, whose maps are used instead of `maps` */
     pthread_mutex_t lock; /* of maps */
 } repository;
 
@@ -458,48 +457,81 @@ static as_code sort_tensors(repository *repo, as_error *err)
 
 /* GGUF files. */
 
-static as_code read_gguf(repository *repo, as_weight_file *file)
+/* The tensors of one part. */
+static as_code read_part(repository *repo, int64_t i)
 {
-    as_error *err = &file->problem;
-    as_gguf_file opened;
+    as_weight_file *file = &repo->public.weights[i];
+    const as_gguf_file *part = &repo->gguf.files[i];
     as_tensor *tensors = NULL;
+    file->size = part->map.size;
+    file->header_bytes = part->gguf.header_bytes;
+    as_code rc = as_gguf_tensors(&part->gguf, &tensors, &file->tensor_count, &file->problem);
+    if (rc != AS_OK) return as_wrap(&file->problem, "%s", file->name);
+    for (int64_t t = 0; t < file->tensor_count; t++) tensors[t].file = i;
+    file->tensors = tensors;
+    return AS_OK;
+}
+
+static as_code read_gguf(repository *repo)
+{
+    as_weight_file *first = &repo->public.weights[0];
     as_json_file *config = &repo->public.config;
-    AS_TRY(as_gguf_open(repo->path, &opened, err));
-    repo->maps[0] = opened.map;
-    repo->gguf = opened.gguf;
-    file->size = opened.map.size;
-    file->header_bytes = opened.gguf.header_bytes;
-    as_code rc = as_gguf_config(&opened, &config->value, &config->problem);
+    as_code rc = as_gguf_config(&repo->gguf.whole, &config->value, &config->problem);
     config->has_problem = rc != AS_OK;
     if (rc != AS_OK) {
-        (void)as_wrap(&config->problem, "%s", file->name);
-        *err = config->problem;
+        (void)as_wrap(&config->problem, "%s", first->name);
+        first->problem = config->problem;
+        first->has_problem = true;
         return rc;
     }
-    rc = as_gguf_tensors(&repo->gguf, &repo->gguf_names, &tensors, &file->tensor_count, err);
-    file->tensors = tensors;
-    return rc == AS_OK ? AS_OK : as_wrap(err, "%s", file->name);
+    for (int64_t i = 0; i < repo->public.weight_count; i++) {
+        rc = read_part(repo, i);
+        repo->public.weights[i].has_problem = rc != AS_OK;
+        if (rc == AS_E_MEMORY) return rc;
+    }
+    return AS_OK;
+}
+
+/* The path of part i, or of the one file. */
+static as_code add_part(repository *repo, int64_t i, as_error *err)
+{
+    char path[AS_PATH_MAX];
+    AS_TRY(as_gguf_part_path(repo->path, (int)i + 1, path, err));
+    AS_TRY(add_name(&repo->files, as_path_base(path), err));
+    repo->public.weights[i].name = as_strdup(as_path_base(path));
+    if (!repo->public.weights[i].name) return as_fail_memory(err, "the weight files");
+    repo->public.weight_count++;
+    return AS_OK;
 }
 
 static as_code open_gguf(repository *repo, as_error *err)
 {
     as_repository *seen = &repo->public;
-    AS_TRY(add_name(&repo->files, as_path_base(repo->path), err));
+    char path[AS_PATH_MAX];
+    as_error problem = {0};
+    as_code opened = as_gguf_parts_open(repo->path, &repo->gguf, &problem);
+    if (opened == AS_E_MEMORY) return as_fail_memory(err, repo->path);
+    if (opened == AS_OK) { /* a part was named: the first one stands for all */
+        AS_TRY(as_gguf_part_path(repo->path, 1, path, err));
+        char *first = as_strdup(path);
+        if (!first) return as_fail_memory(err, "a path");
+        as_free(repo->path);
+        seen->path = repo->path = first;
+    }
+    int64_t count = opened == AS_OK ? repo->gguf.count : 1;
+    seen->weights = AS_NEW_ARRAY(as_weight_file, count);
+    repo->names = AS_NEW_ARRAY(json_t *, count);
+    repo->maps = AS_NEW_ARRAY(as_map, count);
+    if (!seen->weights || !repo->names || !repo->maps) return as_fail_memory(err, "the weight files");
+    for (int64_t i = 0; i < count; i++) AS_TRY(add_part(repo, i, err));
     seen->files = repo->files.names;
     seen->file_count = repo->files.count;
-    seen->weights = AS_NEW_ARRAY(as_weight_file, 1);
-    repo->names = AS_NEW_ARRAY(json_t *, 1);
-    repo->maps = AS_NEW_ARRAY(as_map, 1);
-    char *name = as_strdup(as_path_base(repo->path));
-    if (!seen->weights || !repo->names || !repo->maps || !name) {
-        as_free(name);
-        return as_fail_memory(err, "the weight files");
+    if (opened != AS_OK) {
+        seen->weights[0].problem = problem;
+        seen->weights[0].has_problem = true;
+    } else if (read_gguf(repo) == AS_E_MEMORY) {
+        return as_fail_memory(err, seen->weights[0].name);
     }
-    seen->weights[0].name = name;
-    seen->weight_count = 1;
-    as_code rc = read_gguf(repo, &seen->weights[0]);
-    if (rc == AS_E_MEMORY) return as_fail_memory(err, name);
-    seen->weights[0].has_problem = rc != AS_OK;
     return sort_tensors(repo, err);
 }
 
@@ -532,7 +564,6 @@ as_code as_repository_open(const char *path, as_repository **out, as_error *err)
     repository *repo = AS_NEW(repository);
     if (!repo) return as_fail_memory(err, "a repository");
     pthread_mutex_init(&repo->lock, NULL);
-    as_arena_init(&repo->gguf_names, 0);
     repo->public.path = repo->path = as_strdup(path);
     as_code rc = repo->path ? open_all(repo, err) : as_fail_memory(err, "a path");
     if (rc != AS_OK) {
@@ -562,8 +593,7 @@ void as_repository_close(as_repository *seen)
     json_decref(seen->index.value);
     free_list(&repo->files);
     free_list(&repo->outside);
-    as_gguf_free(&repo->gguf);
-    as_arena_free(&repo->gguf_names);
+    as_gguf_parts_close(&repo->gguf);
     pthread_mutex_destroy(&repo->lock);
     as_free(repo->path);
     as_free(repo);
@@ -608,7 +638,7 @@ as_code as_repository_data(as_repository *seen, const as_tensor *tensor, const v
 {
     repository *repo = (repository *)seen;
     const as_weight_file *file = &seen->weights[tensor->file];
-    as_map *map = &repo->maps[tensor->file];
+    as_map *map = repo->gguf.count ? &repo->gguf.files[tensor->file].map : &repo->maps[tensor->file];
     pthread_mutex_lock(&repo->lock);
     as_code rc = map->data ? AS_OK : map_file(repo, file, map, err);
     pthread_mutex_unlock(&repo->lock);
@@ -630,9 +660,9 @@ as_code as_repository_path(const as_repository *seen, const char *name, char roo
     if (!as_repository_is_gguf(seen)) {
         return as_path_join(room, repo->path, name, err);
     }
-    if (strlen(repo->path) >= AS_PATH_MAX) return as_fail(err, AS_E_LIMIT, "%s: the path is too long", name);
-    memcpy(room, repo->path, strlen(repo->path) + 1);
-    return AS_OK;
+    int folder = (int)(as_path_base(repo->path) - repo->path);
+    if (snprintf(room, AS_PATH_MAX, "%.*s%s", folder, repo->path, name) < AS_PATH_MAX) return AS_OK;
+    return as_fail(err, AS_E_LIMIT, "%s: the path is too long", name);
 }
 
 bool as_repository_is_gguf(const as_repository *seen)
@@ -643,7 +673,7 @@ bool as_repository_is_gguf(const as_repository *seen)
 int64_t as_repository_gguf_tokens(const as_repository *seen)
 {
     const repository *repo = (const repository *)seen;
-    const as_gguf_value *tokens = as_gguf_find(&repo->gguf, "tokenizer.ggml.tokens");
+    const as_gguf_value *tokens = as_gguf_find(&repo->gguf.whole, "tokenizer.ggml.tokens");
     return tokens && tokens->type == AS_GGUF_ARRAY && tokens->count < INT32_MAX ? (int64_t)tokens->count : 0;
 }
 
@@ -653,6 +683,7 @@ as_code as_repository_find_gguf(const as_repository *seen, char room[static AS_P
     for (int64_t i = 0; i < seen->file_count; i++) {
         const char *name = seen->files[i];
         if (!as_gguf_is_name(name) || strchr(name, '/')) continue;
+        if (as_gguf_is_later_part(name, seen->files, (size_t)seen->file_count)) continue;
         if (found) {
             return as_fail(err, AS_E_INPUT,
                            "there are several .gguf files (%s, %s): name the one that is meant", found, name);

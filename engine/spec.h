@@ -190,7 +190,6 @@ typedef struct as_model_spec {
     as_rope_spec ropes[AS_MAX_ROPES];
     as_layer_spec *layers; /* [layer_count] */
 
-    bool plain_matrices; /* what a pattern calls stored transposed is not, in this checkpoint */
     /* Patterns of tensor names, one a slot (as_slot_pattern). NULL, or NULL for a slot: as Llama names it. */
     const char *const *names; /* [AS_SLOT_COUNT] */
     /* Prefixes that a hub may put before every name ("model.", ""), the usual one first; NULL-terminated. */

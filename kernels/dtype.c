@@ -32,13 +32,14 @@ int64_t as_dtype_bytes(as_dtype type)
 int64_t as_dtype_span(as_dtype type, int64_t count)
 {
     if (type == AS_E2M1) return (count + 1) / 2;
+    if (type == AS_MXFP4) return (count + AS_E2M1_BLOCK - 1) / AS_E2M1_BLOCK * AS_MXFP4_BYTES;
     if (type != AS_Q8_0) return count * as_dtype_bytes(type);
     return (count + AS_Q8_0_BLOCK - 1) / AS_Q8_0_BLOCK * AS_Q8_0_BYTES;
 }
 
 bool as_dtype_is_blocks(as_dtype type)
 {
-    return type == AS_Q8_0 || type == AS_E2M1;
+    return type == AS_Q8_0 || type == AS_E2M1 || type == AS_MXFP4;
 }
 
 const char *as_dtype_name(as_dtype type)
@@ -67,7 +68,7 @@ bool as_dtype_parse(const char *name, as_dtype *out)
 bool as_dtype_is_float(as_dtype type)
 {
     return type == AS_F32 || type == AS_F16 || type == AS_BF16 || type == AS_E4M3 || type == AS_E5M2 ||
-           type == AS_F64 || type == AS_Q8_0 || type == AS_E2M1;
+           type == AS_F64 || type == AS_Q8_0 || type == AS_E2M1 || type == AS_MXFP4;
 }
 
 static inline float float_of(uint32_t bits)
@@ -169,6 +170,16 @@ static void from_q8_0(const unsigned char *from, float *to, int64_t count)
     }
 }
 
+static void from_mxfp4(const unsigned char *from, float *to, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const unsigned char *block = from + i / AS_E2M1_BLOCK * AS_MXFP4_BYTES;
+        int64_t k = i % AS_E2M1_BLOCK, half = AS_E2M1_BLOCK / 2;
+        uint8_t element = (uint8_t)(block[1 + k % half] >> (k / half * 4));
+        to[i] = as_f32_from_e2m1(element) * as_f32_from_e8m0(block[0]);
+    }
+}
+
 /* One loop for each type: element i is read with memcpy, since a tensor in a file need not be aligned. */
 #define CONVERT_FROM(type, expression)                                                                       \
     for (int64_t i = 0; i < count; i++) {                                                                    \
@@ -201,6 +212,7 @@ void as_convert_to_f32(as_dtype type, const void *from, float *to, int64_t count
     case AS_E2M1:
         for (int64_t i = 0; i < count; i++) to[i] = as_f32_from_e2m1((uint8_t)(bytes[i / 2] >> i % 2 * 4));
         return;
+    case AS_MXFP4: from_mxfp4(bytes, to, count); return;
     case AS_DTYPE_COUNT: break;
     }
     AS_BUG(true);

@@ -23,8 +23,9 @@
     X(AS_I64, 64, "I64", "int64")                                                                            \
     X(AS_U64, 64, "U64", "uint64")                                                                           \
     X(AS_BOOL, 8, "BOOL", "bool")                                                                            \
-    X(AS_Q8_0, 0, "Q8_0", "q8_0") /* blocks, so no bits of one element: as_dtype_span */                     \
-    X(AS_E2M1, 0, "E2M1", "e2m1") /* likewise */
+    X(AS_Q8_0, 0, "Q8_0", "q8_0")    /* blocks, so no bits of one element: as_dtype_span */                  \
+    X(AS_E2M1, 0, "E2M1", "e2m1")    /* likewise */                                                          \
+    X(AS_MXFP4, 0, "MXFP4", "mxfp4") /* likewise */
 
 typedef enum {
 #define AS_DTYPE_ENUM(id, bits, file_name, torch_name) id,
@@ -38,6 +39,10 @@ enum { AS_Q8_0_BLOCK = 32, AS_Q8_0_BYTES = 34 };
 /* E2M1 (OCP Microscaling 1.0): two elements a byte, the lower half first; 32 share a power of two that lies
  * elsewhere (AS_SCALE_POWERS) and count as its block. */
 enum { AS_E2M1_BLOCK = 32 };
+/* MXFP4 as GGUF lays it out: 32 elements of E2M1 are their power of two and 16 bytes, whose lower halves are
+ * the first 16 elements and whose upper halves are the others. Files hold it; what is computed with is E2M1.
+ */
+enum { AS_MXFP4_BYTES = 17 };
 
 int as_dtype_bits(as_dtype type);                    /* of one element; never of a type in blocks */
 int64_t as_dtype_bytes(as_dtype type);               /* likewise */

@@ -2,6 +2,7 @@
  * feed-forward block of xIELU, an activation with two learned numbers a layer. */
 #include <string.h>
 
+#include "base/json.h"
 #include "engine/arch/arch.h"
 
 static const char *const names[AS_SLOT_COUNT] = {
@@ -22,6 +23,21 @@ static as_mlp_spec describe_mlp(as_config *c, as_model_spec *spec)
     return mlp;
 }
 
+/* A layer's four numbers where the configuration holds them (that of a GGUF file), not the checkpoint. */
+static const double *stated_xielu(as_config *c, as_model_spec *spec, int64_t layer)
+{
+    static const char *const keys[] = {"xielu_alpha_p", "xielu_alpha_n", "xielu_beta", "xielu_eps"};
+    if (!as_config_has(c, keys[0])) return NULL;
+    double *stated = AS_ARENA_NEW_ARRAY(&spec->arena, double, 4);
+    for (size_t i = 0; stated && i < 4; i++) {
+        if (as_json_number(json_array_get(json_object_get(c->root, keys[i]), (size_t)layer), &stated[i]))
+            continue;
+        as_config_fail(c, AS_E_INPUT, "\"%s\" has no number for layer %lld", keys[i], (long long)layer);
+    }
+    if (!stated) as_config_fail(c, AS_E_MEMORY, "out of memory for the activation");
+    return stated;
+}
+
 static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 65536);
@@ -40,6 +56,7 @@ static void describe(as_config *c, as_model_spec *spec)
     attention.k_norm = as_spec_rms(AS_SLOT_K_NORM, eps, 0);
     as_mlp_spec mlp = describe_mlp(c, spec);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
+        if (mlp.xielu) mlp.xielu_stated = stated_xielu(c, spec, i);
         as_spec_pre_norm_layer(c, spec, i, &attention, &mlp, norm);
     }
     spec->names = names;

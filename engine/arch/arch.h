@@ -144,9 +144,8 @@ void as_spec_ignore_next_token_layers(as_config *config, as_model_spec *spec);
 extern const char *const as_llama_prefixes[];
 extern const char *const as_llama_ignored[];
 
-/* What the config's "stored" says of tensors that are not as on the hub (GGUF files): the spec follows them.
- */
-void as_spec_apply_stored(const json_t *root, as_model_spec *spec);
+/* Where the config is that of a GGUF file ("gguf" names its family): the spec follows it. */
+void as_spec_follow_gguf(as_config *config, const json_t *root, as_model_spec *spec);
 
 /* A soft cap: null is 0 (none), an absent one is `otherwise`. */
 float as_spec_cap(as_config *config, const char *key, double otherwise);

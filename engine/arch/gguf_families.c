@@ -1,222 +1,124 @@
 /* The families of GGUF files; see gguf.h. The names are those of the gguf package (constants.py), the changes
  * to tensors those of llama.cpp's converter (convert_hf_to_gguf.py, conversion/). */
-#include <math.h>
-#include <string.h>
+#include "engine/arch/gguf_complete.h"
 
-#include "base/mem.h"
-#include "engine/arch/gguf.h"
+#define AT "^blk.%d."
 
-/* ---- names ---- */
+/* ---- slots -----------------------------------------------------------------------------------------------
+ */
 
-/* Older files hold each expert alone. */
-static const as_gguf_name llama_names[] = {
-    {"blk.%d.ffn_gate_inp", "model.layers.%d.block_sparse_moe.gate"},
-    {"blk.%d.ffn_gate_exps", "model.layers.%d.block_sparse_moe.experts.%e.w1"},
-    {"blk.%d.ffn_down_exps", "model.layers.%d.block_sparse_moe.experts.%e.w2"},
-    {"blk.%d.ffn_up_exps", "model.layers.%d.block_sparse_moe.experts.%e.w3"},
-    {"blk.%d.ffn_gate.%e", "model.layers.%d.block_sparse_moe.experts.%e.w1"},
-    {"blk.%d.ffn_down.%e", "model.layers.%d.block_sparse_moe.experts.%e.w2"},
-    {"blk.%d.ffn_up.%e", "model.layers.%d.block_sparse_moe.experts.%e.w3"},
+static const as_gguf_slot fused_slots[] = {
+    {AS_SLOT_GATE, AT "ffn_up#0/2"},
+    {AS_SLOT_UP, AT "ffn_up#1/2"},
     {0},
 };
 
-static const as_gguf_name gemma2_names[] = {
-    {"blk.%d.ffn_norm", "model.layers.%d.pre_feedforward_layernorm"},
+/* The larger models have a norm for each side. */
+static const as_gguf_slot falcon_slots[] = {
+    {AS_SLOT_NORM_1, AT "attn_norm_2|" AT "attn_norm"},
+    {AS_SLOT_NORM_2, AT "attn_norm"},
     {0},
 };
 
-static const as_gguf_name gptneox_names[] = {
-    {"token_embd", "gpt_neox.embed_in"},
-    {"output_norm", "gpt_neox.final_layer_norm"},
-    {"output", "embed_out"},
-    {"blk.%d.attn_norm", "gpt_neox.layers.%d.input_layernorm"},
-    {"blk.%d.attn_qkv", "gpt_neox.layers.%d.attention.query_key_value"},
-    {"blk.%d.attn_output", "gpt_neox.layers.%d.attention.dense"},
-    {"blk.%d.ffn_norm", "gpt_neox.layers.%d.post_attention_layernorm"},
-    {"blk.%d.ffn_up", "gpt_neox.layers.%d.mlp.dense_h_to_4h"},
-    {"blk.%d.ffn_down", "gpt_neox.layers.%d.mlp.dense_4h_to_h"},
+static const as_gguf_slot lfm2_slots[] = {
+    {AS_SLOT_FINAL_NORM, "^token_embd_norm|^output_norm"},
+    {AS_SLOT_SSM_IN, AT "shortconv.in_proj"},
+    {AS_SLOT_SSM_CONV, AT "shortconv.conv"},
+    {AS_SLOT_SSM_OUT, AT "shortconv.out_proj"},
     {0},
 };
 
-static const as_gguf_name mamba_names[] = {
-    {"token_embd", "backbone.embeddings"},
-    {"output_norm", "backbone.norm_f"},
-    {"blk.%d.attn_norm", "backbone.layers.%d.norm"},
-    {"blk.%d.ssm_in", "backbone.layers.%d.mixer.in_proj"},
-    {"blk.%d.ssm_conv1d", "backbone.layers.%d.mixer.conv1d"},
-    {"blk.%d.ssm_x", "backbone.layers.%d.mixer.x_proj"},
-    {"blk.%d.ssm_dt", "backbone.layers.%d.mixer.dt_proj"},
-    {"blk.%d.ssm_a", "backbone.layers.%d.mixer.A_log"},
-    {"blk.%d.ssm_d", "backbone.layers.%d.mixer.D"},
-    {"blk.%d.ssm_out", "backbone.layers.%d.mixer.out_proj"},
+static const as_gguf_slot dbrx_slots[] = {
+    {AS_SLOT_NORM_2, AT "attn_output_norm"},
     {0},
 };
 
-static const as_gguf_name qwen2moe_names[] = {
-    {"blk.%d.ffn_gate_inp_shexp", "model.layers.%d.mlp.shared_expert_gate"},
-    {"blk.%d.ffn_gate_shexp", "model.layers.%d.mlp.shared_expert.gate_proj"},
-    {"blk.%d.ffn_down_shexp", "model.layers.%d.mlp.shared_expert.down_proj"},
-    {"blk.%d.ffn_up_shexp", "model.layers.%d.mlp.shared_expert.up_proj"},
+static const as_gguf_slot deci_slots[] = {
+    {AS_SLOT_MIXER_LINEAR, AT "attn_output"},
     {0},
 };
 
-/* Layers of predictions further ahead, which the engine leaves out, keep their hub's names too. */
-static const as_gguf_name glm4moe_names[] = {
-    {"blk.%d.nextn.eh_proj", "model.layers.%d.eh_proj"},
-    {"blk.%d.nextn.enorm", "model.layers.%d.enorm"},
-    {"blk.%d.nextn.hnorm", "model.layers.%d.hnorm"},
-    {"blk.%d.nextn.embed_tokens", "model.layers.%d.embed_tokens"},
-    {"blk.%d.nextn.shared_head_head", "model.layers.%d.shared_head.head"},
-    {"blk.%d.nextn.shared_head_norm", "model.layers.%d.shared_head.norm"},
+static const as_gguf_slot index_slots[] = {
+    {AS_SLOT_INDEX_Q, AT "indexer.attn_q_b"},
+    {AS_SLOT_INDEX_K, AT "indexer.attn_k"},
+    {AS_SLOT_INDEX_K_NORM, AT "indexer.k_norm"},
+    {AS_SLOT_INDEX_WEIGHTS, AT "indexer.proj"},
     {0},
 };
 
-static const as_gguf_name phi2_names[] = {
-    {"output_norm", "model.final_layernorm"},
-    {"blk.%d.attn_output", "model.layers.%d.self_attn.dense"},
-    {"blk.%d.ffn_up", "model.layers.%d.mlp.fc1"},
-    {"blk.%d.ffn_down", "model.layers.%d.mlp.fc2"},
-    {"blk.%d.attn_qkv", "model.layers.%d.self_attn.qkv_proj"},
+/* The shared expert's gate and up stand in one tensor. */
+static const as_gguf_slot granite_swa_slots[] = {
+    {AS_SLOT_SHARED_GATE, AT "ffn_up_shexp#0/2"},
+    {AS_SLOT_SHARED_UP, AT "ffn_up_shexp#1/2"},
     {0},
 };
 
-static const as_gguf_name fused_names[] = {
-    {"blk.%d.attn_qkv", "model.layers.%d.self_attn.qkv_proj"},
-    {"blk.%d.ffn_up", "model.layers.%d.mlp.gate_up_proj"},
-    {0},
+static const as_gguf_slot qwen_next_slots[] = {
+    {AS_SLOT_LINEAR_QKVZ, AT "ssm_in"},     {AS_SLOT_LINEAR_QKV, AT "attn_qkv"},
+    {AS_SLOT_LINEAR_GATE, AT "attn_gate"},  {AS_SLOT_LINEAR_BA, AT "ssm_ba"},
+    {AS_SLOT_LINEAR_A, AT "ssm_alpha"},     {AS_SLOT_LINEAR_B, AT "ssm_beta"},
+    {AS_SLOT_LINEAR_CONV, AT "ssm_conv1d"}, {AS_SLOT_LINEAR_DT_BIAS, AT "ssm_dt.bias"},
+    {AS_SLOT_LINEAR_A_LOG, AT "ssm_a"},     {AS_SLOT_LINEAR_NORM, AT "ssm_norm"},
+    {AS_SLOT_LINEAR_OUT, AT "ssm_out"},     {0},
 };
 
-static const as_gguf_name glm4_names[] = {
-    {"blk.%d.ffn_up", "model.layers.%d.mlp.gate_up_proj"},
-    {"blk.%d.post_attention_norm", "model.layers.%d.post_self_attn_layernorm"},
-    {"blk.%d.post_ffw_norm", "model.layers.%d.post_mlp_layernorm"},
+#define RWKV_SLOTS                                                                                           \
+    {AS_SLOT_LINEAR_Q, AT "time_mix_receptance"}, {AS_SLOT_LINEAR_K, AT "time_mix_key"},                     \
+        {AS_SLOT_LINEAR_V, AT "time_mix_value"}, {AS_SLOT_LINEAR_OUT, AT "time_mix_output"},                 \
+    {                                                                                                        \
+        AS_SLOT_LINEAR_NORM, AT "time_mix_ln"                                                                \
+    }
+#define CHANNEL_MIX_SLOTS                                                                                    \
+    {AS_SLOT_NORM_2, AT "attn_norm_2"}, {AS_SLOT_UP, AT "channel_mix_key"},                                  \
+        {AS_SLOT_DOWN, AT "channel_mix_value"}, {AS_SLOT_GATE, AT "channel_mix_receptance"},                 \
+        {AS_SLOT_FFN_MIX_K, AT "channel_mix_lerp_k.weight"},                                                 \
+    {                                                                                                        \
+        AS_SLOT_FFN_MIX_R, AT "channel_mix_lerp_r.weight"                                                    \
+    }
+#define MIX(letter, place) AT "time_mix_lerp_fused.weight" place "|" AT "time_mix_lerp_" letter ".weight"
+#define RWKV6_SLOTS                                                                                          \
+    RWKV_SLOTS, {AS_SLOT_LINEAR_GATE, AT "time_mix_gate"}, {AS_SLOT_DECAY, AT "time_mix_decay.weight"},      \
+        {AS_SLOT_DECAY_DOWN, AT "time_mix_decay_w1"}, {AS_SLOT_DECAY_UP, AT "time_mix_decay_w2"},            \
+        {AS_SLOT_BONUS, AT "time_mix_first.weight"}, {AS_SLOT_MIX_X, AT "time_mix_lerp_x.weight"},           \
+        {AS_SLOT_MIX_DOWN, AT "time_mix_w1"}, {AS_SLOT_MIX_UP, AT "time_mix_w2"},                            \
+        {AS_SLOT_MIX_W, MIX("w", "#0/5")}, {AS_SLOT_MIX_K, MIX("k", "#1/5")},                                \
+        {AS_SLOT_MIX_V, MIX("v", "#2/5")}, {AS_SLOT_MIX_R, MIX("r", "#3/5")},                                \
+    {                                                                                                        \
+        AS_SLOT_MIX_G, MIX("g", "#4/5")                                                                      \
+    }
+
+static const as_gguf_slot rwkv6_slots[] = {RWKV6_SLOTS, CHANNEL_MIX_SLOTS, {0}};
+static const as_gguf_slot rwkv6qwen2_slots[] = {RWKV6_SLOTS, {0}};
+
+static const as_gguf_slot rwkv7_slots[] = {
+    RWKV_SLOTS,
+    CHANNEL_MIX_SLOTS,
+    {AS_SLOT_MIX_R, MIX("r", "#0/6")},
+    {AS_SLOT_MIX_W, MIX("w", "#1/6")},
+    {AS_SLOT_MIX_K, MIX("k", "#2/6")},
+    {AS_SLOT_MIX_V, MIX("v", "#3/6")},
+    {AS_SLOT_MIX_A, MIX("a", "#4/6")},
+    {AS_SLOT_MIX_G, MIX("g", "#5/6")},
+    {AS_SLOT_DECAY, AT "time_mix_w0.weight"},
+    {AS_SLOT_DECAY_DOWN, AT "time_mix_w1"},
+    {AS_SLOT_DECAY_UP, AT "time_mix_w2"},
+    {AS_SLOT_RATE, AT "time_mix_a0.weight"},
+    {AS_SLOT_RATE_DOWN, AT "time_mix_a1"},
+    {AS_SLOT_RATE_UP, AT "time_mix_a2"},
+    {AS_SLOT_VALUE, AT "time_mix_v0.weight"},
+    {AS_SLOT_VALUE_DOWN, AT "time_mix_v1"},
+    {AS_SLOT_VALUE_UP, AT "time_mix_v2"},
+    {AS_SLOT_LINEAR_GATE_DOWN, AT "time_mix_g1"},
+    {AS_SLOT_LINEAR_GATE, AT "time_mix_g2"},
+    {AS_SLOT_KEY_ERASE, AT "time_mix_k_k.weight"},
+    {AS_SLOT_KEY_RATE, AT "time_mix_k_a.weight"},
+    {AS_SLOT_BONUS, AT "time_mix_r_k.weight"},
     {0},
 };
+#undef AT
 
-static const as_gguf_name starcoder2_names[] = {
-    {"blk.%d.ffn_up", "model.layers.%d.mlp.c_fc"},
-    {"blk.%d.ffn_down", "model.layers.%d.mlp.c_proj"},
-    {0},
-};
-
-static const as_gguf_name hunyuan_names[] = {
-    {"blk.%d.attn_q_norm", "model.layers.%d.self_attn.query_layernorm"},
-    {"blk.%d.attn_k_norm", "model.layers.%d.self_attn.key_layernorm"},
-    {0},
-};
-
-static const as_gguf_name exaone_names[] = {
-    {"token_embd", "transformer.wte"},
-    {"output_norm", "transformer.ln_f"},
-    {"blk.%d.attn_norm", "transformer.h.%d.ln_1"},
-    {"blk.%d.ffn_norm", "transformer.h.%d.ln_2"},
-    {"blk.%d.attn_q", "transformer.h.%d.attn.attention.q_proj"},
-    {"blk.%d.attn_k", "transformer.h.%d.attn.attention.k_proj"},
-    {"blk.%d.attn_v", "transformer.h.%d.attn.attention.v_proj"},
-    {"blk.%d.attn_output", "transformer.h.%d.attn.attention.out_proj"},
-    {"blk.%d.ffn_gate", "transformer.h.%d.mlp.c_fc_0"},
-    {"blk.%d.ffn_up", "transformer.h.%d.mlp.c_fc_1"},
-    {"blk.%d.ffn_down", "transformer.h.%d.mlp.c_proj"},
-    {0},
-};
-
-static const as_gguf_name gpt2_names[] = {
-    {"token_embd", "transformer.wte"},
-    {"position_embd", "transformer.wpe"},
-    {"output_norm", "transformer.ln_f"},
-    {"blk.%d.attn_norm", "transformer.h.%d.ln_1"},
-    {"blk.%d.ffn_norm", "transformer.h.%d.ln_2"},
-    {"blk.%d.attn_qkv", "transformer.h.%d.attn.c_attn"},
-    {"blk.%d.attn_output", "transformer.h.%d.attn.c_proj"},
-    {"blk.%d.ffn_up", "transformer.h.%d.mlp.c_fc"},
-    {"blk.%d.ffn_down", "transformer.h.%d.mlp.c_proj"},
-    {0},
-};
-
-static const as_gguf_name qwen1_names[] = {
-    {"token_embd", "transformer.wte"},
-    {"output_norm", "transformer.ln_f"},
-    {"blk.%d.attn_norm", "transformer.h.%d.ln_1"},
-    {"blk.%d.ffn_norm", "transformer.h.%d.ln_2"},
-    {"blk.%d.attn_qkv", "transformer.h.%d.attn.c_attn"},
-    {"blk.%d.attn_output", "transformer.h.%d.attn.c_proj"},
-    {"blk.%d.ffn_up", "transformer.h.%d.mlp.w1"},
-    {"blk.%d.ffn_gate", "transformer.h.%d.mlp.w2"},
-    {"blk.%d.ffn_down", "transformer.h.%d.mlp.c_proj"},
-    {0},
-};
-
-static const as_gguf_name bloom_names[] = {
-    {"token_embd", "transformer.word_embeddings"},
-    {"token_embd_norm", "transformer.word_embeddings_layernorm"},
-    {"output_norm", "transformer.ln_f"},
-    {"blk.%d.attn_norm", "transformer.h.%d.input_layernorm"},
-    {"blk.%d.ffn_norm", "transformer.h.%d.post_attention_layernorm"},
-    {"blk.%d.attn_qkv", "transformer.h.%d.self_attention.query_key_value"},
-    {"blk.%d.attn_output", "transformer.h.%d.self_attention.dense"},
-    {"blk.%d.ffn_up", "transformer.h.%d.mlp.dense_h_to_4h"},
-    {"blk.%d.ffn_down", "transformer.h.%d.mlp.dense_4h_to_h"},
-    {0},
-};
-
-static const as_gguf_name falcon_names[] = {
-    {"token_embd", "transformer.word_embeddings"},
-    {"output_norm", "transformer.ln_f"},
-    {"blk.%d.attn_norm_2", "transformer.h.%d.ln_attn"},
-    {"blk.%d.attn_norm", "transformer.h.%d.input_layernorm"},
-    {"blk.%d.attn_qkv", "transformer.h.%d.self_attention.query_key_value"},
-    {"blk.%d.attn_output", "transformer.h.%d.self_attention.dense"},
-    {"blk.%d.ffn_up", "transformer.h.%d.mlp.dense_h_to_4h"},
-    {"blk.%d.ffn_down", "transformer.h.%d.mlp.dense_4h_to_h"},
-    {0},
-};
-
-static const as_gguf_name mpt_names[] = {
-    {"token_embd", "transformer.wte"},
-    {"position_embd", "transformer.wpe"},
-    {"output_norm", "transformer.norm_f"},
-    {"blk.%d.attn_norm", "transformer.blocks.%d.norm_1"},
-    {"blk.%d.ffn_norm", "transformer.blocks.%d.norm_2"},
-    {"blk.%d.attn_qkv", "transformer.blocks.%d.attn.Wqkv"},
-    {"blk.%d.attn_q_norm", "transformer.blocks.%d.attn.q_ln"},
-    {"blk.%d.attn_k_norm", "transformer.blocks.%d.attn.k_ln"},
-    {"blk.%d.attn_output", "transformer.blocks.%d.attn.out_proj"},
-    {"blk.%d.ffn_up", "transformer.blocks.%d.ffn.up_proj"},
-    {"blk.%d.ffn_down", "transformer.blocks.%d.ffn.down_proj"},
-    {0},
-};
-
-static const as_gguf_name lfm2_names[] = {
-    {"token_embd_norm", "model.embedding_norm"},
-    {"blk.%d.attn_norm", "model.layers.%d.operator_norm"},
-    {"blk.%d.ffn_norm", "model.layers.%d.ffn_norm"},
-    {"blk.%d.shortconv.conv", "model.layers.%d.conv.conv"},
-    {"blk.%d.shortconv.in_proj", "model.layers.%d.conv.in_proj"},
-    {"blk.%d.shortconv.out_proj", "model.layers.%d.conv.out_proj"},
-    {"blk.%d.attn_output", "model.layers.%d.self_attn.out_proj"},
-    {"blk.%d.attn_q_norm", "model.layers.%d.self_attn.q_layernorm"},
-    {"blk.%d.attn_k_norm", "model.layers.%d.self_attn.k_layernorm"},
-    {"blk.%d.ffn_gate", "model.layers.%d.feed_forward.w1"},
-    {"blk.%d.ffn_down", "model.layers.%d.feed_forward.w2"},
-    {"blk.%d.ffn_up", "model.layers.%d.feed_forward.w3"},
-    {0},
-};
-
-static const as_gguf_name minimax_m2_names[] = {
-    {"blk.%d.exp_probs_b.bias", "model.layers.%d.block_sparse_moe.e_score_correction_bias"},
-    {"blk.%d.ffn_gate_inp", "model.layers.%d.block_sparse_moe.gate"},
-    {"blk.%d.ffn_gate_exps", "model.layers.%d.block_sparse_moe.experts.%e.w1"},
-    {"blk.%d.ffn_down_exps", "model.layers.%d.block_sparse_moe.experts.%e.w2"},
-    {"blk.%d.ffn_up_exps", "model.layers.%d.block_sparse_moe.experts.%e.w3"},
-    {0},
-};
-
-static const as_gguf_name ernie_moe_names[] = {
-    {"blk.%d.exp_probs_b.bias", "model.layers.%d.mlp.moe_statics.e_score_correction_bias"},
-    {0},
-};
-
-/* ---- keys ---- */
+/* ---- keys ------------------------------------------------------------------------------------------------
+ */
 
 static const as_gguf_key gemma2_keys[] = {
     {"attn_logit_softcapping", "attn_logit_softcapping"},
@@ -241,14 +143,45 @@ static const as_gguf_key mamba_keys[] = {
     {"ssm.conv_kernel", "conv_kernel"},
     {"ssm.state_size", "state_size"},
     {"ssm.time_step_rank", "time_step_rank"},
+    {"ssm.group_count", "n_groups"},
     {0},
 };
 
-static const as_gguf_key granite_keys[] = {
-    {"attention.scale", "attention_multiplier"},
-    {"embedding_scale", "embedding_multiplier"},
-    {"residual_scale", "residual_multiplier"},
-    {"logit_scale", "logits_scaling"},
+#define MAMBA2_KEYS                                                                                          \
+    {"ssm.conv_kernel", "mamba_d_conv"}, {"ssm.state_size", "mamba_d_state"},                                \
+    {                                                                                                        \
+        "ssm.group_count", "mamba_n_groups"                                                                  \
+    }
+
+static const as_gguf_key falcon_h1_keys[] = {MAMBA2_KEYS, {"ssm.inner_size", "mamba_d_ssm"}, {0}};
+
+#define GRANITE_KEYS                                                                                         \
+    {"attention.scale", "attention_multiplier"}, {"embedding_scale", "embedding_multiplier"},                \
+        {"residual_scale", "residual_multiplier"}, {"logit_scale", "logits_scaling"},                        \
+    {                                                                                                        \
+        "expert_shared_feed_forward_length", "shared_intermediate_size"                                      \
+    }
+
+static const as_gguf_key granite_keys[] = {GRANITE_KEYS, {0}};
+static const as_gguf_key granitehybrid_keys[] = {GRANITE_KEYS, MAMBA2_KEYS, {0}};
+
+static const as_gguf_key jamba_keys[] = {
+    {"ssm.conv_kernel", "mamba_d_conv"},
+    {"ssm.state_size", "mamba_d_state"},
+    {"ssm.time_step_rank", "mamba_dt_rank"},
+    {"expert_count", "num_experts"},
+    {0},
+};
+
+static const as_gguf_key nemotron_h_keys[] = {
+    {"attention.layer_norm_rms_epsilon", "layer_norm_epsilon"},
+    {"attention.layer_norm_epsilon", "layer_norm_epsilon"},
+    {"ssm.conv_kernel", "conv_kernel"},
+    {"ssm.state_size", "ssm_state_size"},
+    {"ssm.group_count", "n_groups"},
+    {"expert_count", "n_routed_experts"},
+    {"expert_shared_feed_forward_length", "moe_shared_expert_intermediate_size"},
+    {"moe_latent_size", "moe_latent_size"},
     {0},
 };
 
@@ -259,20 +192,43 @@ static const as_gguf_key olmo_keys[] = {
 
 static const as_gguf_key expert_keys[] = {
     {"expert_count", "num_experts"},
-    {"expert_feed_forward_length", "moe_intermediate_size"},
     {"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},
+    {0},
+};
+
+static const as_gguf_key shared_expert_keys[] = {
+    {"expert_count", "num_experts"},
+    {"expert_shared_count", "num_shared_experts"},
+    {0},
+};
+
+static const as_gguf_key afmoe_keys[] = {
+    {"expert_count", "num_experts"},
+    {"expert_shared_count", "num_shared_experts"},
+    {"leading_dense_block_count", "num_dense_layers"},
+    {"expert_weights_scale", "route_scale"},
+    {0},
+};
+
+static const as_gguf_key hunyuan_moe_keys[] = {
+    {"expert_count", "num_experts"},
+    {"expert_shared_count", "num_shared_expert"},
     {0},
 };
 
 static const as_gguf_key dots1_keys[] = {
     {"expert_count", "n_routed_experts"},
-    {"expert_feed_forward_length", "moe_intermediate_size"},
-    {"expert_shared_count", "n_shared_experts"},
-    {"expert_group_count", "n_group"},
-    {"expert_group_used_count", "topk_group"},
-    {"expert_weights_scale", "routed_scaling_factor"},
-    {"expert_weights_norm", "norm_topk_prob"},
-    {"leading_dense_block_count", "first_k_dense_replace"},
+    {0},
+};
+
+static const as_gguf_key deepseek2_keys[] = {
+    {"expert_count", "n_routed_experts"},
+    {"attention.q_lora_rank", "q_lora_rank"},
+    {"attention.kv_lora_rank", "kv_lora_rank"},
+    {"rope.dimension_count", "qk_rope_head_dim"},
+    {"attention.indexer.head_count", "index_n_heads"},
+    {"attention.indexer.key_length", "index_head_dim"},
+    {"attention.indexer.top_k", "index_topk"},
     {0},
 };
 
@@ -288,6 +244,8 @@ static const as_gguf_key nemotron_keys[] = {
 
 static const as_gguf_key cohere_keys[] = {
     {"logit_scale", "logit_scale"},
+    {"expert_count", "num_experts"},
+    {"expert_shared_count", "num_shared_experts"},
     {0},
 };
 
@@ -324,9 +282,23 @@ static const as_gguf_key mpt_keys[] = {
     {0},
 };
 
+static const as_gguf_key openelm_keys[] = {
+    {"rope.freq_base", "rope_freq_constant"},
+    {0},
+};
+
 static const as_gguf_key lfm2_keys[] = {
     {"attention.layer_norm_rms_epsilon", "norm_eps"},
     {"shortconv.l_cache", "conv_L_cache"},
+    {"expert_count", "num_experts"},
+    {"leading_dense_block_count", "num_dense_layers"},
+    {0},
+};
+
+static const as_gguf_key llama4_keys[] = {
+    {"feed_forward_length", "intermediate_size_mlp"},
+    {"expert_feed_forward_length", "intermediate_size"},
+    {"interleave_moe_layer_step", "interleave_moe_layer_step"},
     {0},
 };
 
@@ -336,10 +308,14 @@ static const as_gguf_key minimax_m2_keys[] = {
     {0},
 };
 
+static const as_gguf_key gpt_oss_keys[] = {
+    {"expert_feed_forward_length", "intermediate_size"},
+    {0},
+};
+
 static const as_gguf_key ernie_moe_keys[] = {
     {"expert_count", "moe_num_experts"},
     {"expert_used_count", "moe_k"},
-    {"expert_feed_forward_length", "moe_intermediate_size"},
     {"leading_dense_block_count", "moe_layer_start_index"},
     {"interleave_moe_layer_step", "moe_layer_interval"},
     {0},
@@ -350,353 +326,236 @@ static const as_gguf_key minicpm_keys[] = {
     {0},
 };
 
-/* ---- what no key says ---- */
+static const as_gguf_key qwen_next_keys[] = {
+    {"expert_count", "num_experts"},
+    {"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},
+    {"ssm.conv_kernel", "linear_conv_kernel_dim"},
+    {"ssm.state_size", "linear_key_head_dim"},
+    {"ssm.group_count", "linear_num_key_heads"},
+    {"full_attention_interval", "full_attention_interval"},
+    {0},
+};
 
-static double number_of(const json_t *config, const char *key)
-{
-    return json_number_value(json_object_get(config, key));
-}
+static const as_gguf_key rwkv_keys[] = {
+    {"attention.layer_norm_epsilon", "layer_norm_epsilon"},
+    {"wkv.head_size", "head_size"},
+    {"rescale_every_n_layers", "rescale_every"},
+    {"time_mix_extra_dim", "lora_rank_tokenshift"},
+    {"time_decay_extra_dim", "lora_rank_decay"},
+    {"attention.decay_lora_rank", "decay_low_rank_dim"},
+    {"attention.iclr_lora_rank", "a_low_rank_dim"},
+    {"attention.value_residual_mix_lora_rank", "v_low_rank_dim"},
+    {"attention.gate_lora_rank", "gate_low_rank_dim"},
+    {0},
+};
 
-static as_code set(json_t *config, const char *key, json_t *value, as_error *err)
-{
-    return json_object_set_new(config, key, value) == 0 ? AS_OK : as_fail_memory(err, "the configuration");
-}
+/* ---- signs -----------------------------------------------------------------------------------------------
+ */
 
-static const as_gguf_tensor *find_tensor(const as_gguf *gguf, const char *name)
-{
-    for (int64_t i = 0; i < gguf->tensor_count; i++) {
-        if (strcmp(gguf->tensors[i].name, name) == 0) return &gguf->tensors[i];
-    }
-    return NULL;
-}
+static const as_gguf_sign llama_signs[] = {
+    {"attention_bias", "attn_output.bias"},
+    {"mlp_bias", "ffn_up.bias"},
+    {0},
+};
 
-static bool has_tensor(const as_gguf *gguf, const char *name)
-{
-    return find_tensor(gguf, name) != NULL;
-}
+/* Biases of queries, keys and values alone, and norms of heads. */
+static const as_gguf_sign glm_signs[] = {
+    {"attention_bias", "attn_q.bias"},
+    {"use_qk_norm", "attn_q_norm.weight"},
+    {0},
+};
 
-/* Rows of a matrix; 0 where it is none. */
-static int64_t rows_of(const as_gguf *gguf, const char *name)
-{
-    const as_gguf_tensor *t = find_tensor(gguf, name);
-    return t && t->dims == 2 ? t->shape[1] : 0;
-}
+static const as_gguf_sign hunyuan_moe_signs[] = {
+    {"attention_bias", "attn_output.bias"},
+    {"use_qk_norm", "attn_q_norm.weight"},
+    {0},
+};
 
-/* The width of the feed-forward part. Some converters write four times the model's, whatever it is. */
-static as_code set_width(const as_gguf *gguf, json_t *config, const char *field, as_error *err)
-{
-    int64_t rows = rows_of(gguf, "blk.0.ffn_up.weight");
-    return rows > 0 ? set(config, field, json_integer(rows), err) : AS_OK;
-}
+static const as_gguf_sign chatglm_signs[] = {
+    {"attention_bias", "attn_q.bias|attn_qkv.bias"},
+    {0},
+};
 
-static as_code complete_llama(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    AS_TRY(set(config, "attention_bias", json_boolean(has_tensor(gguf, "blk.0.attn_output.bias")), err));
-    return set(config, "mlp_bias", json_boolean(has_tensor(gguf, "blk.0.ffn_up.bias")), err);
-}
+static const as_gguf_sign latent_signs[] = {
+    {"attention_bias", "attn_kv_a_mqa.bias"},
+    {"mlp_bias", "ffn_up.bias|ffn_up_shexp.bias"},
+    {0},
+};
 
-/* Files without attention.scale: of the three sizes published, the largest alone scales by the width of a
- * head as if the heads made up the model's width. */
-static as_code complete_gemma2(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    enum { LAYERS_OF_27B = 46 };
-    const as_gguf_value *scale = as_gguf_find(gguf, "gemma2.attention.scale");
-    double heads = number_of(config, "num_attention_heads"), width = number_of(config, "head_dim");
-    if (scale && scale->type == AS_GGUF_F32 && as_gguf_number(scale, 0) > 0) {
-        width = 1 / (as_gguf_number(scale, 0) * as_gguf_number(scale, 0));
-    } else if (number_of(config, "num_hidden_layers") == LAYERS_OF_27B && heads > 0) {
-        width = number_of(config, "hidden_size") / heads;
-    }
-    AS_TRY(complete_llama(gguf, config, err));
-    return width > 0 ? set(config, "query_pre_attn_scalar", json_real(width), err) : AS_OK;
-}
+static const as_gguf_sign seed_oss_signs[] = {
+    {"attention_bias", "attn_q.bias"},
+    {"attention_out_bias", "attn_output.bias"},
+    {"mlp_bias", "ffn_up.bias"},
+    {0},
+};
 
-/* What the files do not say: every sixth layer sees all, and the largest model scales as Gemma 2's does. */
-static as_code complete_gemma3(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    enum { LAYERS_OF_27B = 62 };
-    double heads = number_of(config, "num_attention_heads"), width = number_of(config, "head_dim");
-    if (number_of(config, "num_hidden_layers") == LAYERS_OF_27B && heads > 0) {
-        width = number_of(config, "hidden_size") / heads;
-    }
-    AS_TRY(complete_llama(gguf, config, err));
-    return width > 0 ? set(config, "query_pre_attn_scalar", json_real(width), err) : AS_OK;
-}
+static const as_gguf_sign use_bias_signs[] = {
+    {"use_bias", "attn_output.bias"},
+    {0},
+};
 
-static as_code complete_gptneox(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    int64_t rotary = 0;
-    double heads = number_of(config, "num_attention_heads"), hidden = number_of(config, "hidden_size");
-    AS_TRY(as_gguf_get_int(gguf, "gptneox.rope.dimension_count", &rotary, err));
-    AS_TRY(set(config, "attention_bias", json_boolean(has_tensor(gguf, "blk.0.attn_output.bias")), err));
-    if (rotary <= 0 || heads <= 0 || hidden <= 0) return AS_OK;
-    return set(config, "rotary_pct", json_real((double)rotary / (hidden / heads)), err);
-}
+static const as_gguf_sign bias_signs[] = {
+    {"bias", "attn_output.bias"},
+    {0},
+};
 
-static as_code complete_mamba(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    bool norms = false;
-    double inner = (double)rows_of(gguf, "blk.0.ssm_in.weight") / 2;
-    double hidden = number_of(config, "hidden_size");
-    AS_TRY(as_gguf_get_bool(gguf, "mamba.ssm.dt_b_c_rms", &norms, err));
-    if (inner > 0 && hidden > 0) AS_TRY(set(config, "expand", json_real(inner / hidden), err));
-    if (norms) {
-        AS_TRY(set(config, "architectures", json_pack("[s]", "FalconMambaForCausalLM"), err));
-        AS_TRY(set(config, "mixer_rms_eps", json_real(number_of(config, "layer_norm_epsilon")), err));
-    }
-    AS_TRY(set(config, "use_conv_bias", json_boolean(has_tensor(gguf, "blk.0.ssm_conv1d.bias")), err));
-    return set(config, "use_bias", json_boolean(has_tensor(gguf, "blk.0.ssm_in.bias")), err);
-}
+static const as_gguf_sign no_bias_signs[] = {
+    {"!no_bias", "attn_output.bias"},
+    {0},
+};
 
-/* Gives the share of a head that is rotated, from the width that ARCH.rope.dimension_count says. */
-static as_code set_rotated_share(const as_gguf *gguf, const char *key, const char *field, json_t *config,
-                                 as_error *err)
-{
-    int64_t rotated = 0;
-    double heads = number_of(config, "num_attention_heads"), width = number_of(config, "head_dim");
-    AS_TRY(as_gguf_get_int(gguf, key, &rotated, err));
-    if (width <= 0 && heads > 0) width = number_of(config, "hidden_size") / heads;
-    if (rotated <= 0 || width <= 0) return AS_OK;
-    return set(config, field, json_real((double)rotated / width), err);
-}
+static const as_gguf_sign stablelm_signs[] = {
+    {"qk_layernorm", "attn_q_norm.weight"},
+    {"use_qkv_bias", "attn_q.bias"},
+    {0},
+};
 
-/* Olmo 3 is written as Olmo 2 with a window. */
-static as_code complete_olmo2(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    AS_TRY(complete_llama(gguf, config, err));
-    if (!json_object_get(config, "sliding_window")) return AS_OK;
-    return set(config, "architectures", json_pack("[s]", "Olmo3ForCausalLM"), err);
-}
+static const as_gguf_sign openelm_signs[] = {
+    {"normalize_qk_projections", "attn_q_norm.weight"},
+    {0},
+};
 
-static as_code complete_phi2(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    AS_TRY(set_width(gguf, config, "intermediate_size", err));
-    return set_rotated_share(gguf, "phi2.rope.dimension_count", "partial_rotary_factor", config, err);
-}
+static const as_gguf_sign mamba_signs[] = {
+    {"use_conv_bias", "ssm_conv1d.bias"},
+    {"use_bias", "ssm_in.bias"},
+    {0},
+};
 
-static as_code complete_phi3(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    return set_rotated_share(gguf, "phi3.rope.dimension_count", "partial_rotary_factor", config, err);
-}
+static const as_gguf_sign hybrid_signs[] = {
+    {"attention_bias", "attn_output.bias"},
+    {"mlp_bias", "ffn_up.bias"},
+    {"mamba_conv_bias", "ssm_conv1d.bias"},
+    {"mamba_proj_bias", "ssm_in.bias"},
+    {"projectors_bias", "ssm_out.bias"},
+    {"mamba_rms_norm", "ssm_norm.weight"},
+    {0},
+};
 
-/* One key and value for all heads, or the three of each head together. */
-static as_code complete_gpt2(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    bool own_keys = (double)rows_of(gguf, "blk.0.attn_qkv.weight") >= 3 * number_of(config, "n_embd");
-    AS_TRY(set(config, "multi_query", json_boolean(!own_keys), err));
-    return set_width(gguf, config, "n_inner", err);
-}
+static const as_gguf_sign nemotron_h_signs[] = {
+    {"use_bias", "ssm_in.bias"},
+    {"use_conv_bias", "ssm_conv1d.bias"},
+    {"mlp_bias", "ffn_up.bias|ffn_up_shexp.bias"},
+    {0},
+};
 
-static as_code complete_starcoder2(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    return set(config, "use_bias", json_boolean(has_tensor(gguf, "blk.0.attn_output.bias")), err);
-}
+static const as_gguf_sign lfm2_signs[] = {
+    {"conv_bias", "shortconv.conv.bias"},
+    {"use_expert_bias", "exp_probs_b.bias"},
+    {0},
+};
 
-static as_code complete_cohere(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    return set(config, "use_qk_norm", json_boolean(has_tensor(gguf, "blk.0.attn_q_norm.weight")), err);
-}
+static const as_gguf_sign rwkv6qwen2_signs[] = {
+    {"attention_bias", "time_mix_receptance.bias"},
+    {"attention_output_bias", "time_mix_output.bias"},
+    {"groupnorm_att", "time_mix_ln.weight"},
+    {0},
+};
 
-static as_code complete_stablelm(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    AS_TRY(set_rotated_share(gguf, "stablelm.rope.dimension_count", "partial_rotary_factor", config, err));
-    AS_TRY(set(config, "qk_layernorm", json_boolean(has_tensor(gguf, "blk.0.attn_q_norm.weight")), err));
-    bool parallel = !has_tensor(gguf, "blk.0.ffn_norm.weight"); /* converters say so of all */
-    AS_TRY(set(config, "use_parallel_residual", json_boolean(parallel), err));
-    return set(config, "use_qkv_bias", json_boolean(has_tensor(gguf, "blk.0.attn_q.bias")), err);
-}
+static const as_gguf_sign rwkv7_signs[] = {
+    {"norm_bias", "attn_norm.bias"},
+    {0},
+};
 
-static as_code complete_nemotron(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    AS_TRY(set_rotated_share(gguf, "nemotron.rope.dimension_count", "partial_rotary_factor", config, err));
-    return complete_llama(gguf, config, err);
-}
+/* ---- the families ----------------------------------------------------------------------------------------
+ */
 
-static as_code complete_glm4(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    AS_TRY(set_rotated_share(gguf, "glm4.rope.dimension_count", "partial_rotary_factor", config, err));
-    return set(config, "attention_bias", json_boolean(has_tensor(gguf, "blk.0.attn_q.bias")), err);
-}
-
-static as_code complete_glm4moe(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    int64_t further = 0;
-    AS_TRY(set_rotated_share(gguf, "glm4moe.rope.dimension_count", "partial_rotary_factor", config, err));
-    AS_TRY(as_gguf_get_int(gguf, "glm4moe.nextn_predict_layers", &further, err));
-    json_int_t layers = json_integer_value(json_object_get(config, "num_hidden_layers"));
-    if (further > 0 && further < layers) {
-        AS_TRY(set(config, "num_hidden_layers", json_integer(layers - further), err));
-        AS_TRY(set(config, "num_nextn_predict_layers", json_integer(further), err));
-    }
-    AS_TRY(set(config, "use_qk_norm", json_boolean(has_tensor(gguf, "blk.0.attn_q_norm.weight")), err));
-    return set(config, "attention_bias", json_boolean(has_tensor(gguf, "blk.0.attn_q.bias")), err);
-}
-
-static as_code complete_seed_oss(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    AS_TRY(set(config, "attention_bias", json_boolean(has_tensor(gguf, "blk.0.attn_q.bias")), err));
-    AS_TRY(set(config, "mlp_bias", json_boolean(has_tensor(gguf, "blk.0.ffn_up.bias")), err));
-    return set(config, "attention_out_bias", json_boolean(has_tensor(gguf, "blk.0.attn_output.bias")), err);
-}
-
-static as_code complete_ernie(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    return set(config, "use_bias", json_boolean(has_tensor(gguf, "blk.0.attn_output.bias")), err);
-}
-
-/* Only the middle of these three numbers is in the file as it was; the others come back from what was
- * computed of them. */
-static as_code complete_minicpm(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    const as_gguf_value *residual = as_gguf_find(gguf, "minicpm.residual_scale");
-    const as_gguf_value *logit = as_gguf_find(gguf, "minicpm.logit_scale");
-    double layers = number_of(config, "num_hidden_layers"), hidden = number_of(config, "hidden_size");
-    if (residual && residual->type == AS_GGUF_F32 && layers > 0) {
-        double depth = as_gguf_number(residual, 0) * sqrt(layers);
-        AS_TRY(set(config, "scale_depth", json_real(depth), err));
-    }
-    if (logit && logit->type == AS_GGUF_F32 && as_gguf_number(logit, 0) > 0) {
-        AS_TRY(set(config, "dim_model_base", json_real(hidden / as_gguf_number(logit, 0)), err));
-    }
-    return complete_llama(gguf, config, err);
-}
-
-/* One key and value for all heads, or for groups of them; what Falcon RW has else (ALiBi) no converter
- * writes. */
-static as_code complete_falcon(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    json_int_t kv_heads = json_integer_value(json_object_get(config, "num_key_value_heads"));
-    int norms = has_tensor(gguf, "blk.0.attn_norm_2.weight") ? 2 : 1;
-    AS_TRY(set(config, "new_decoder_architecture", json_boolean(kv_heads > 1), err));
-    AS_TRY(set(config, "num_ln_in_parallel_attn", json_integer(norms), err));
-    AS_TRY(set(config, "multi_query", json_boolean(kv_heads <= 1), err));
-    AS_TRY(set(config, "num_kv_heads", json_integer(kv_heads > 1 ? kv_heads : 1), err));
-    return set(config, "bias", json_boolean(has_tensor(gguf, "blk.0.attn_output.bias")), err);
-}
-
-static as_code complete_mpt(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    const as_gguf_value *clip = as_gguf_find(gguf, "mpt.attention.clamp_kqv");
-    const as_gguf_value *bias = as_gguf_find(gguf, "mpt.attention.max_alibi_bias");
-    double most = bias && bias->type == AS_GGUF_F32 ? as_gguf_number(bias, 0) : 0;
-    json_t *attention =
-        json_pack("{s:b, s:b}", "alibi", most > 0, "qk_ln", has_tensor(gguf, "blk.0.attn_q_norm.weight"));
-    AS_TRY(set(config, "attn_config", attention, err));
-    if (most > 0) AS_TRY(set(attention, "alibi_bias_max", json_real(most), err));
-    if (clip && clip->type == AS_GGUF_F32) {
-        AS_TRY(set(attention, "clip_qkv", json_real(as_gguf_number(clip, 0)), err));
-    }
-    double width = number_of(config, "d_model"), rows = (double)rows_of(gguf, "blk.0.ffn_up.weight");
-    if (width > 0 && rows > 0) AS_TRY(set(config, "expansion_ratio", json_real(rows / width), err));
-    AS_TRY(set(config, "learned_pos_emb", json_boolean(has_tensor(gguf, "position_embd.weight")), err));
-    return set(config, "no_bias", json_boolean(!has_tensor(gguf, "blk.0.attn_output.bias")), err);
-}
-
-/* Layers without keys are convolutions. The width of the feed-forward part stands as it is. */
-static as_code complete_lfm2(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    const as_gguf_value *kv = as_gguf_find(gguf, "lfm2.attention.head_count_kv");
-    AS_TRY(set(config, "block_auto_adjust_ff_dim", json_false(), err));
-    if (!kv || kv->type != AS_GGUF_ARRAY) return AS_OK;
-    json_t *types = json_array();
-    AS_TRY(set(config, "layer_types", types, err));
-    int64_t heads = 0;
-    for (uint64_t i = 0; i < kv->count; i++) {
-        int64_t count = 0;
-        if (kv->item == AS_GGUF_STRING || kv->item == AS_GGUF_ARRAY || !as_gguf_integer(kv, i, &count)) {
-            return as_fail(err, AS_E_INPUT,
-                           "\"lfm2.attention.head_count_kv\" is not a list of whole numbers");
-        }
-        if (count > heads) heads = count;
-        if (json_array_append_new(types, json_string(count > 0 ? "full_attention" : "conv")) != 0) {
-            return as_fail_memory(err, "the configuration");
-        }
-    }
-    return set(config, "num_key_value_heads", json_integer(heads), err);
-}
-
-/* Qwen's intermediate_size counts both of the matrices that a feed-forward part multiplies. */
-static as_code complete_qwen1(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    json_int_t heads = json_integer_value(json_object_get(config, "num_attention_heads"));
-    int64_t width = heads > 0 ? rows_of(gguf, "blk.0.attn_qkv.weight") / 3 / heads : 0;
-    if (width > 0) AS_TRY(set(config, "kv_channels", json_integer(width), err));
-    AS_TRY(set(config, "no_bias", json_boolean(!has_tensor(gguf, "blk.0.attn_output.bias")), err));
-    AS_TRY(set(config, "layer_norm_epsilon", json_real(number_of(config, "layer_norm_eps")), err));
-    return set(config, "rotary_emb_base", json_real(number_of(config, "rope_theta")), err);
-}
-
-/* The order in which layers with a window and without alternate, where a list says so. */
-static as_code complete_windows(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    const as_gguf_value *windows = as_gguf_find(gguf, "exaone4.attention.sliding_window_pattern");
-    if (!windows || windows->type != AS_GGUF_ARRAY || windows->item != AS_GGUF_BOOL) return AS_OK;
-    json_t *types = json_array();
-    AS_TRY(set(config, "layer_types", types, err));
-    for (uint64_t i = 0; i < windows->count; i++) {
-        const char *type = windows->at[i] ? "sliding_attention" : "full_attention";
-        if (json_array_append_new(types, json_string(type)) != 0) {
-            return as_fail_memory(err, "the configuration");
-        }
-    }
-    return AS_OK;
-}
-
-/* Whether the experts' weights are made to sum to one is said by the architecture. */
-static as_code complete_qwen3moe(const as_gguf *gguf, json_t *config, as_error *err)
-{
-    AS_TRY(set(config, "norm_topk_prob", json_true(), err));
-    return complete_llama(gguf, config, err);
-}
-
-/* ---- the families ---- */
+#define CLASS(name)    name, NULL
+#define EITHER(name)   name, name
+#define PAIRED         AS_GGUF_PAIRED_HEADS
+#define FOLDED         AS_GGUF_NORMS_FOLDED
+#define COMPLETE(name) as_gguf_complete_##name
 
 const as_gguf_family as_gguf_families[] = {
-    {"arcee", "ArceeForCausalLM", NULL, NULL, NULL, AS_GGUF_PAIRED_HEADS, complete_llama},
-    {"bloom", "BloomForCausalLM", NULL, bloom_names, bloom_keys, AS_GGUF_QKV_ROWS, NULL},
-    {"cohere2", "Cohere2ForCausalLM", NULL, NULL, cohere_keys, 0, NULL},
-    {"command-r", "CohereForCausalLM", NULL, NULL, cohere_keys, 0, complete_cohere},
-    {"dots1", "Dots1ForCausalLM", "Dots1ForCausalLM", NULL, dots1_keys, 0, complete_llama},
-    {"ernie4_5", "Ernie4_5ForCausalLM", NULL, NULL, NULL, 0, complete_ernie},
-    {"ernie4_5-moe", "Ernie4_5_MoeForCausalLM", "Ernie4_5_MoeForCausalLM", ernie_moe_names, ernie_moe_keys, 0,
-     complete_ernie},
-    {"exaone", "ExaoneForCausalLM", NULL, exaone_names, exaone_keys, 0, NULL},
-    {"exaone4", "Exaone4ForCausalLM", NULL, NULL, NULL, 0, complete_windows},
-    {"falcon", "FalconForCausalLM", NULL, falcon_names, bloom_keys, AS_GGUF_QKV_ROWS, complete_falcon},
-    {"gemma", "GemmaForCausalLM", NULL, NULL, NULL, AS_GGUF_NORMS_FOLDED, complete_llama},
-    {"gemma2", "Gemma2ForCausalLM", NULL, gemma2_names, gemma2_keys, AS_GGUF_NORMS_FOLDED, complete_gemma2},
-    {"gemma3", "Gemma3ForCausalLM", NULL, gemma2_names, gemma3_keys, AS_GGUF_NORMS_FOLDED, complete_gemma3},
-    {"glm4", "Glm4ForCausalLM", NULL, glm4_names, NULL, 0, complete_glm4},
-    {"glm4moe", "Glm4MoeForCausalLM", "Glm4MoeForCausalLM", glm4moe_names, dots1_keys, 0, complete_glm4moe},
-    {"gpt2", "GPT2LMHeadModel", NULL, gpt2_names, gpt2_keys, AS_GGUF_PLAIN_MATRICES, complete_gpt2},
-    {"gptneox", "GPTNeoXForCausalLM", NULL, gptneox_names, gptneox_keys, AS_GGUF_QKV_ROWS, complete_gptneox},
-    {"granite", "GraniteForCausalLM", NULL, NULL, granite_keys, AS_GGUF_PAIRED_HEADS, complete_llama},
-    {"hunyuan-dense", "HunYuanDenseV1ForCausalLM", NULL, hunyuan_names, NULL, 0, complete_llama},
-    {"internlm2", "LlamaForCausalLM", NULL, NULL, NULL, AS_GGUF_PAIRED_HEADS, complete_llama},
-    {"lfm2", "Lfm2ForCausalLM", NULL, lfm2_names, lfm2_keys, 0, complete_lfm2},
-    {"llama", "LlamaForCausalLM", "MixtralForCausalLM", llama_names, NULL, AS_GGUF_PAIRED_HEADS,
-     complete_llama},
-    {"mamba", "MambaForCausalLM", NULL, mamba_names, mamba_keys, AS_GGUF_SSM_A, complete_mamba},
-    {"minicpm", "MiniCPMForCausalLM", NULL, NULL, minicpm_keys, AS_GGUF_PAIRED_HEADS, complete_minicpm},
-    {"minimax-m2", "MiniMaxM2ForCausalLM", "MiniMaxM2ForCausalLM", minimax_m2_names, minimax_m2_keys, 0,
-     NULL},
-    {"mpt", "MPTForCausalLM", NULL, mpt_names, mpt_keys, 0, complete_mpt},
-    {"nemotron", "NemotronForCausalLM", NULL, NULL, nemotron_keys, AS_GGUF_NORMS_FOLDED, complete_nemotron},
-    {"olmo", "OlmoForCausalLM", NULL, NULL, olmo_keys, AS_GGUF_PAIRED_HEADS, complete_llama},
-    {"olmo2", "Olmo2ForCausalLM", NULL, NULL, NULL, 0, complete_olmo2},
-    {"olmoe", "OlmoeForCausalLM", "OlmoeForCausalLM", NULL, expert_keys, 0, complete_llama},
-    {"orion", "OrionForCausalLM", NULL, NULL, NULL, 0, NULL},
-    {"phi2", "PhiForCausalLM", NULL, phi2_names, NULL, 0, complete_phi2},
-    {"phi3", "Phi3ForCausalLM", NULL, fused_names, NULL, 0, complete_phi3},
-    {"qwen", "QWenLMHeadModel", NULL, qwen1_names, NULL, 0, complete_qwen1},
-    {"qwen2", "Qwen2ForCausalLM", NULL, NULL, NULL, 0, NULL},
-    {"qwen2moe", "Qwen2MoeForCausalLM", "Qwen2MoeForCausalLM", qwen2moe_names, expert_keys, 0, NULL},
-    {"qwen3", "Qwen3ForCausalLM", NULL, NULL, NULL, 0, complete_llama},
-    {"qwen3moe", "Qwen3MoeForCausalLM", "Qwen3MoeForCausalLM", NULL, expert_keys, 0, complete_qwen3moe},
-    {"seed_oss", "SeedOssForCausalLM", NULL, NULL, NULL, 0, complete_seed_oss},
-    {"smollm3", "SmolLM3ForCausalLM", NULL, NULL, NULL, AS_GGUF_PAIRED_HEADS, complete_llama},
-    {"stablelm", "StableLmForCausalLM", NULL, NULL, NULL, 0, complete_stablelm},
-    {"starcoder", "GPTBigCodeForCausalLM", NULL, gpt2_names, gpt2_keys, 0, complete_gpt2},
-    {"starcoder2", "Starcoder2ForCausalLM", NULL, starcoder2_names, starcoder2_keys, 0, complete_starcoder2},
+    {"afmoe", EITHER("AfmoeForCausalLM"), NULL, afmoe_keys, llama_signs, 0, COMPLETE(afmoe)},
+    {"apertus", CLASS("ApertusForCausalLM"), NULL, NULL, llama_signs, 0, COMPLETE(apertus)},
+    {"arcee", CLASS("ArceeForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
+    {"baichuan", CLASS("BaichuanForCausalLM"), NULL, NULL, NULL, PAIRED, COMPLETE(baichuan)},
+    {"bloom", CLASS("BloomForCausalLM"), NULL, bloom_keys, NULL, 0, NULL},
+    {"chatglm", CLASS("GlmForCausalLM"), fused_slots, NULL, chatglm_signs, 0, NULL},
+    {"cohere2", CLASS("Cohere2ForCausalLM"), NULL, cohere_keys, NULL, 0, NULL},
+    {"cohere2moe", EITHER("Cohere2MoeForCausalLM"), NULL, cohere_keys, llama_signs, 0, COMPLETE(cohere2moe)},
+    {"command-r", CLASS("CohereForCausalLM"), NULL, cohere_keys, glm_signs, 0, NULL},
+    {"dbrx", EITHER("DbrxForCausalLM"), dbrx_slots, NULL, NULL, 0, COMPLETE(dbrx)},
+    {"deci", CLASS("DeciLMForCausalLM"), deci_slots, NULL, llama_signs, PAIRED, COMPLETE(deci)},
+    {"deepseek", EITHER("DeepseekForCausalLM"), NULL, dots1_keys, llama_signs, PAIRED, COMPLETE(deepseek)},
+    {"deepseek2", "YoutuForCausalLM", "DeepseekV2ForCausalLM", NULL, deepseek2_keys, latent_signs, 0,
+     COMPLETE(deepseek2)},
+    {"deepseek32", EITHER("DeepseekV32ForCausalLM"), index_slots, deepseek2_keys, latent_signs, 0,
+     COMPLETE(deepseek32)},
+    {"dots1", EITHER("Dots1ForCausalLM"), NULL, dots1_keys, llama_signs, 0, NULL},
+    {"ernie4_5", CLASS("Ernie4_5ForCausalLM"), NULL, NULL, use_bias_signs, 0, NULL},
+    {"ernie4_5-moe", EITHER("Ernie4_5_MoeForCausalLM"), NULL, ernie_moe_keys, use_bias_signs, 0, NULL},
+    {"exaone", CLASS("ExaoneForCausalLM"), NULL, exaone_keys, NULL, 0, NULL},
+    {"exaone-moe", EITHER("ExaoneMoeForCausalLM"), NULL, shared_expert_keys, NULL, 0, NULL},
+    {"exaone4", CLASS("Exaone4ForCausalLM"), NULL, NULL, NULL, 0, NULL},
+    {"falcon", CLASS("FalconForCausalLM"), falcon_slots, bloom_keys, bias_signs, 0, COMPLETE(falcon)},
+    {"falcon-h1", CLASS("FalconH1ForCausalLM"), NULL, falcon_h1_keys, hybrid_signs, 0, COMPLETE(falcon_h1)},
+    {"gemma", CLASS("GemmaForCausalLM"), NULL, NULL, llama_signs, FOLDED, NULL},
+    {"gemma2", CLASS("Gemma2ForCausalLM"), NULL, gemma2_keys, llama_signs, FOLDED, COMPLETE(gemma2)},
+    {"gemma3", CLASS("Gemma3ForCausalLM"), NULL, gemma3_keys, llama_signs, FOLDED, COMPLETE(gemma3)},
+    {"glm-dsa", EITHER("GlmMoeDsaForCausalLM"), index_slots, deepseek2_keys, latent_signs, 0,
+     COMPLETE(glm_dsa)},
+    {"glm4", CLASS("Glm4ForCausalLM"), fused_slots, NULL, glm_signs, 0, NULL},
+    {"glm4moe", EITHER("Glm4MoeForCausalLM"), NULL, dots1_keys, glm_signs, 0, NULL},
+    {"gpt-oss", EITHER("GptOssForCausalLM"), NULL, gpt_oss_keys, glm_signs, 0, COMPLETE(gpt_oss)},
+    {"gpt2", CLASS("GPT2LMHeadModel"), NULL, gpt2_keys, NULL, 0, COMPLETE(gpt2)},
+    {"gptneox", CLASS("GPTNeoXForCausalLM"), NULL, gptneox_keys, llama_signs, 0, COMPLETE(gptneox)},
+    {"granite", CLASS("GraniteForCausalLM"), NULL, granite_keys, llama_signs, PAIRED, NULL},
+    {"granite_swa", "GraniteSWAForCausalLM", "GraniteMoeSWAForCausalLM", granite_swa_slots, granite_keys,
+     llama_signs, PAIRED, COMPLETE(granite_swa)},
+    {"granitehybrid", EITHER("GraniteMoeHybridForCausalLM"), NULL, granitehybrid_keys, hybrid_signs, PAIRED,
+     COMPLETE(granitehybrid)},
+    {"granitemoe", EITHER("GraniteMoeForCausalLM"), NULL, granite_keys, llama_signs, PAIRED,
+     COMPLETE(granitemoe)},
+    {"hunyuan-dense", CLASS("HunYuanDenseV1ForCausalLM"), NULL, NULL, llama_signs, 0, NULL},
+    {"hunyuan-moe", EITHER("HunYuanMoEV1ForCausalLM"), NULL, hunyuan_moe_keys, hunyuan_moe_signs, 0, NULL},
+    {"internlm2", CLASS("LlamaForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
+    {"jais2", CLASS("Jais2ForCausalLM"), NULL, NULL, llama_signs, 0, NULL},
+    {"jamba", EITHER("JambaForCausalLM"), NULL, jamba_keys, hybrid_signs, 0, COMPLETE(jamba)},
+    {"lfm2", CLASS("Lfm2ForCausalLM"), lfm2_slots, lfm2_keys, lfm2_signs, 0, COMPLETE(lfm2)},
+    {"lfm2moe", EITHER("Lfm2MoeForCausalLM"), lfm2_slots, lfm2_keys, lfm2_signs, 0, COMPLETE(lfm2moe)},
+    {"llama", "LlamaForCausalLM", "MixtralForCausalLM", NULL, NULL, llama_signs, PAIRED, NULL},
+    {"llama4", EITHER("Llama4ForCausalLM"), NULL, llama4_keys, llama_signs, 0, COMPLETE(llama4)},
+    {"mamba", CLASS("MambaForCausalLM"), NULL, mamba_keys, mamba_signs, 0, COMPLETE(mamba)},
+    {"mamba2", CLASS("Mamba2ForCausalLM"), NULL, mamba_keys, mamba_signs, 0, COMPLETE(mamba2)},
+    {"minicpm", CLASS("MiniCPMForCausalLM"), NULL, minicpm_keys, llama_signs, PAIRED, COMPLETE(minicpm)},
+    {"minicpm3", CLASS("MiniCPM3ForCausalLM"), NULL, deepseek2_keys, latent_signs, 0, COMPLETE(minicpm3)},
+    {"minimax-m2", EITHER("MiniMaxM2ForCausalLM"), NULL, minimax_m2_keys, NULL, 0, NULL},
+    {"mpt", CLASS("MPTForCausalLM"), NULL, mpt_keys, no_bias_signs, 0, COMPLETE(mpt)},
+    {"nemotron", CLASS("NemotronForCausalLM"), NULL, nemotron_keys, llama_signs, FOLDED, NULL},
+    {"nemotron_h", CLASS("NemotronHForCausalLM"), NULL, nemotron_h_keys, nemotron_h_signs, 0,
+     COMPLETE(nemotron_h)},
+    {"nemotron_h_moe", EITHER("NemotronHForCausalLM"), NULL, nemotron_h_keys, nemotron_h_signs, 0,
+     COMPLETE(nemotron_h)},
+    {"olmo", CLASS("OlmoForCausalLM"), NULL, olmo_keys, llama_signs, PAIRED, NULL},
+    {"olmo2", CLASS("Olmo2ForCausalLM"), NULL, NULL, llama_signs, 0, COMPLETE(olmo2)},
+    {"olmoe", EITHER("OlmoeForCausalLM"), NULL, expert_keys, llama_signs, 0, NULL},
+    {"openelm", CLASS("OpenELMForCausalLM"), NULL, openelm_keys, openelm_signs, 0, COMPLETE(openelm)},
+    {"orion", CLASS("OrionForCausalLM"), NULL, NULL, NULL, 0, NULL},
+    {"phi2", CLASS("PhiForCausalLM"), NULL, NULL, NULL, 0, COMPLETE(phi2)},
+    {"phi3", CLASS("Phi3ForCausalLM"), fused_slots, NULL, NULL, 0, NULL},
+    {"qwen", CLASS("QWenLMHeadModel"), NULL, NULL, no_bias_signs, 0, COMPLETE(qwen1)},
+    {"qwen2", CLASS("Qwen2ForCausalLM"), NULL, NULL, NULL, 0, NULL},
+    {"qwen2moe", EITHER("Qwen2MoeForCausalLM"), NULL, expert_keys, NULL, 0, NULL},
+    {"qwen2vl", CLASS("Qwen2ForCausalLM"), NULL, NULL, NULL, 0, NULL},
+    {"qwen3", CLASS("Qwen3ForCausalLM"), NULL, NULL, llama_signs, 0, NULL},
+    {"qwen35", CLASS("Qwen3_5ForCausalLM"), qwen_next_slots, qwen_next_keys, llama_signs, FOLDED,
+     COMPLETE(qwen35)},
+    {"qwen35moe", EITHER("Qwen3_5MoeForCausalLM"), qwen_next_slots, qwen_next_keys, llama_signs, FOLDED,
+     COMPLETE(qwen35)},
+    {"qwen3moe", EITHER("Qwen3MoeForCausalLM"), NULL, expert_keys, llama_signs, 0, COMPLETE(qwen3moe)},
+    {"qwen3next", EITHER("Qwen3NextForCausalLM"), qwen_next_slots, qwen_next_keys, llama_signs, FOLDED,
+     COMPLETE(qwen3next)},
+    {"qwen3vl", CLASS("Qwen3ForCausalLM"), NULL, NULL, llama_signs, 0, NULL},
+    {"qwen3vlmoe", EITHER("Qwen3MoeForCausalLM"), NULL, expert_keys, llama_signs, 0, COMPLETE(qwen3moe)},
+    {"rwkv6", CLASS("Rwkv6ForCausalLM"), rwkv6_slots, rwkv_keys, NULL, 0, COMPLETE(rwkv6)},
+    {"rwkv6qwen2", CLASS("RWKV6Qwen2ForCausalLM"), rwkv6qwen2_slots, rwkv_keys, rwkv6qwen2_signs, 0,
+     COMPLETE(rwkv6qwen2)},
+    {"rwkv7", CLASS("RWKV7ForCausalLM"), rwkv7_slots, rwkv_keys, rwkv7_signs, 0, COMPLETE(rwkv7)},
+    {"seed_oss", CLASS("SeedOssForCausalLM"), NULL, NULL, seed_oss_signs, 0, NULL},
+    {"smollm3", CLASS("SmolLM3ForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
+    {"stablelm", CLASS("StableLmForCausalLM"), NULL, NULL, stablelm_signs, 0, COMPLETE(stablelm)},
+    {"starcoder", CLASS("GPTBigCodeForCausalLM"), NULL, gpt2_keys, NULL, AS_GGUF_HUB_QKV, COMPLETE(gpt2)},
+    {"starcoder2", CLASS("Starcoder2ForCausalLM"), NULL, starcoder2_keys, use_bias_signs, 0, NULL},
     {0},
 };

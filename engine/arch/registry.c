@@ -156,7 +156,7 @@ as_code as_spec_from_config(const json_t *root, as_model_spec *out, as_error *er
         return as_fail_memory(err, "the model's description");
     }
     family->describe(&config, &spec);
-    if (config.rc == AS_OK) as_spec_apply_stored(root, &spec);
+    if (config.rc == AS_OK) as_spec_follow_gguf(&config, root, &spec);
     as_code rc = as_config_check(&config, err);
     if (rc != AS_OK) {
         as_model_spec_free(&spec);

@@ -1,75 +1,100 @@
-/* Tensors stored otherwise than on the hub: the spec follows the file, so that weights stay mapped as they
- * are. The words are those of engine/arch/gguf.c. */
+/* Checkpoints that are GGUF files: the spec follows them in the names of tensors and in how they are stored,
+ * so that weights stay mapped as they are. See engine/arch/gguf.h. */
+#include <math.h>
 #include <string.h>
 
 #include "engine/arch/arch.h"
-#include "engine/blocks/attention.h"
+#include "engine/arch/gguf.h"
+#include "engine/blocks/delta.h"
 #include "engine/blocks/mamba.h"
+#include "engine/blocks/mamba2.h"
+#include "engine/blocks/rwkv6.h"
+
+static void name_slots(as_config *config, const as_gguf_family *family, as_model_spec *spec)
+{
+    const char **names = AS_ARENA_NEW_ARRAY(&spec->arena, const char *, AS_SLOT_COUNT);
+    if (!names) {
+        as_config_fail(config, AS_E_MEMORY, "out of memory for names");
+        return;
+    }
+    for (int i = 0; i < AS_SLOT_COUNT; i++) {
+        names[i] = as_gguf_slots[i] ? as_gguf_slots[i] : as_slot_pattern(spec, (as_slot)i);
+    }
+    for (const as_gguf_slot *at = family->slots; at && at->pattern; at++) names[at->slot] = at->pattern;
+    spec->names = names;
+}
+
+/* Layers that predict further tokens, and what older converters left. */
+static void ignore_leftovers(as_config *config, const json_t *root, as_model_spec *spec)
+{
+    json_int_t further = json_integer_value(json_object_get(root, "num_nextn_predict_layers"));
+    if (further < 0 || further > AS_MOST_LAYERS) further = 0;
+    spec->ignored = as_gguf_leftovers;
+    as_spec_ignore_numbered(config, spec, "blk.%lld.*", spec->layer_count, further);
+}
 
 /* Forms belong to the spec's arena; only this file changes them after they are made. */
-static as_attention_spec *attention_of(const as_step *step)
+static void follow_attention(const as_gguf_family *family, as_step *step)
 {
-    return step->block == &as_block_attention ? (as_attention_spec *)step->form : NULL;
+    bool by_rows = !(family->form & AS_GGUF_HUB_QKV), folded = family->form & AS_GGUF_NORMS_FOLDED;
+    as_attention_spec *attention = (as_attention_spec *)step->form;
+    if (by_rows && attention->gate != AS_ATTENTION_GATE_IN_Q) attention->layout = AS_QKV_EITHER;
+    if (folded) attention->q_norm.weight_offset = attention->k_norm.weight_offset = 0;
 }
 
-static void pair_heads(as_model_spec *spec, as_step *step)
+static void follow_delta(as_delta_spec *delta)
 {
-    (void)step;
-    for (int i = 0; i < spec->rope_count; i++) spec->ropes[i].paired_heads = true;
+    delta->holds_a = true;
+    delta->tiled = delta->layout == AS_DELTA_QKV;
+    if (delta->layout == AS_DELTA_PER_KEY_HEAD) delta->layout = AS_DELTA_QKV_EITHER;
 }
 
-static void fold_norms(as_model_spec *spec, as_step *step)
+/* One order of the mixes, whatever the hub's. */
+static void follow_rwkv6(as_rwkv6_spec *mixer)
 {
-    as_norm_spec *norms[] = {&spec->final_norm, &spec->embed_norm, &step->in_norm, &step->out_norm,
-                             &step->stream_norm};
-    for (size_t i = 0; i < sizeof norms / sizeof norms[0]; i++) norms[i]->weight_offset = 0;
-    as_attention_spec *attention = attention_of(step);
-    if (attention) attention->q_norm.weight_offset = attention->k_norm.weight_offset = 0;
+    static const as_mix_part order[AS_MIX_PARTS] = {AS_MIX_W, AS_MIX_K, AS_MIX_V, AS_MIX_R, AS_MIX_G};
+    memcpy(mixer->order, order, sizeof order);
 }
 
-static void lay_out_rows(as_model_spec *spec, as_step *step)
+static void follow_step(const as_gguf_family *family, as_step *step)
 {
-    (void)spec;
-    as_attention_spec *attention = attention_of(step);
-    if (attention && attention->layout == AS_QKV_PER_KV_HEAD) attention->layout = AS_QKV_ROWS;
-}
-
-static void hold_a(as_model_spec *spec, as_step *step)
-{
-    (void)spec;
+    bool folded = family->form & AS_GGUF_NORMS_FOLDED;
+    as_norm_spec *norms[] = {&step->in_norm, &step->out_norm, &step->stream_norm};
+    for (size_t i = 0; folded && i < sizeof norms / sizeof norms[0]; i++) norms[i]->weight_offset = 0;
+    if (step->block == &as_block_attention) follow_attention(family, step);
     if (step->block == &as_block_mamba) ((as_mamba_spec *)step->form)->holds_a = true;
+    if (step->block == &as_block_mamba2) ((as_mamba2_spec *)step->form)->holds_a = true;
+    if (step->block == &as_block_delta) follow_delta((as_delta_spec *)step->form);
+    if (step->block == &as_block_rwkv6) follow_rwkv6((as_rwkv6_spec *)step->form);
 }
 
-static void have_plain_matrices(as_model_spec *spec, as_step *step)
+/* Matrices that write to the stream were halved every so many layers, for a stream that is halved there too.
+ */
+static void follow_rescaling(const json_t *root, as_model_spec *spec)
 {
-    (void)step;
-    spec->plain_matrices = true;
+    json_int_t every = json_integer_value(json_object_get(root, "rescale_every"));
+    for (int64_t i = every; every > 0 && i < spec->layer_count; i++) {
+        as_layer_spec *layer = &spec->layers[i];
+        float factor = (float)ldexp(1, (int)(i / every < 100 ? i / every : 100));
+        for (int s = 0; s < layer->step_count; s++) layer->steps[s].residual_scale = factor;
+    }
 }
 
-static const struct {
-    const char *word;
-    void (*apply)(as_model_spec *spec, as_step *step);
-} ways[] = {
-    {"paired_heads", pair_heads},
-    {"norms_folded", fold_norms},
-    {"qkv_rows", lay_out_rows},
-    {"ssm_a", hold_a},
-    {"plain_matrices", have_plain_matrices},
-};
-
-void as_spec_apply_stored(const json_t *root, as_model_spec *spec)
+void as_spec_follow_gguf(as_config *config, const json_t *root, as_model_spec *spec)
 {
-    size_t i;
-    const json_t *item;
-    json_array_foreach(json_object_get(root, "stored"), i, item)
-    {
-        const char *word = json_string_value(item);
-        for (size_t w = 0; word && w < sizeof ways / sizeof ways[0]; w++) {
-            if (strcmp(word, ways[w].word) != 0) continue;
-            for (int64_t layer = 0; layer < spec->layer_count; layer++) {
-                as_layer_spec *at = &spec->layers[layer];
-                for (int s = 0; s < at->step_count; s++) ways[w].apply(spec, &at->steps[s]);
-            }
-        }
+    const char *name = json_string_value(json_object_get(root, "gguf"));
+    const as_gguf_family *family = name ? as_gguf_family_named(name, strlen(name)) : NULL;
+    if (!family) return;
+    name_slots(config, family, spec);
+    ignore_leftovers(config, root, spec);
+    for (int64_t i = 0; i < spec->layer_count; i++) {
+        for (int s = 0; s < spec->layers[i].step_count; s++) follow_step(family, &spec->layers[i].steps[s]);
+    }
+    follow_rescaling(root, spec);
+    if (family->form & AS_GGUF_NORMS_FOLDED) {
+        spec->final_norm.weight_offset = spec->embed_norm.weight_offset = 0;
+    }
+    for (int i = 0; i < spec->rope_count; i++) {
+        spec->ropes[i].paired_heads = family->form & AS_GGUF_PAIRED_HEADS;
     }
 }

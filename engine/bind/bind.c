@@ -415,6 +415,7 @@ as_code as_fetch_matrix(as_binder *b, const as_wanted_matrix *want, as_matrix *o
         AS_TRY(as_transpose_matrix(b, &m, rows, first, step, err));
     }
     if (t->dtype == AS_E4M3) AS_TRY(fetch_scales(b, want, &m, err));
+    if (m.dtype == AS_MXFP4) AS_TRY(as_unpack_mxfp4(b, &m, err));
     bool blocks = as_dtype_is_blocks(m.dtype); /* these are read byte by byte */
     bool misaligned = !blocks && (uintptr_t)m.data % (uintptr_t)as_dtype_bytes(m.dtype) != 0;
     if (!is_product_type(m.dtype)) {
@@ -522,6 +523,26 @@ as_code as_bind_linear(as_binder *b, as_slot slot, int64_t rows, int64_t cols, b
     AS_TRY(to_precision(b, &linear.w, &linear.rounding, err));
     if (bias) AS_TRY(as_bind_vector(b, slot, ".bias", rows, &linear.bias, err));
     if (b->source.needs && as_ternary_applies(b, slot)) AS_TRY(as_survey_ternary(b, slot, cols, err));
+    *out = linear;
+    return AS_OK;
+}
+
+as_code as_bind_latent_up(as_binder *b, int64_t heads, int64_t k, int64_t v, int64_t rank, as_linear *out,
+                          as_error *err)
+{
+    as_matrix *keys = AS_ARENA_NEW_ARRAY(&b->memory->arena, as_matrix, 2 * heads);
+    if (!keys) return as_fail_memory(err, "the weights");
+    as_matrix *values = keys + heads;
+    as_linear linear = {0};
+    for (int64_t h = 0; h < heads; h++) {
+        as_wanted_matrix key = {.slot = AS_SLOT_K_UP, .rows = rank, .cols = k, .experts = heads, .expert = h};
+        as_wanted_matrix value = {
+            .slot = AS_SLOT_V_UP, .rows = v, .cols = rank, .experts = heads, .expert = h};
+        AS_TRY(as_fetch_matrix(b, &key, &keys[h], err));
+        AS_TRY(as_fetch_matrix(b, &value, &values[h], err));
+    }
+    AS_TRY(as_join_latent(b, keys, values, heads, &linear.w, err));
+    AS_TRY(to_precision(b, &linear.w, &linear.rounding, err));
     *out = linear;
     return AS_OK;
 }

@@ -141,6 +141,95 @@ as_code as_bind_joined(as_binder *b, as_slot first, as_slot second, int64_t rows
     return AS_OK;
 }
 
+typedef struct unpack_job {
+    const as_matrix *from;
+    unsigned char *elements, *powers;
+} unpack_job;
+
+static void unpack_rows(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    enum { HALF = AS_E2M1_BLOCK / 2 };
+    const unpack_job *job = context;
+    const as_matrix *from = job->from;
+    int64_t last = (i + 1) * CONVERT_ROWS < from->rows ? (i + 1) * CONVERT_ROWS : from->rows;
+    int64_t blocks = from->cols / AS_E2M1_BLOCK;
+    for (int64_t r = i * CONVERT_ROWS; r < last; r++) {
+        const unsigned char *block =
+            (const unsigned char *)from->data + as_dtype_span(AS_MXFP4, r * from->stride);
+        for (int64_t c = 0; c < blocks; c++, block += AS_MXFP4_BYTES) {
+            unsigned char *to = job->elements + (r * blocks + c) * HALF;
+            const unsigned char *pairs = block + 1;
+            job->powers[r * blocks + c] = block[0];
+            for (int k = 0; k < HALF / 2; k++) {
+                to[k] = (unsigned char)((pairs[2 * k] & 15) | (pairs[2 * k + 1] & 15) << 4);
+                to[k + HALF / 2] = (unsigned char)(pairs[2 * k] >> 4 | (pairs[2 * k + 1] & 0xF0));
+            }
+        }
+    }
+}
+
+as_code as_unpack_mxfp4(as_binder *b, as_matrix *m, as_error *err)
+{
+    int64_t blocks = m->cols / AS_E2M1_BLOCK;
+    if (m->cols % AS_E2M1_BLOCK) return as_convert_matrix(b, m, AS_F32, err);
+    unpack_job job = {.from = m,
+                      .elements = as_binder_take(b, as_dtype_span(AS_E2M1, m->rows * m->cols)),
+                      .powers = as_binder_take(b, m->rows * blocks)};
+    if (!job.elements || !job.powers) return as_fail_memory(err, "the weights");
+    as_pool_for(b->pool, (m->rows + CONVERT_ROWS - 1) / CONVERT_ROWS, unpack_rows, &job);
+    give_up(b, m);
+    b->totals.weight_bytes += m->rows * blocks;
+    *m = (as_matrix){.dtype = AS_E2M1,
+                     .scale = AS_SCALE_POWERS,
+                     .rows = m->rows,
+                     .cols = m->cols,
+                     .stride = m->cols,
+                     .data = job.elements,
+                     .powers = job.powers,
+                     .power_stride = blocks};
+    return AS_OK;
+}
+
+/* Columns of a matrix as rows of another, or rows as rows. */
+static void put_rows(const as_matrix *from, bool turned, as_dtype type, unsigned char *to, float *row)
+{
+    for (int64_t r = 0; r < from->rows; r++) {
+        const unsigned char *in =
+            (const unsigned char *)from->data + as_dtype_span(from->dtype, r * from->stride);
+        as_convert_to_f32(from->dtype, in, row, from->cols);
+        apply_scales(from, r, 0, from->cols, row);
+        if (!turned) as_convert_from_f32(type, row, to + as_dtype_span(type, r * from->cols), from->cols);
+        for (int64_t c = 0; turned && c < from->cols; c++) {
+            as_convert_from_f32(type, row + c, to + as_dtype_span(type, c * from->rows + r), 1);
+        }
+    }
+}
+
+as_code as_join_latent(as_binder *b, const as_matrix *keys, const as_matrix *values, int64_t heads,
+                       as_matrix *out, as_error *err)
+{
+    int64_t k = keys[0].cols, v = values[0].rows, rank = values[0].cols;
+    as_dtype type = keys[0].dtype;
+    if ((type != AS_F16 && type != AS_BF16) || values[0].dtype != type) type = AS_F32;
+    as_matrix all = {.dtype = type, .rows = heads * (k + v), .cols = rank, .stride = rank};
+    if (!b->source.needs) {
+        float *row;
+        unsigned char *to = as_binder_take(b, as_dtype_span(type, all.rows * rank));
+        if (!to) return as_fail_memory(err, "the weights");
+        AS_TRY(as_bind_floats(b, rank > k ? rank : k, &row, err));
+        all.data = to;
+        for (int64_t h = 0; h < heads; h++, to += as_dtype_span(type, (k + v) * rank)) {
+            put_rows(&keys[h], true, type, to, row);
+            put_rows(&values[h], false, type, to + as_dtype_span(type, k * rank), row);
+            give_up(b, &keys[h]);
+            give_up(b, &values[h]);
+        }
+    }
+    *out = all;
+    return AS_OK;
+}
+
 typedef struct transpose_job {
     const as_matrix *from;
     unsigned char *to;

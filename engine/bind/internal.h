@@ -104,6 +104,11 @@ AS_MUST_USE as_code as_binder_zeros(as_binder *b, int64_t count, const float **o
 void *as_binder_take(as_binder *b, int64_t bytes);
 /* Replaces the matrix by a copy in another type, without scales. */
 AS_MUST_USE as_code as_convert_matrix(as_binder *b, as_matrix *m, as_dtype type, as_error *err);
+/* Replaces a matrix of MXFP4 by the same numbers as E2M1 with powers. */
+AS_MUST_USE as_code as_unpack_mxfp4(as_binder *b, as_matrix *m, as_error *err);
+/* [heads * (k + v), rank] from [rank, k] and [v, rank] of each head, which are given up. */
+AS_MUST_USE as_code as_join_latent(as_binder *b, const as_matrix *keys, const as_matrix *values,
+                                   int64_t heads, as_matrix *out, as_error *err);
 /* Replaces m, [cols, rows] as stored, by the transposed copy, [rows, cols] in the same type: its columns
  * first, first + step, ... */
 AS_MUST_USE as_code as_transpose_matrix(as_binder *b, as_matrix *m, int64_t rows, int64_t first, int64_t step,

@@ -27,7 +27,7 @@ typedef struct stored_name {
 } stored_name;
 
 /* The families' own texts are well formed (tests/engine/test_names.c). */
-static stored_name take_apart(const as_binder *b, const char *pattern, size_t size)
+static stored_name take_apart(const char *pattern, size_t size)
 {
     stored_name n = {.text = pattern, .size = size, .storage = {.parts = 1}};
     for (; *n.text == '^' || *n.text == '~'; n.text++, n.size--) {
@@ -35,7 +35,6 @@ static stored_name take_apart(const as_binder *b, const char *pattern, size_t si
         n.storage.perhaps |= n.storage.transposed && *n.text == '~';
         n.storage.transposed |= *n.text == '~';
     }
-    if (b->spec->plain_matrices) n.storage.transposed = n.storage.perhaps = false;
     const char *part = memchr(n.text, '#', n.size);
     if (part) {
         char kind = 0;
@@ -100,7 +99,7 @@ void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int
     *out = (as_found){0};
     while (*pattern && b->source.repository) {
         size_t size = strcspn(pattern, "|");
-        stored_name name = take_apart(b, pattern, size);
+        stored_name name = take_apart(pattern, size);
         format_name(b, &name, suffix, expert, out->name);
         out->storage = name.storage;
         out->tensor = as_repository_find(b->source.repository, out->name);
@@ -109,7 +108,7 @@ void as_binder_look_up(const as_binder *b, as_slot slot, const char *suffix, int
         if (out->tensor) return;
         pattern += size + (pattern[size] == '|');
     }
-    stored_name name = take_apart(b, first, strcspn(first, "|"));
+    stored_name name = take_apart(first, strcspn(first, "|"));
     out->storage = name.storage;
     format_name(b, &name, suffix, expert, out->name);
 }
@@ -123,7 +122,7 @@ static void list_names(const as_binder *b, as_slot slot, const char *suffix, int
     for (const char *at = as_slot_pattern(b->spec, slot); *at && used < size;) {
         char one[AS_NAME_BYTES];
         size_t length = strcspn(at, "|");
-        stored_name name = take_apart(b, at, length);
+        stored_name name = take_apart(at, length);
         format_name(b, &name, suffix, expert, one);
         used += (size_t)snprintf(room + used, size - used, "%s%s", used ? " or " : "", one);
         if (used < size && rename_norm(one)) {

@@ -26,6 +26,22 @@ static widths widths_of(const as_delta_spec *d)
     return w;
 }
 
+static bool is_per_key_head(const as_delta_spec *d)
+{
+    return d->layout == AS_DELTA_PER_KEY_HEAD || d->layout == AS_DELTA_QKV_EITHER;
+}
+
+static bool is_tiled(const as_delta_spec *d)
+{
+    return d->tiled && d->value_heads > d->key_heads;
+}
+
+/* Of a query or a key for each value head. */
+static int64_t tiled_width(const as_delta_spec *d)
+{
+    return is_tiled(d) ? d->value_heads * d->key_width : 0;
+}
+
 /* ---- weights ---------------------------------------------------------------------------------------------
  */
 
@@ -62,7 +78,7 @@ static as_code bind_conv(as_binder *binder, const as_delta_spec *d, const float 
     return AS_OK;
 }
 
-/* The checkpoint holds a logarithm for each head. */
+/* The checkpoint holds a logarithm for each head, or what is behind it with the sign changed. */
 static as_code bind_rate(as_binder *binder, const as_delta_spec *d, const float **out, as_error *err)
 {
     const float *log_rate;
@@ -70,7 +86,9 @@ static as_code bind_rate(as_binder *binder, const as_delta_spec *d, const float 
     int64_t each = widths_of(d).decays / d->value_heads;
     AS_TRY(as_bind_vector(binder, AS_SLOT_LINEAR_A_LOG, "", d->value_heads, &log_rate, err));
     AS_TRY(as_bind_floats(binder, d->value_heads * each, &rate, err));
-    for (int64_t i = 0; i < d->value_heads * each; i++) rate[i] = expf(log_rate[i / each]);
+    for (int64_t i = 0; i < d->value_heads * each; i++) {
+        rate[i] = d->holds_a ? -log_rate[i / each] : expf(log_rate[i / each]);
+    }
     *out = rate;
     return AS_OK;
 }
@@ -89,7 +107,12 @@ static as_code bind_projections(as_binder *binder, const as_model_spec *spec, co
 {
     widths at = widths_of(d);
     int64_t hidden = spec->hidden;
-    if (d->layout == AS_DELTA_PER_KEY_HEAD) {
+    if (d->layout == AS_DELTA_QKV_EITHER && as_binder_has(binder, AS_SLOT_LINEAR_QKV, ".weight")) {
+        AS_TRY(as_bind_linear(binder, AS_SLOT_LINEAR_QKV, at.mixed, hidden, false, &w->q, err));
+        AS_TRY(as_bind_linear(binder, AS_SLOT_LINEAR_GATE, at.value, hidden, false, &w->gate, err));
+        return as_bind_linear(binder, AS_SLOT_LINEAR_BA, 2 * d->value_heads, hidden, false, &w->b, err);
+    }
+    if (is_per_key_head(d)) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_LINEAR_QKVZ, at.mixed + at.value, hidden, false, &w->q, err));
         return as_bind_linear(binder, AS_SLOT_LINEAR_BA, 2 * d->value_heads, hidden, false, &w->b, err);
     }
@@ -131,12 +154,12 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     const as_delta_spec *d = step->form;
     widths at = widths_of(d);
     int64_t widest = max64(max64(spec->hidden, at.value), max64(d->decay_rank, d->gate_rank));
-    int64_t together = d->layout == AS_DELTA_PER_KEY_HEAD ? at.mixed + at.value + 2 * d->value_heads
-                                                          : max64(d->decay_rank, d->gate_rank);
+    int64_t together =
+        is_per_key_head(d) ? at.mixed + at.value + 2 * d->value_heads : max64(d->decay_rank, d->gate_rank);
     return (as_block_needs){
         .state = {at.mixed * (d->taps - 1), d->value_heads * d->key_width * d->value_width},
-        .row =
-            at.mixed + 2 * at.value + d->value_heads + at.decays + together + as_pass_linear_needs(widest)};
+        .row = at.mixed + 2 * at.value + d->value_heads + at.decays + together +
+               as_pass_linear_needs(widest) + 2 * tiled_width(d)};
 }
 
 static as_block_cost cost(const as_model_spec *spec, const as_step *step)
@@ -166,18 +189,25 @@ static void project_per_head(as_pass *pass, const as_delta_spec *d, const delta_
     widths at = widths_of(d);
     int64_t mark = pass->work_used, n = pass->rows, heads = d->key_heads, each = d->value_heads / heads;
     int64_t stride = at.mixed + at.value, step = stride / heads, values = each * d->value_width;
-    float *all = as_pass_floats(pass, n * stride), *ba = as_pass_floats(pass, n * 2 * d->value_heads);
-    as_pass_linear(pass, &w->q, x, pass->spec->hidden, all, stride);
+    float *ba = as_pass_floats(pass, n * 2 * d->value_heads);
     as_pass_linear(pass, &w->b, x, pass->spec->hidden, ba, 2 * d->value_heads);
+    as_pass_copy_groups(pass, heads, each, ba, 2 * each, 2 * d->value_heads, to->beta, d->value_heads);
+    as_pass_copy_groups(pass, heads, each, ba + each, 2 * each, 2 * d->value_heads, to->decay,
+                        d->value_heads);
+    if (w->gate.w.rows) { /* the others are apart */
+        as_pass_linear(pass, &w->q, x, pass->spec->hidden, to->mixed, at.mixed);
+        as_pass_linear(pass, &w->gate, x, pass->spec->hidden, to->gate, at.value);
+        pass->work_used = mark;
+        return;
+    }
+    float *all = as_pass_floats(pass, n * stride);
+    as_pass_linear(pass, &w->q, x, pass->spec->hidden, all, stride);
     as_pass_copy_groups(pass, heads, d->key_width, all, step, stride, to->mixed, at.mixed);
     as_pass_copy_groups(pass, heads, d->key_width, all + d->key_width, step, stride, to->mixed + at.key,
                         at.mixed);
     const float *from = all + 2 * d->key_width;
     as_pass_copy_groups(pass, heads, values, from, step, stride, to->mixed + 2 * at.key, at.mixed);
     as_pass_copy_groups(pass, heads, values, from + values, step, stride, to->gate, at.value);
-    as_pass_copy_groups(pass, heads, each, ba, 2 * each, 2 * d->value_heads, to->beta, d->value_heads);
-    as_pass_copy_groups(pass, heads, each, ba + each, 2 * each, 2 * d->value_heads, to->decay,
-                        d->value_heads);
     pass->work_used = mark;
 }
 
@@ -200,7 +230,7 @@ static void project(as_pass *pass, const as_delta_spec *d, const delta_weights *
 {
     widths at = widths_of(d);
     int64_t hidden = pass->spec->hidden;
-    if (d->layout == AS_DELTA_PER_KEY_HEAD) {
+    if (is_per_key_head(d)) {
         project_per_head(pass, d, w, x, to);
         return;
     }
@@ -266,21 +296,33 @@ static void prepare(as_pass *pass, const as_delta_spec *d, const delta_weights *
 static void scan(as_pass *pass, const as_delta_spec *d, const delta_rows *rows)
 {
     widths at = widths_of(d);
-    pass->ops->state_scan(&pass->exec, &(as_state_scan_args){.r = rows->mixed,
-                                                             .k = rows->mixed + at.key,
+    int64_t mark = pass->work_used, groups = d->key_heads, stride = at.mixed;
+    const float *q = rows->mixed, *k = rows->mixed + at.key;
+    if (is_tiled(d)) { /* a query and a key for each value head */
+        int64_t all = tiled_width(d);
+        float *both = as_pass_floats(pass, pass->rows * 2 * all);
+        as_pass_copy_groups(pass, d->value_heads / d->key_heads, at.key, q, 0, stride, both, 2 * all);
+        as_pass_copy_groups(pass, d->value_heads / d->key_heads, at.key, k, 0, stride, both + all, 2 * all);
+        q = both;
+        k = both + all;
+        groups = d->value_heads;
+        stride = 2 * all;
+    }
+    pass->ops->state_scan(&pass->exec, &(as_state_scan_args){.r = q,
+                                                             .k = k,
                                                              .v = rows->mixed + 2 * at.key,
                                                              .w = rows->decay,
-                                                             .erase = rows->mixed + at.key,
+                                                             .erase = k,
                                                              .gain = rows->beta,
                                                              .out = rows->out,
                                                              .heads = d->value_heads,
-                                                             .groups = d->key_heads,
+                                                             .groups = groups,
                                                              .key_width = d->key_width,
                                                              .value_width = d->value_width,
-                                                             .r_stride = at.mixed,
-                                                             .k_stride = at.mixed,
+                                                             .r_stride = stride,
+                                                             .k_stride = stride,
                                                              .v_stride = at.mixed,
-                                                             .erase_stride = at.mixed,
+                                                             .erase_stride = stride,
                                                              .gain_stride = d->value_heads,
                                                              .out_stride = at.value,
                                                              .w_stride = at.decays,
@@ -291,6 +333,7 @@ static void scan(as_pass *pass, const as_delta_spec *d, const delta_rows *rows)
                                                              .state = pass->state[1],
                                                              .spans = pass->spans,
                                                              .span_count = pass->span_count});
+    pass->work_used = mark;
 }
 
 static void forward(as_pass *pass, const as_step *step, const void *weights, const float *x, float *y)

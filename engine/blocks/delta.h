@@ -10,6 +10,7 @@
 typedef enum {
     AS_DELTA_SEPARATE,     /* LINEAR_Q, _K, _V, _GATE, _B, _A */
     AS_DELTA_QKV,          /* LINEAR_QKV, _GATE, _B, _A */
+    AS_DELTA_QKV_EITHER,   /* LINEAR_QKV, _GATE and, for each key head, _BA; or as PER_KEY_HEAD */
     AS_DELTA_PER_KEY_HEAD, /* LINEAR_QKVZ and _BA: for each key head its query, its key, then its values,
                               their gates; its updates, its decays */
 } as_delta_layout;
@@ -27,7 +28,9 @@ typedef struct as_delta_spec {
     int64_t decay_rank;  /* of the decay's projection in two halves; 0: one */
     int64_t gate_rank;   /* of the gate's; 0: one */
     as_activation gate_act;
-    float eps; /* of the norm before the gate */
+    bool holds_a; /* the checkpoint holds -e^A_log itself */
+    bool tiled;   /* value head h is served by key head h % key_heads, not by h / (value_heads / key_heads) */
+    float eps;    /* of the norm before the gate */
 } as_delta_spec;
 
 extern const as_block as_block_delta;

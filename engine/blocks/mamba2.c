@@ -31,7 +31,7 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     AS_TRY(as_bind_linear(binder, AS_SLOT_SSM_IN, at.in, spec->hidden, m->in_bias, &w->in, err));
     AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_CONV, ".weight", at.conv * m->taps, &w->conv, err));
     if (m->conv_bias) AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_CONV, ".bias", at.conv, &w->conv_bias, err));
-    AS_TRY(as_mamba_bind_decay(binder, m->heads, false, &w->a, err));
+    AS_TRY(as_mamba_bind_decay(binder, m->heads, m->holds_a, &w->a, err));
     AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_D, "", m->heads, &w->d, err));
     AS_TRY(as_bind_vector(binder, AS_SLOT_SSM_DT_BIAS, "", m->heads, &w->dt_bias, err));
     AS_TRY(as_bind_norm(binder, &m->norm, at.inner, &w->norm, err));

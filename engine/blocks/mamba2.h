@@ -17,6 +17,7 @@ typedef struct as_mamba2_spec {
     as_norm_spec norm;       /* before the output projection, each group alone; may be absent */
     bool norm_before_gate;   /* norm(y) * gate, else norm(y * gate) */
     as_mamba2_factors factors;
+    bool holds_a;    /* the checkpoint holds a itself, not ln(-a) */
     float out_scale; /* on what the output projection is given; 0 means 1 */
 } as_mamba2_spec;
 

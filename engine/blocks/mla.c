@@ -59,6 +59,16 @@ static as_code bind_index(as_binder *binder, const as_model_spec *spec, const as
                           err);
 }
 
+/* One projection for keys and values or, in files that prepare them to be absorbed, one for each. */
+static as_code bind_kv_up(as_binder *binder, const as_mla_spec *m, as_linear *out, as_error *err)
+{
+    bool apart = as_binder_names(binder, AS_SLOT_K_UP) && as_binder_has(binder, AS_SLOT_K_UP, ".weight") &&
+                 !as_binder_has(binder, AS_SLOT_KV_UP, ".weight");
+    if (apart) return as_bind_latent_up(binder, m->heads, m->nope, m->v_width, m->kv_rank, out, err);
+    return as_bind_linear(binder, AS_SLOT_KV_UP, m->heads * (m->nope + m->v_width), m->kv_rank, false, out,
+                          err);
+}
+
 static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,
                     as_error *err)
 {
@@ -74,8 +84,7 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     }
     AS_TRY(as_bind_linear(binder, AS_SLOT_KV_DOWN, m->kv_rank + m->rope, hidden, m->bias, &w->kv_down, err));
     AS_TRY(as_bind_norm(binder, &m->kv_norm, m->kv_rank, &w->kv_norm, err));
-    AS_TRY(as_bind_linear(binder, AS_SLOT_KV_UP, m->heads * (m->nope + m->v_width), m->kv_rank, false,
-                          &w->kv_up, err));
+    AS_TRY(bind_kv_up(binder, m, &w->kv_up, err));
     AS_TRY(as_bind_norm(binder, &m->k_norm, m->rope, &w->k_norm, err));
     if (m->out_gate == AS_ATTENTION_GATE_HEADS || m->out_gate == AS_ATTENTION_GATE_ELEMENTS) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_ATTENTION_GATE, gate_width(m), hidden, false, &w->gate, err));

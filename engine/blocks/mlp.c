@@ -8,19 +8,29 @@ static double softplus(double x)
     return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
 }
 
+static void set_xielu(as_mlp_weights *w, double alpha_p, double alpha_n, float beta)
+{
+    w->xielu.alpha_p = (float)softplus(alpha_p);
+    w->xielu.alpha_n = (float)(beta + softplus(alpha_n));
+    w->xielu.beta = beta;
+}
+
 /* The learned numbers are stored before a softplus; older checkpoints lack the two constants. */
-static as_code bind_xielu(as_binder *binder, as_mlp_weights *w, as_error *err)
+static as_code bind_xielu(as_binder *binder, const double *stated, as_mlp_weights *w, as_error *err)
 {
     const float *alpha_p = NULL, *alpha_n = NULL;
     float beta = 0.5f;
     w->xielu.eps = -1e-6f;
+    if (stated) {
+        set_xielu(w, stated[0], stated[1], (float)stated[2]);
+        w->xielu.eps = (float)stated[3];
+        return AS_OK;
+    }
     AS_TRY(as_bind_vector(binder, AS_SLOT_XIELU_ALPHA_P, "", 1, &alpha_p, err));
     AS_TRY(as_bind_vector(binder, AS_SLOT_XIELU_ALPHA_N, "", 1, &alpha_n, err));
     AS_TRY(as_bind_number(binder, AS_SLOT_XIELU_BETA, "", &beta, err));
     AS_TRY(as_bind_number(binder, AS_SLOT_XIELU_EPS, "", &w->xielu.eps, err));
-    w->xielu.alpha_p = (float)softplus(alpha_p[0]);
-    w->xielu.alpha_n = (float)(beta + softplus(alpha_n[0]));
-    w->xielu.beta = beta;
+    set_xielu(w, alpha_p[0], alpha_n[0], beta);
     return AS_OK;
 }
 
@@ -32,7 +42,7 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     if (m->gated) AS_TRY(as_bind_linear(binder, m->gate, m->width, spec->hidden, m->up_bias, &w->gate, err));
     AS_TRY(as_bind_linear(binder, m->up, m->width, spec->hidden, m->up_bias, &w->up, err));
     AS_TRY(as_bind_norm(binder, &m->sub_norm, m->width, &w->sub_norm, err));
-    if (m->xielu) AS_TRY(bind_xielu(binder, w, err));
+    if (m->xielu) AS_TRY(bind_xielu(binder, m->xielu_stated, w, err));
     w->scale = 1;
     if (m->scaled) AS_TRY(as_bind_number(binder, AS_SLOT_DOWN_SCALE, "", &w->scale, err));
     return as_bind_linear(binder, m->down, spec->hidden, m->width, m->down_bias, &w->down, err);

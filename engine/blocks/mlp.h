@@ -15,10 +15,11 @@ typedef struct as_mlp_spec {
     bool limit_act;         /* the limit holds act(gate), not the gate */
     bool sparse;            /* the gate is cut off (operation sparsify) at that many deviations: */
     float deviations;
-    float gate_scale;      /* on what the activation reads, the gate's or the only one; 0 means 1 */
-    bool scaled;           /* slot DOWN_SCALE: a factor on the whole */
-    as_norm_spec sub_norm; /* before the down projection */
-    bool xielu;            /* xIELU with learned parameters instead of act; not gated */
+    float gate_scale;           /* on what the activation reads, the gate's or the only one; 0 means 1 */
+    bool scaled;                /* slot DOWN_SCALE: a factor on the whole */
+    as_norm_spec sub_norm;      /* before the down projection */
+    bool xielu;                 /* xIELU with learned parameters instead of act; not gated */
+    const double *xielu_stated; /* alpha_p, alpha_n, beta, eps, where no tensors hold them; NULL: they do */
 } as_mlp_spec;
 
 typedef struct as_mlp_weights {

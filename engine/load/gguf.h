@@ -68,6 +68,7 @@ typedef struct as_gguf_tensor {
     int64_t elements;
     uint64_t offset; /* of its first byte in the file */
     uint64_t bytes;
+    const unsigned char *at; /* that byte in memory; NULL where only the header is known */
 } as_gguf_tensor;
 
 typedef struct as_gguf {
@@ -86,6 +87,9 @@ AS_MUST_USE as_code as_gguf_parse(const unsigned char *head, uint64_t head_bytes
                                   as_error *err);
 void as_gguf_free(as_gguf *gguf);
 
+/* Says that the whole file is in memory. */
+void as_gguf_place(as_gguf *gguf, const unsigned char *data);
+
 /* A mapped file with its header parsed. Messages name the file. */
 typedef struct as_gguf_file {
     as_map map;
@@ -95,8 +99,19 @@ AS_MUST_USE as_code as_gguf_open(const char *path, as_gguf_file *out, as_error *
 void as_gguf_close(as_gguf_file *file);
 
 bool as_gguf_is_name(const char *path); /* ends in .gguf */
-/* The one GGUF file of a folder, its path into room. AS_E_NOT_FOUND when there is none, AS_E_INPUT when there
- * are several to choose from. */
+/* A part's name: STEM-00002-of-00003.gguf. */
+typedef struct as_gguf_part {
+    int number, count; /* from 1 */
+    size_t stem;       /* bytes in front */
+} as_gguf_part;
+bool as_gguf_part_name(const char *path, as_gguf_part *out);
+/* Another part's path by that of one; of a file that is no part: itself. */
+AS_MUST_USE as_code as_gguf_part_path(const char *path, int number, char room[static AS_PATH_MAX],
+                                      as_error *err);
+/* Of a folder's names, whether another one of the list begins the model that this one is a part of. */
+bool as_gguf_is_later_part(const char *name, char *const *names, size_t count);
+/* The one GGUF file of a folder (the first part of one), its path into room. AS_E_NOT_FOUND when there is
+ * none, AS_E_INPUT when there are several to choose from. */
 AS_MUST_USE as_code as_gguf_find_file(const char *dir, char room[static AS_PATH_MAX], as_error *err);
 
 /* Look-ups. An absent key leaves *out as it is and succeeds; a value of another type is AS_E_INPUT. */

@@ -9,7 +9,7 @@
 #include "engine/arch/gguf.h"
 #include "engine/load/gguf_model.h"
 
-enum { KEY_BYTES = 160 };
+enum { MOST_LAYERS = 4096, MOST_HEADS = 1 << 16 };
 
 typedef struct converter {
     const as_gguf *gguf;
@@ -27,9 +27,7 @@ static as_code put(converter *c, json_t *object, const char *key, json_t *value)
 /* ARCH.name */
 static const as_gguf_value *find(const converter *c, const char *name)
 {
-    char key[KEY_BYTES];
-    snprintf(key, sizeof key, "%s.%s", c->family->name, name);
-    return as_gguf_find(c->gguf, key);
+    return as_gguf_own(c->gguf, name);
 }
 
 static json_t *number_json(const as_gguf_value *value, uint64_t i)
@@ -86,19 +84,10 @@ static as_code put_keys(converter *c, const as_gguf_key *keys)
 
 /* ---- positions ---- */
 
-static const as_gguf_tensor *find_tensor(const as_gguf *gguf, const char *name)
-{
-    for (int64_t i = 0; i < gguf->tensor_count; i++) {
-        if (strcmp(gguf->tensors[i].name, name) == 0) return &gguf->tensors[i];
-    }
-    return NULL;
-}
-
 /* The numbers of a tensor of F32 as a list. */
-static as_code put_list(converter *c, const as_gguf_file *file, const as_gguf_tensor *t, json_t *object,
-                        const char *key)
+static as_code put_list(converter *c, const as_gguf_tensor *t, json_t *object, const char *key)
 {
-    if (t->kind->number != 0 || t->elements > 1 << 16) {
+    if (t->kind->number != 0 || t->elements > 1 << 16 || !t->at) {
         return as_fail(c->err, AS_E_UNSUPPORTED, "%s: %" PRId64 " of %s, expected a few of F32", t->name,
                        t->elements, t->kind->name);
     }
@@ -106,7 +95,7 @@ static as_code put_list(converter *c, const as_gguf_file *file, const as_gguf_te
     AS_TRY(put(c, object, key, list));
     for (int64_t i = 0; i < t->elements; i++) {
         float number;
-        memcpy(&number, file->map.data + t->offset + (uint64_t)i * sizeof number, sizeof number);
+        memcpy(&number, t->at + (uint64_t)i * sizeof number, sizeof number);
         if (json_array_append_new(list, json_real(number)) != 0) { /* NULL, and so refused, for no number */
             return as_fail(c->err, AS_E_INPUT, "%s holds what is no number", t->name);
         }
@@ -116,16 +105,15 @@ static as_code put_list(converter *c, const as_gguf_file *file, const as_gguf_te
 
 /* Factors by which each frequency is divided: one list for short and one for long contexts, or Llama 3's
  * scaling, worked out when the file was made. The same list for every length is what "longrope" says. */
-static as_code put_factors(converter *c, const as_gguf_file *file, const as_gguf_tensor *small,
-                           const as_gguf_tensor *large)
+static as_code put_factors(converter *c, const as_gguf_tensor *small, const as_gguf_tensor *large)
 {
     const as_gguf_value *attention = find(c, "rope.scaling.attn_factor");
     const as_gguf_value *original = find(c, "rope.scaling.original_context_length");
     json_t *scaling = json_object();
     AS_TRY(put(c, c->config, "rope_scaling", scaling));
     AS_TRY(put(c, scaling, "rope_type", json_string("longrope")));
-    AS_TRY(put_list(c, file, small, scaling, "short_factor"));
-    AS_TRY(put_list(c, file, large, scaling, "long_factor"));
+    AS_TRY(put_list(c, small, scaling, "short_factor"));
+    AS_TRY(put_list(c, large, scaling, "long_factor"));
     if (original && is_numeric(original)) {
         AS_TRY(put(c, c->config, "original_max_position_embeddings", number_json(original, 0)));
     }
@@ -165,11 +153,12 @@ static as_code put_scaling(converter *c)
 
 static as_code put_sizes(converter *c)
 {
-    const as_gguf_tensor *embed = find_tensor(c->gguf, "token_embd.weight");
+    const as_gguf_tensor *embed = as_gguf_tensor_named(c->gguf, "token_embd.weight");
     const as_gguf_value *tokens = as_gguf_find(c->gguf, "tokenizer.ggml.tokens");
     int64_t vocab = embed && embed->dims == 2 ? embed->shape[1] : tokens ? (int64_t)tokens->count : 0;
     if (vocab > 0) AS_TRY(put(c, c->config, "vocab_size", json_integer(vocab)));
-    return put(c, c->config, "tie_word_embeddings", json_boolean(!find_tensor(c->gguf, "output.weight")));
+    return put(c, c->config, "tie_word_embeddings",
+               json_boolean(!as_gguf_tensor_named(c->gguf, "output.weight")));
 }
 
 /* Every token that ends an answer. */
@@ -203,53 +192,130 @@ static as_code put_class(converter *c)
     AS_TRY(put(c, c->config, "architectures", list));
     if (json_array_append_new(list, json_string(name)) != 0)
         return as_fail_memory(c->err, "the configuration");
-    json_t *stored = json_array();
-    AS_TRY(put(c, c->config, "stored", stored));
-    for (int i = 0; i < AS_GGUF_FORMS; i++) {
-        if (!(c->family->form & 1u << i)) continue;
-        if (json_array_append_new(stored, json_string(as_gguf_forms[i])) != 0) {
-            return as_fail_memory(c->err, "the configuration");
-        }
-    }
+    AS_TRY(put(c, c->config, "gguf", json_string(c->family->name)));
     return put(c, c->config, "model_type", json_string(c->family->name));
 }
 
-/* A model cut into several files: this one lacks most tensors. */
-static as_code check_whole(const converter *c)
+/* Fields that a tensor's presence decides. */
+static as_code put_signs(converter *c)
 {
-    int64_t parts = 1;
-    AS_TRY(as_gguf_get_int(c->gguf, "split.count", &parts, c->err));
-    if (parts <= 1) return AS_OK;
-    return as_fail(c->err, AS_E_UNSUPPORTED,
-                   "it is one of %" PRId64 " parts; make one file of them (llama-gguf-split --merge)", parts);
+    for (const as_gguf_sign *sign = c->family->signs; sign && sign->field; sign++) {
+        bool inverse = sign->field[0] == '!', there = false;
+        for (const char *at = sign->tensor; *at && !there;) {
+            char name[64];
+            size_t size = strcspn(at, "|");
+            snprintf(name, sizeof name, "%.*s", (int)size, at);
+            there = as_gguf_layers_have(c->gguf, name);
+            at += size + (at[size] == '|');
+        }
+        AS_TRY(put(c, c->config, sign->field + inverse, json_boolean(there != inverse)));
+    }
+    return AS_OK;
 }
 
-static as_code convert(converter *c, const as_gguf_file *file)
+/* Layers behind the last that predict further tokens count as blocks in the file. */
+static as_code put_layers(converter *c)
 {
-    const as_gguf_tensor *factors = find_tensor(c->gguf, "rope_freqs.weight");
-    const as_gguf_tensor *small = find_tensor(c->gguf, "rope_factors_short.weight");
-    const as_gguf_tensor *large = find_tensor(c->gguf, "rope_factors_long.weight");
-    AS_TRY(check_whole(c));
+    const as_gguf_value *value = find(c, "nextn_predict_layers");
+    int64_t further = 0;
+    json_int_t layers = json_integer_value(json_object_get(c->config, "num_hidden_layers"));
+    if (!value || !is_numeric(value) || !value->count || !as_gguf_integer(value, 0, &further)) return AS_OK;
+    if (further < 1 || further >= layers) return AS_OK;
+    AS_TRY(put(c, c->config, "num_hidden_layers", json_integer(layers - further)));
+    return put(c, c->config, "num_nextn_predict_layers", json_integer(further));
+}
+
+/* Which layers have the window: a list, or every so many have none. */
+static as_code put_windows(converter *c)
+{
+    const as_gguf_value *pattern = find(c, "attention.sliding_window_pattern");
+    double layers = json_number_value(json_object_get(c->config, "num_hidden_layers"));
+    int64_t every = 0;
+    if (!pattern || !is_numeric(pattern) || !json_object_get(c->config, "sliding_window")) return AS_OK;
+    bool list = pattern->type == AS_GGUF_ARRAY;
+    if (!list && (!as_gguf_integer(pattern, 0, &every) || every < 1)) return AS_OK;
+    json_t *types = json_array();
+    AS_TRY(put(c, c->config, "layer_types", types));
+    for (uint64_t i = 0; (double)i < layers && i < (list ? pattern->count : MOST_LAYERS); i++) {
+        bool slides = list ? as_gguf_number(pattern, i) != 0 : ((int64_t)i + 1) % every != 0;
+        const char *type = slides ? "sliding_attention" : "full_attention";
+        if (json_array_append_new(types, json_string(type)) != 0) {
+            return as_fail_memory(c->err, "the configuration");
+        }
+    }
+    return AS_OK;
+}
+
+static int64_t rows_of(const converter *c, const char *name)
+{
+    const as_gguf_tensor *t = as_gguf_tensor_named(c->gguf, name);
+    return t && t->dims == 2 ? t->shape[1] : 0;
+}
+
+/* Files that do not say how wide heads are: the projections do; else heads make up the model's width. */
+static as_code put_head_width(converter *c)
+{
+    json_int_t heads = json_integer_value(json_object_get(c->config, "num_attention_heads"));
+    json_int_t kv = json_integer_value(json_object_get(c->config, "num_key_value_heads"));
+    json_int_t hidden = json_integer_value(json_object_get(c->config, "hidden_size"));
+    int64_t rows = rows_of(c, "blk.0.attn_q.weight"), of = heads;
+    if (heads < 1 || heads > MOST_HEADS || kv > MOST_HEADS || json_object_get(c->config, "head_dim"))
+        return AS_OK;
+    if (!rows && kv > 0) {
+        rows = rows_of(c, "blk.0.attn_qkv.weight");
+        of = heads + 2 * kv;
+    }
+    if (rows && rows % of == 0) return put(c, c->config, "head_dim", json_integer(rows / of));
+    return hidden % heads ? AS_OK : put(c, c->config, "head_dim", json_integer(hidden / heads));
+}
+
+/* The share of a head that is rotated; a share that gives the very width again. */
+static as_code put_share(converter *c)
+{
+    const as_gguf_value *value = find(c, "rope.dimension_count");
+    int64_t rotated = 0;
+    double heads = json_number_value(json_object_get(c->config, "num_attention_heads"));
+    double width = json_number_value(json_object_get(c->config, "head_dim"));
+    if (!value || !is_numeric(value) || !value->count || !as_gguf_integer(value, 0, &rotated)) return AS_OK;
+    if (width <= 0 && heads > 0) width = json_number_value(json_object_get(c->config, "hidden_size")) / heads;
+    if (rotated <= 0 || width <= 0 || (double)rotated > width) return AS_OK;
+    double share = (double)rotated / width;
+    while ((int64_t)(share * width) < rotated) share = nextafter(share, 2);
+    return put(c, c->config, "partial_rotary_factor", json_real(share));
+}
+
+static as_code convert(converter *c)
+{
+    const as_gguf_tensor *factors = as_gguf_tensor_named(c->gguf, "rope_freqs.weight");
+    const as_gguf_tensor *small = as_gguf_tensor_named(c->gguf, "rope_factors_short.weight");
+    const as_gguf_tensor *large = as_gguf_tensor_named(c->gguf, "rope_factors_long.weight");
     AS_TRY(put_class(c));
     AS_TRY(put_keys(c, c->family->keys));
     AS_TRY(put_keys(c, as_gguf_keys));
     AS_TRY(put_sizes(c));
     AS_TRY(put_ends(c));
-    if (json_integer_value(json_object_get(c->config, "sliding_window")) == 0) {
-        json_object_del(c->config, "sliding_window"); /* 0 or absent: none */
+    AS_TRY(put_signs(c));
+    AS_TRY(put_layers(c));
+    static const char *const none[] = {"sliding_window", "intermediate_size"}; /* where 0 */
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        json_t *value = json_object_get(c->config, none[i]);
+        if (json_is_integer(value) && json_integer_value(value) == 0) json_object_del(c->config, none[i]);
     }
+    AS_TRY(put_windows(c));
+    AS_TRY(put_head_width(c));
+    AS_TRY(put_share(c));
     if (!small || !large) small = large = factors;
-    AS_TRY(small ? put_factors(c, file, small, large) : put_scaling(c));
+    AS_TRY(small ? put_factors(c, small, large) : put_scaling(c));
     return c->family->complete ? c->family->complete(c->gguf, c->config, c->err) : AS_OK;
 }
 
-as_code as_gguf_config(const as_gguf_file *file, json_t **out, as_error *err)
+as_code as_gguf_config(const as_gguf *gguf, json_t **out, as_error *err)
 {
-    converter c = {.gguf = &file->gguf, .err = err};
+    converter c = {.gguf = gguf, .err = err};
     AS_TRY(as_gguf_family_find(c.gguf, &c.family, err));
     c.config = json_object();
     if (!c.config) return as_fail_memory(err, "the configuration");
-    as_code rc = convert(&c, file);
+    as_code rc = convert(&c);
     if (rc != AS_OK) {
         json_decref(c.config);
         return rc;

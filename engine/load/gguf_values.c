@@ -1,6 +1,9 @@
 /* GGUF files: opening, and look-ups in the metadata; see gguf.h. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -22,6 +25,42 @@ bool as_gguf_is_name(const char *path)
     return n > m && strcmp(path + n - m, suffix) == 0;
 }
 
+bool as_gguf_part_name(const char *path, as_gguf_part *out)
+{
+    static const char form[] = "-00001-of-00002.gguf";
+    size_t n = strlen(path), m = sizeof form - 1;
+    if (n <= m) return false;
+    const char *tail = path + n - m;
+    for (size_t i = 0; i < m; i++) {
+        bool digit = isdigit((unsigned char)form[i]);
+        if (digit ? !isdigit((unsigned char)tail[i]) : tail[i] != form[i]) return false;
+    }
+    *out = (as_gguf_part){.number = atoi(tail + 1), .count = atoi(tail + 10), .stem = n - m};
+    return out->number >= 1 && out->number <= out->count;
+}
+
+as_code as_gguf_part_path(const char *path, int number, char room[static AS_PATH_MAX], as_error *err)
+{
+    as_gguf_part part = {0};
+    bool named = as_gguf_part_name(path, &part);
+    int size = named ? snprintf(room, AS_PATH_MAX, "%.*s-%05d-of-%05d.gguf", (int)part.stem, path, number,
+                                part.count)
+                     : snprintf(room, AS_PATH_MAX, "%s", path);
+    return size < AS_PATH_MAX ? AS_OK : as_fail(err, AS_E_LIMIT, "%s: the path is too long", path);
+}
+
+bool as_gguf_is_later_part(const char *name, char *const *names, size_t count)
+{
+    char first[AS_PATH_MAX];
+    as_gguf_part part;
+    if (!as_gguf_part_name(name, &part) || part.number == 1) return false;
+    if (as_gguf_part_path(name, 1, first, NULL) != AS_OK) return false;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], first) == 0) return true;
+    }
+    return false;
+}
+
 as_code as_gguf_find_file(const char *dir, char room[static AS_PATH_MAX], as_error *err)
 {
     char **names, path[AS_PATH_MAX];
@@ -30,7 +69,7 @@ as_code as_gguf_find_file(const char *dir, char room[static AS_PATH_MAX], as_err
     AS_TRY(as_dir_list(dir, &names, &count, err));
     for (size_t i = 0; i < count; i++) {
         if (!as_gguf_is_name(names[i]) || as_path_join(path, dir, names[i], NULL) != AS_OK) continue;
-        if (!as_file_exists(path) || found++) continue;
+        if (!as_file_exists(path) || as_gguf_is_later_part(names[i], names, count) || found++) continue;
         memcpy(room, path, strlen(path) + 1);
     }
     as_names_free(names, count);
@@ -48,8 +87,14 @@ as_code as_gguf_open(const char *path, as_gguf_file *out, as_error *err)
         as_map_close(&file.map);
         return as_wrap(err, "%s", as_path_base(path));
     }
+    as_gguf_place(&file.gguf, file.map.data);
     *out = file;
     return AS_OK;
+}
+
+void as_gguf_place(as_gguf *gguf, const unsigned char *data)
+{
+    for (int64_t i = 0; i < gguf->tensor_count; i++) gguf->tensors[i].at = data + gguf->tensors[i].offset;
 }
 
 void as_gguf_close(as_gguf_file *file)

@@ -204,7 +204,9 @@ static as_code read_gguf(as_chat *chat, const char *path, as_error *err)
                                             {"unk_token", "tokenizer.ggml.unknown_token_id"},
                                             {"pad_token", "tokenizer.ggml.padding_token_id"}};
     as_gguf_file file;
-    AS_TRY(as_gguf_open(path, &file, err));
+    char first[AS_PATH_MAX]; /* part of a model in several */
+    AS_TRY(as_gguf_part_path(path, 1, first, err));
+    AS_TRY(as_gguf_open(first, &file, err));
     as_code rc = add_gguf_templates(chat, &file.gguf, err);
     for (size_t i = 0; rc == AS_OK && i < sizeof tokens / sizeof tokens[0]; i++) {
         rc = add_gguf_token(chat, &file.gguf, tokens[i][0], tokens[i][1], err);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "engine/arch/arch.h"
 #include "engine/load/gguf_model.h"
 #include "engine/text/chat.h"
 #include "engine/text/tokenizer.h"
@@ -30,17 +31,19 @@ static void convert(const uint8_t *data, uint64_t size)
     json_t *config = NULL;
     as_tensor *tensors = NULL;
     int64_t count = 0;
-    as_arena arena;
     if (as_gguf_parse(data, size, size, &file.gguf, NULL) != AS_OK) return;
-    as_arena_init(&arena, 0);
-    if (as_gguf_config(&file, &config, NULL) == AS_OK) json_decref(config);
-    if (as_gguf_tensors(&file.gguf, &arena, &tensors, &count, NULL) == AS_OK) {
+    as_gguf_place(&file.gguf, data);
+    if (as_gguf_config(&file.gguf, &config, NULL) == AS_OK) {
+        as_model_spec spec;
+        if (as_spec_from_config(config, &spec, NULL) == AS_OK) as_model_spec_free(&spec);
+        json_decref(config);
+    }
+    if (as_gguf_tensors(&file.gguf, &tensors, &count, NULL) == AS_OK) {
         for (int64_t i = 0; i < count; i++) {
             if (tensors[i].offset > size || tensors[i].bytes > size - tensors[i].offset) abort();
         }
         as_free(tensors);
     }
-    as_arena_free(&arena);
     as_gguf_free(&file.gguf);
 }
 
