@@ -48,8 +48,7 @@ static void compare(const char *folder, const char *name, const char *other, con
     char path[512], other_path[512];
     int64_t vocab = 0, other_vocab = 0;
     snprintf(path, sizeof path, "fixtures/%s/%s", folder, name);
-    snprintf(other_path, sizeof other_path, "%s%s", strncmp(other, "/tmp/", 5) == 0 ? "" : "fixtures/",
-             other);
+    snprintf(other_path, sizeof other_path, "%s%s", *other == '/' ? "" : "fixtures/", other);
     float *found = compute(path, dtype, level, &vocab);
     float *expected = compute(other_path, dtype, level, &other_vocab);
     cr_assert_eq(vocab, other_vocab, "%s", name);
@@ -272,20 +271,6 @@ static void no_sizes(as_buf *b)
     put_data(b, 32, 2048);
 }
 
-static void experts_of_no_bytes(as_buf *b)
-{
-    put_header(b, 3, 1, 1);
-    put_pair_text(b, "general.architecture", "llama");
-    put_text(b, "blk.0.ffn_gate_exps.weight");
-    put_u32(b, 3);
-    put_u64(b, 0);
-    put_u64(b, 1);
-    put_u64(b, 16000);
-    put_u32(b, 0);
-    put_u64(b, 0);
-    put_data(b, 32, 0);
-}
-
 static void one_part(as_buf *b)
 {
     put_header(b, 3, 0, 2);
@@ -324,7 +309,6 @@ Test(gguf_model, refuses_with_a_reason, .fini = remove_files)
                    "architecture \"deepseek3\" is not known here; the nearest known is \"deepseek");
     expect_refusal(block_type, AS_E_UNSUPPORTED, "tensor \"blk.0.attn_q.weight\" holds Q4_K, which is not");
     expect_refusal(no_sizes, AS_E_INPUT, "\"hidden_size\"");
-    expect_refusal(experts_of_no_bytes, AS_E_INPUT, "\"hidden_size\"");
     expect_refusal(one_part, AS_E_INPUT, "one of 3 parts, whose names must end in -00001-of-00003.gguf");
     expect_refusal(no_number, AS_E_INPUT, "\"llama.rope.freq_base\" is not a number");
     expect_refusal(wrong_type, AS_E_INPUT, "\"llama.block_count\" is not a number");
