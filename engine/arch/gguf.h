@@ -30,9 +30,10 @@ typedef struct as_gguf_slot {
 
 /* How the tensors differ from the hub's; see engine/arch/stored.c. */
 enum {
-    AS_GGUF_PAIRED_HEADS = 1, /* rows of q and k: neighbours instead of halves of a head turn together */
-    AS_GGUF_NORMS_FOLDED = 2, /* norms hold 1 + w */
-    AS_GGUF_HUB_QKV = 4,      /* a fused projection is ordered as on the hub, not by rows */
+    AS_GGUF_PAIRED_HEADS = 1,   /* rows of q and k: neighbours instead of halves of a head turn together */
+    AS_GGUF_NORMS_FOLDED = 2,   /* norms hold 1 + w */
+    AS_GGUF_HUB_QKV = 4,        /* a fused projection is ordered as on the hub, not by rows */
+    AS_GGUF_WEIGHTED_HEADS = 8, /* norms of queries and keys have weights, which hold a factor besides */
 };
 
 typedef struct as_gguf_family {

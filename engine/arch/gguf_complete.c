@@ -217,6 +217,72 @@ as_code as_gguf_complete_minicpm(const as_gguf *gguf, json_t *config, as_error *
     return logit > 0 ? as_gguf_set(config, "dim_model_base", json_real(hidden / logit), err) : AS_OK;
 }
 
+/* Three values about their mean, which the weights already have; the gates' function is SiLU, as in the first
+ * models of this kind. */
+as_code as_gguf_complete_bitnet(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    (void)gguf;
+    return as_gguf_set(config, "hidden_act", json_string("silu"), err);
+}
+
+/* Names of the vocabulary's pieces of images, which are never continued with. */
+as_code as_gguf_complete_chameleon(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    static const char mark[] = "IMGIMG";
+    json_t *map = json_object();
+    AS_TRY(as_gguf_set(config, "vocabulary_map", map, err));
+    const as_gguf_value *tokens = NULL;
+    as_gguf_cursor cursor;
+    const char *text;
+    size_t size;
+    AS_TRY(as_gguf_get_strings(gguf, "tokenizer.ggml.tokens", &tokens, err));
+    if (!tokens) return AS_OK;
+    as_gguf_first(&cursor, tokens);
+    for (json_int_t id = 0; as_gguf_next(&cursor, &text, &size); id++) {
+        char name[64];
+        if (size >= sizeof name || size < sizeof mark || memcmp(text, mark, sizeof mark - 1) != 0) continue;
+        snprintf(name, sizeof name, "%.*s", (int)size, text);
+        AS_TRY(as_gguf_set(map, name, json_integer(id), err));
+    }
+    return AS_OK;
+}
+
+/* The factor of the queries stands as the weights of their norm; layers without a window do not rotate. */
+as_code as_gguf_complete_muse_glimmer(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    size_t i;
+    json_t *bases = json_array(), *type;
+    AS_TRY(as_gguf_set(config, "layer_rope_theta", bases, err));
+    AS_TRY(as_gguf_set(config, "qk_scale_factor", json_integer(1), err));
+    AS_TRY(as_gguf_set_windows(gguf, config, 4, false, err));
+    json_array_foreach(json_object_get(config, "layer_types"), i, type)
+    {
+        bool slides = strcmp(json_string_value(type), "sliding_attention") == 0;
+        AS_TRY(as_gguf_append(bases, json_integer(slides), err)); /* whether it is 0 is all that counts */
+    }
+    return AS_OK;
+}
+
+/* YaRN's growth of the logits: mscale_all_dim, which in published models is mscale too. */
+static as_code put_mscale(json_t *scaling, double mscale, as_error *err)
+{
+    AS_TRY(as_gguf_set(scaling, "mscale", json_real(mscale), err));
+    return as_gguf_set(scaling, "mscale_all_dim", json_real(mscale), err);
+}
+
+/* Mistral's later models, the newest with queries that grow with the position. */
+as_code as_gguf_complete_mistral3(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    double growth = 0, mscale = 0;
+    json_t *scaling = json_object_get(config, "rope_scaling");
+    AS_TRY(as_gguf_own_real(gguf, "attention.temperature_scale", &growth, err));
+    AS_TRY(as_gguf_own_real(gguf, "rope.scaling.yarn_log_multiplier", &mscale, err));
+    if (growth == 0 || !scaling) return AS_OK;
+    AS_TRY(as_gguf_set(scaling, "llama_4_scaling_beta", json_real(growth), err));
+    if (mscale > 0) AS_TRY(put_mscale(scaling, mscale, err));
+    return as_gguf_set_class(config, "Ministral3ForCausalLM", err);
+}
+
 /* ---- experts ---------------------------------------------------------------------------------------------
  */
 
@@ -280,6 +346,31 @@ as_code as_gguf_complete_granitemoe(const as_gguf *gguf, json_t *config, as_erro
     return as_gguf_set_class(config, "GraniteMoeSharedForCausalLM", err);
 }
 
+/* How many shared experts there are is said by their width together. */
+as_code as_gguf_complete_hy_v3(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    int64_t shared = 0;
+    double width = as_gguf_field(config, "moe_intermediate_size");
+    AS_TRY(as_gguf_own_int(gguf, "expert_shared_feed_forward_length", &shared, err));
+    if (width > 0) {
+        json_t *count = json_integer((json_int_t)((double)shared / width));
+        AS_TRY(as_gguf_set(config, "num_shared_experts", count, err));
+    }
+    return as_gguf_set_sparsity(gguf, config, err);
+}
+
+/* The factors on cos and sin and the width of the router's choice are not in the file: as published. */
+as_code as_gguf_complete_phimoe(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    const double mscale = 1.243163121016122;
+    json_t *scaling = json_object_get(config, "rope_scaling");
+    bool bias = as_gguf_tensor_named(gguf, "output.bias") != NULL;
+    AS_TRY(as_gguf_set(config, "lm_head_bias", json_boolean(bias), err));
+    if (!scaling) return AS_OK;
+    AS_TRY(as_gguf_set(scaling, "short_mscale", json_real(mscale), err));
+    return as_gguf_set(scaling, "long_mscale", json_real(mscale), err);
+}
+
 /* Layers without positions are those whose base is 0. */
 as_code as_gguf_complete_granite_swa(const as_gguf *gguf, json_t *config, as_error *err)
 {
@@ -308,7 +399,7 @@ as_code as_gguf_complete_llama4(const as_gguf *gguf, json_t *config, as_error *e
  */
 
 /* Widths of heads: newer files hold the latent's as key_length and the heads' as key_length_mla. */
-static as_code set_latent_widths(const as_gguf *gguf, json_t *config, as_error *err)
+as_code as_gguf_set_latent_widths(const as_gguf *gguf, json_t *config, as_error *err)
 {
     int64_t key = 0, value = 0, rope = (int64_t)as_gguf_field(config, "qk_rope_head_dim");
     AS_TRY(as_gguf_own_int(gguf, "attention.key_length", &key, err));
@@ -326,7 +417,7 @@ static as_code set_latent_widths(const as_gguf *gguf, json_t *config, as_error *
     return as_gguf_default(config, "q_lora_rank", json_null(), err);
 }
 
-/* YaRN's growth of the logits: a tenth of mscale_all_dim, which in published models is mscale too. */
+/* The same where a tenth of it is written. */
 static as_code set_mscale(const as_gguf *gguf, json_t *config, as_error *err)
 {
     char digits[32];
@@ -335,9 +426,7 @@ static as_code set_mscale(const as_gguf *gguf, json_t *config, as_error *err)
     AS_TRY(as_gguf_own_real(gguf, "rope.scaling.yarn_log_multiplier", &tenth, err));
     if (!scaling || tenth == 0) return AS_OK;
     snprintf(digits, sizeof digits, "%.7g", tenth * 10); /* float32 has no more */
-    double mscale = strtod(digits, NULL);
-    AS_TRY(as_gguf_set(scaling, "mscale", json_real(mscale), err));
-    return as_gguf_set(scaling, "mscale_all_dim", json_real(mscale), err);
+    return put_mscale(scaling, strtod(digits, NULL), err);
 }
 
 static as_code set_latent_experts(json_t *config, as_error *err)
@@ -356,7 +445,7 @@ as_code as_gguf_complete_deepseek2(const as_gguf *gguf, json_t *config, as_error
 {
     enum { BY_SIGMOID = 2, EXPERTS_OF_V3 = 256 };
     int64_t gating = 0;
-    AS_TRY(set_latent_widths(gguf, config, err));
+    AS_TRY(as_gguf_set_latent_widths(gguf, config, err));
     AS_TRY(set_mscale(gguf, config, err));
     AS_TRY(as_gguf_own_int(gguf, "expert_gating_func", &gating, err));
     if (!json_object_get(config, "n_routed_experts")) return AS_OK;
@@ -373,7 +462,7 @@ as_code as_gguf_complete_deepseek2(const as_gguf *gguf, json_t *config, as_error
 
 as_code as_gguf_complete_deepseek32(const as_gguf *gguf, json_t *config, as_error *err)
 {
-    AS_TRY(set_latent_widths(gguf, config, err));
+    AS_TRY(as_gguf_set_latent_widths(gguf, config, err));
     AS_TRY(set_mscale(gguf, config, err));
     return set_latent_experts(config, err);
 }
@@ -395,7 +484,7 @@ as_code as_gguf_complete_glm_dsa(const as_gguf *gguf, json_t *config, as_error *
 /* The width of values is as if heads made up the model's width. */
 as_code as_gguf_complete_minicpm3(const as_gguf *gguf, json_t *config, as_error *err)
 {
-    AS_TRY(set_latent_widths(gguf, config, err));
+    AS_TRY(as_gguf_set_latent_widths(gguf, config, err));
     if (as_gguf_own(gguf, "attention.value_length")) return AS_OK;
     json_object_del(config, "v_head_dim");
     return AS_OK;

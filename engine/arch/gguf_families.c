@@ -62,6 +62,79 @@ static const as_gguf_slot qwen_next_slots[] = {
     {AS_SLOT_LINEAR_OUT, AT "ssm_out"},     {0},
 };
 
+static const as_gguf_slot chameleon_slots[] = {
+    {AS_SLOT_NORM_1_POST, AT "attn_norm"},
+    {AS_SLOT_NORM_2_POST, AT "ffn_norm"},
+    {0},
+};
+
+static const as_gguf_slot gemma3n_slots[] = {
+    {AS_SLOT_STREAMS_IN, "^altup_proj"},
+    {AS_SLOT_STREAMS_OUT, "^altup_unembd_proj"},
+    {AS_SLOT_ALTUP_ROUTER, AT "altup_router"},
+    {AS_SLOT_ALTUP_ROUTER_NORM, AT "altup_router_norm"},
+    {AS_SLOT_ALTUP_PREDICT, AT "altup_predict_coef"},
+    {AS_SLOT_ALTUP_CORRECT, AT "altup_correct_coef"},
+    {AS_SLOT_ALTUP_SCALE, AT "altup_correct_scale.weight"},
+    {AS_SLOT_LAUREL_DOWN, AT "laurel_l"},
+    {AS_SLOT_LAUREL_UP, AT "laurel_r"},
+    {AS_SLOT_LAUREL_NORM, AT "laurel_post_norm"},
+    {0},
+};
+
+static const as_gguf_slot gemma4_slots[] = {
+    {AS_SLOT_LAYER_SCALE, AT "layer_output_scale"},
+    {AS_SLOT_ROUTER_NORM, AT "ffn_gate_inp.scale!"},
+    {AS_SLOT_EXPERT_SCALE, AT "ffn_down_exps.scale!"},
+    {AS_SLOT_EXPERT_IN_NORM, AT "pre_ffw_norm_2"},
+    {AS_SLOT_EXPERT_OUT_NORM, AT "post_ffw_norm_2"},
+    {AS_SLOT_SHARED_OUT_NORM, AT "post_ffw_norm_1"},
+    {0},
+};
+
+/* Both stacks' blocks are counted through; see stored.c. */
+#define PART "^blk.%p."
+static const as_gguf_slot hrm_text_slots[] = {
+    {AS_SLOT_FAST_STATE, "^hrm.z_l_init!"},
+    {AS_SLOT_ATTENTION_GATE, PART "attn_gate"},
+    {AS_SLOT_Q, PART "attn_q"},
+    {AS_SLOT_K, PART "attn_k"},
+    {AS_SLOT_V, PART "attn_v"},
+    {AS_SLOT_O, PART "attn_output"},
+    {AS_SLOT_GATE, PART "ffn_gate"},
+    {AS_SLOT_UP, PART "ffn_up"},
+    {AS_SLOT_DOWN, PART "ffn_down"},
+    {0},
+};
+#undef PART
+
+static const as_gguf_slot kimi_linear_slots[] = {
+    {AS_SLOT_LINEAR_Q, AT "attn_q"},
+    {AS_SLOT_LINEAR_K, AT "attn_k"},
+    {AS_SLOT_LINEAR_V, AT "attn_v"},
+    {AS_SLOT_LINEAR_A_DOWN, AT "ssm_f_a"},
+    {AS_SLOT_LINEAR_A, AT "ssm_f_b"},
+    {AS_SLOT_LINEAR_A_LOG, AT "ssm_a"},
+    {AS_SLOT_LINEAR_DT_BIAS, AT "ssm_dt.bias"},
+    {AS_SLOT_LINEAR_B, AT "ssm_beta"},
+    {AS_SLOT_LINEAR_GATE_DOWN, AT "ssm_g_a"},
+    {AS_SLOT_LINEAR_GATE, AT "ssm_g_b"},
+    {AS_SLOT_LINEAR_CONV_Q, AT "ssm_conv1d_q"},
+    {AS_SLOT_LINEAR_CONV_K, AT "ssm_conv1d_k"},
+    {AS_SLOT_LINEAR_CONV_V, AT "ssm_conv1d_v"},
+    {AS_SLOT_LINEAR_NORM, AT "ssm_norm"},
+    {AS_SLOT_LINEAR_OUT, AT "attn_output"},
+    {0},
+};
+
+static const as_gguf_slot minimax01_slots[] = {
+    {AS_SLOT_LINEAR_QKV, AT "attn_qkv"},
+    {AS_SLOT_LINEAR_GATE, AT "attn_gate"},
+    {AS_SLOT_LINEAR_NORM, AT "attn_norm_2"},
+    {AS_SLOT_LINEAR_OUT, AT "attn_output"},
+    {0},
+};
+
 #define RWKV_SLOTS                                                                                           \
     {AS_SLOT_LINEAR_Q, AT "time_mix_receptance"}, {AS_SLOT_LINEAR_K, AT "time_mix_key"},                     \
         {AS_SLOT_LINEAR_V, AT "time_mix_value"}, {AS_SLOT_LINEAR_OUT, AT "time_mix_output"},                 \
@@ -232,6 +305,84 @@ static const as_gguf_key deepseek2_keys[] = {
     {0},
 };
 
+static const as_gguf_key chameleon_keys[] = {
+    {"swin_norm", "swin_norm"},
+    {0},
+};
+
+#define PER_LAYER_KEYS                                                                                       \
+    {"embedding_length_per_layer_input", "hidden_size_per_layer_input"},                                     \
+        {"attention.shared_kv_layers", "num_kv_shared_layers"},                                              \
+    {                                                                                                        \
+        "final_logit_softcapping", "final_logit_softcapping"                                                 \
+    }
+
+static const as_gguf_key gemma3n_keys[] = {
+    PER_LAYER_KEYS,
+    {"rope.freq_base_swa", "rope_local_base_freq"},
+    {"altup.active_idx", "altup_active_idx"},
+    {"altup.num_inputs", "altup_num_inputs"},
+    {0},
+};
+
+static const as_gguf_key gemma4_keys[] = {
+    PER_LAYER_KEYS,
+    {"attention.key_length_swa", "head_dim"},
+    {"expert_count", "num_experts"},
+    {"expert_used_count", "top_k_experts"},
+    {0},
+};
+
+static const as_gguf_key hrm_text_keys[] = {
+    {"hrm.layers_per_stack", "num_layers_per_stack"},
+    {"hrm.h_cycles", "H_cycles"},
+    {"hrm.l_cycles", "L_cycles"},
+    {"embedding_scale", "embedding_scale"},
+    {0},
+};
+
+static const as_gguf_key hy_v3_keys[] = {
+    {"expert_count", "num_experts"},
+    {"expert_weights_scale", "router_scaling_factor"},
+    {0},
+};
+
+static const as_gguf_key kimi_linear_keys[] = {
+    {"expert_count", "num_experts"},
+    {"attention.q_lora_rank", "q_lora_rank"},
+    {"attention.kv_lora_rank", "kv_lora_rank"},
+    {"rope.dimension_count", "qk_rope_head_dim"},
+    {"kda.head_dim", "linear_head_dim"},
+    {"ssm.conv_kernel", "linear_conv_kernel_dim"},
+    {0},
+};
+
+static const as_gguf_key laguna_keys[] = {
+    {"expert_count", "num_experts"},
+    {"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},
+    {"expert_weights_scale", "moe_routed_scaling_factor"},
+    {0},
+};
+
+static const as_gguf_key minimax01_keys[] = {
+    {"rope.dimension_count", "rotary_dim"},
+    {0},
+};
+
+static const as_gguf_key muse_glimmer_keys[] = {
+    {"final_logit_softcapping", "final_logit_softcapping"},
+    {"logit_scale", "output_multiplier"},
+    {0},
+};
+
+static const as_gguf_key step35_keys[] = {
+    {"expert_count", "moe_num_experts"},
+    {"expert_used_count", "moe_top_k"},
+    {"expert_shared_feed_forward_length", "share_expert_dim"},
+    {"expert_weights_scale", "moe_router_scaling_factor"},
+    {0},
+};
+
 static const as_gguf_key starcoder2_keys[] = {
     {"attention.layer_norm_epsilon", "norm_epsilon"},
     {0},
@@ -382,6 +533,12 @@ static const as_gguf_sign latent_signs[] = {
     {0},
 };
 
+static const as_gguf_sign hy_v3_signs[] = {
+    {"attention_bias", "attn_q.bias"},
+    {"mlp_bias", "ffn_up.bias|ffn_up_shexp.bias"},
+    {0},
+};
+
 static const as_gguf_sign seed_oss_signs[] = {
     {"attention_bias", "attn_q.bias"},
     {"attention_out_bias", "attn_output.bias"},
@@ -470,7 +627,10 @@ const as_gguf_family as_gguf_families[] = {
     {"apertus", CLASS("ApertusForCausalLM"), NULL, NULL, llama_signs, 0, COMPLETE(apertus)},
     {"arcee", CLASS("ArceeForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
     {"baichuan", CLASS("BaichuanForCausalLM"), NULL, NULL, NULL, PAIRED, COMPLETE(baichuan)},
+    {"bitnet", CLASS("BitNetForCausalLM"), NULL, NULL, glm_signs, 0, COMPLETE(bitnet)},
     {"bloom", CLASS("BloomForCausalLM"), NULL, bloom_keys, NULL, 0, NULL},
+    {"chameleon", CLASS("ChameleonForConditionalGeneration"), chameleon_slots, chameleon_keys, llama_signs,
+     PAIRED, COMPLETE(chameleon)},
     {"chatglm", CLASS("GlmForCausalLM"), fused_slots, NULL, chatglm_signs, 0, NULL},
     {"cohere2", CLASS("Cohere2ForCausalLM"), NULL, cohere_keys, NULL, 0, NULL},
     {"cohere2moe", EITHER("Cohere2MoeForCausalLM"), NULL, cohere_keys, llama_signs, 0, COMPLETE(cohere2moe)},
@@ -493,6 +653,8 @@ const as_gguf_family as_gguf_families[] = {
     {"gemma", CLASS("GemmaForCausalLM"), NULL, NULL, llama_signs, FOLDED, NULL},
     {"gemma2", CLASS("Gemma2ForCausalLM"), NULL, gemma2_keys, llama_signs, FOLDED, COMPLETE(gemma2)},
     {"gemma3", CLASS("Gemma3ForCausalLM"), NULL, gemma3_keys, llama_signs, FOLDED, COMPLETE(gemma3)},
+    {"gemma3n", CLASS("Gemma3nForCausalLM"), gemma3n_slots, gemma3n_keys, llama_signs, 0, COMPLETE(gemma3n)},
+    {"gemma4", EITHER("Gemma4ForCausalLM"), gemma4_slots, gemma4_keys, llama_signs, 0, COMPLETE(gemma4)},
     {"glm-dsa", EITHER("GlmMoeDsaForCausalLM"), index_slots, deepseek2_keys, latent_signs, 0,
      COMPLETE(glm_dsa)},
     {"glm4", CLASS("Glm4ForCausalLM"), fused_slots, NULL, glm_signs, 0, NULL},
@@ -507,21 +669,33 @@ const as_gguf_family as_gguf_families[] = {
      COMPLETE(granitehybrid)},
     {"granitemoe", EITHER("GraniteMoeForCausalLM"), NULL, granite_keys, llama_signs, PAIRED,
      COMPLETE(granitemoe)},
+    {"hrm_text", CLASS("HrmTextForCausalLM"), hrm_text_slots, hrm_text_keys, llama_signs, 0, NULL},
     {"hunyuan-dense", CLASS("HunYuanDenseV1ForCausalLM"), NULL, NULL, llama_signs, 0, NULL},
     {"hunyuan-moe", EITHER("HunYuanMoEV1ForCausalLM"), NULL, hunyuan_moe_keys, hunyuan_moe_signs, 0, NULL},
+    {"hy_v3", EITHER("HYV3ForCausalLM"), NULL, hy_v3_keys, hy_v3_signs, 0, COMPLETE(hy_v3)},
     {"internlm2", CLASS("LlamaForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
     {"jais2", CLASS("Jais2ForCausalLM"), NULL, NULL, llama_signs, 0, NULL},
     {"jamba", EITHER("JambaForCausalLM"), NULL, jamba_keys, hybrid_signs, 0, COMPLETE(jamba)},
+    {"kimi-linear", EITHER("KimiLinearForCausalLM"), kimi_linear_slots, kimi_linear_keys, latent_signs, 0,
+     COMPLETE(kimi_linear)},
+    {"laguna", EITHER("LagunaForCausalLM"), NULL, laguna_keys, llama_signs, 0, COMPLETE(laguna)},
     {"lfm2", CLASS("Lfm2ForCausalLM"), lfm2_slots, lfm2_keys, lfm2_signs, 0, COMPLETE(lfm2)},
     {"lfm2moe", EITHER("Lfm2MoeForCausalLM"), lfm2_slots, lfm2_keys, lfm2_signs, 0, COMPLETE(lfm2moe)},
     {"llama", "LlamaForCausalLM", "MixtralForCausalLM", NULL, NULL, llama_signs, PAIRED, NULL},
     {"llama4", EITHER("Llama4ForCausalLM"), NULL, llama4_keys, llama_signs, 0, COMPLETE(llama4)},
     {"mamba", CLASS("MambaForCausalLM"), NULL, mamba_keys, mamba_signs, 0, COMPLETE(mamba)},
     {"mamba2", CLASS("Mamba2ForCausalLM"), NULL, mamba_keys, mamba_signs, 0, COMPLETE(mamba2)},
+    {"mellum", EITHER("MellumForCausalLM"), NULL, NULL, llama_signs, 0, COMPLETE(mellum)},
+    {"mimo2", EITHER("MiMoV2FlashForCausalLM"), NULL, dots1_keys, glm_signs, 0, COMPLETE(mimo2)},
     {"minicpm", CLASS("MiniCPMForCausalLM"), NULL, minicpm_keys, llama_signs, PAIRED, COMPLETE(minicpm)},
     {"minicpm3", CLASS("MiniCPM3ForCausalLM"), NULL, deepseek2_keys, latent_signs, 0, COMPLETE(minicpm3)},
+    {"minimax-01", EITHER("MiniMaxText01ForCausalLM"), minimax01_slots, minimax01_keys, NULL, 0,
+     COMPLETE(minimax01)},
     {"minimax-m2", EITHER("MiniMaxM2ForCausalLM"), NULL, minimax_m2_keys, NULL, 0, NULL},
+    {"mistral3", CLASS("LlamaForCausalLM"), NULL, NULL, llama_signs, PAIRED, COMPLETE(mistral3)},
     {"mpt", CLASS("MPTForCausalLM"), NULL, mpt_keys, no_bias_signs, 0, COMPLETE(mpt)},
+    {"muse-glimmer", CLASS("MuseGlimmerForConditionalGeneration"), NULL, muse_glimmer_keys, llama_signs,
+     PAIRED | FOLDED | AS_GGUF_WEIGHTED_HEADS, COMPLETE(muse_glimmer)},
     {"nemotron", CLASS("NemotronForCausalLM"), NULL, nemotron_keys, llama_signs, FOLDED, NULL},
     {"nemotron_h", CLASS("NemotronHForCausalLM"), NULL, nemotron_h_keys, nemotron_h_signs, 0,
      COMPLETE(nemotron_h)},
@@ -534,6 +708,7 @@ const as_gguf_family as_gguf_families[] = {
     {"orion", CLASS("OrionForCausalLM"), NULL, NULL, NULL, 0, NULL},
     {"phi2", CLASS("PhiForCausalLM"), NULL, NULL, NULL, 0, COMPLETE(phi2)},
     {"phi3", CLASS("Phi3ForCausalLM"), fused_slots, NULL, NULL, 0, NULL},
+    {"phimoe", EITHER("PhiMoEForCausalLM"), NULL, NULL, glm_signs, 0, COMPLETE(phimoe)},
     {"qwen", CLASS("QWenLMHeadModel"), NULL, NULL, no_bias_signs, 0, COMPLETE(qwen1)},
     {"qwen2", CLASS("Qwen2ForCausalLM"), NULL, NULL, NULL, 0, NULL},
     {"qwen2moe", EITHER("Qwen2MoeForCausalLM"), NULL, expert_keys, NULL, 0, NULL},
@@ -557,5 +732,8 @@ const as_gguf_family as_gguf_families[] = {
     {"stablelm", CLASS("StableLmForCausalLM"), NULL, NULL, stablelm_signs, 0, COMPLETE(stablelm)},
     {"starcoder", CLASS("GPTBigCodeForCausalLM"), NULL, gpt2_keys, NULL, AS_GGUF_HUB_QKV, COMPLETE(gpt2)},
     {"starcoder2", CLASS("Starcoder2ForCausalLM"), NULL, starcoder2_keys, use_bias_signs, 0, NULL},
+    {"step35", EITHER("Step3p7ForConditionalGeneration"), NULL, step35_keys, llama_signs, FOLDED,
+     COMPLETE(step35)},
+    {"xverse", CLASS("XverseForCausalLM"), NULL, NULL, NULL, PAIRED, NULL},
     {0},
 };

@@ -1,6 +1,7 @@
 /* Fields of configurations made of GGUF files; see gguf_fields.h. */
 #include "engine/arch/gguf_fields.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -124,4 +125,86 @@ as_code as_gguf_set_mixers(const as_gguf *gguf, json_t *config, const char *fiel
         AS_TRY(as_gguf_append(words, json_string(count > 0 ? attention : other), err));
     }
     return as_gguf_set(config, "num_key_value_heads", json_integer(heads > 0 ? heads : 1), err);
+}
+
+double as_gguf_share(int64_t rotated, int64_t width)
+{
+    double share = (double)rotated / (double)width;
+    while ((int64_t)(share * (double)width) < rotated) share = nextafter(share, 2);
+    return share;
+}
+
+as_code as_gguf_set_rotations(const as_gguf *gguf, json_t *config, int64_t sliding_width, as_error *err)
+{
+    int64_t rotated = 0;
+    double base = as_gguf_field(config, "rope_theta");
+    AS_TRY(as_gguf_own_real(gguf, "rope.freq_base_swa", &base, err));
+    AS_TRY(as_gguf_own_int(gguf, "rope.dimension_count", &rotated, err));
+    AS_TRY(as_gguf_own_int(gguf, "rope.dimension_count_swa", &rotated, err));
+    json_t *kinds = json_object(), *full = json_object_get(config, "rope_scaling"), *sliding = json_object();
+    full = full ? json_incref(full) : json_object();
+    AS_TRY(as_gguf_set(config, "rope_parameters", kinds, err));
+    AS_TRY(as_gguf_set(kinds, "full_attention", full, err));
+    AS_TRY(as_gguf_set(kinds, "sliding_attention", sliding, err));
+    AS_TRY(as_gguf_default(full, "rope_type", json_string("default"), err));
+    AS_TRY(as_gguf_set(sliding, "rope_type", json_string("default"), err));
+    AS_TRY(as_gguf_copy(config, "rope_theta", full, "rope_theta", err));
+    AS_TRY(as_gguf_copy(config, "partial_rotary_factor", full, "partial_rotary_factor", err));
+    if (base > 0) AS_TRY(as_gguf_set(sliding, "rope_theta", json_real(base), err));
+    if (rotated > 0 && rotated <= sliding_width) {
+        json_t *share = json_real(as_gguf_share(rotated, sliding_width));
+        AS_TRY(as_gguf_set(sliding, "partial_rotary_factor", share, err));
+    }
+    static const char *const flat[] = {"rope_theta", "rope_scaling", "partial_rotary_factor"};
+    for (size_t i = 0; i < sizeof flat / sizeof flat[0]; i++) json_object_del(config, flat[i]);
+    return AS_OK;
+}
+
+as_code as_gguf_set_windows(const as_gguf *gguf, json_t *config, int64_t every, bool full_first,
+                            as_error *err)
+{
+    const as_gguf_value *pattern = as_gguf_own(gguf, "attention.sliding_window_pattern");
+    bool windows = json_object_get(config, "sliding_window") != NULL;
+    if (windows && pattern && pattern->type == AS_GGUF_ARRAY) return AS_OK;
+    AS_TRY(as_gguf_own_int(gguf, "attention.sliding_window_pattern", &every, err));
+    json_t *types = json_array();
+    double layers = as_gguf_field(config, "num_hidden_layers");
+    AS_TRY(as_gguf_set(config, "layer_types", types, err));
+    for (int64_t i = 0; (double)i < layers && i < AS_GGUF_MOST_LAYERS; i++) {
+        bool slides = windows && every > 0 && (i + !full_first) % every != 0;
+        AS_TRY(as_gguf_append(types, json_string(slides ? "sliding_attention" : "full_attention"), err));
+    }
+    return AS_OK;
+}
+
+as_code as_gguf_set_words(const as_gguf *gguf, json_t *config, const char *field, const char *tensor,
+                          const char *with, const char *without, as_error *err)
+{
+    json_t *words = json_array();
+    double layers = as_gguf_field(config, "num_hidden_layers");
+    AS_TRY(as_gguf_set(config, field, words, err));
+    for (int64_t i = 0; (double)i < layers && i < AS_GGUF_MOST_LAYERS; i++) {
+        AS_TRY(as_gguf_append(words, json_string(as_gguf_layer_has(gguf, i, tensor) ? with : without), err));
+    }
+    return AS_OK;
+}
+
+as_code as_gguf_set_sparsity(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    return as_gguf_set_words(gguf, config, "mlp_layer_types", "ffn_gate_inp.weight", "sparse", "dense", err);
+}
+
+as_code as_gguf_kind_numbers(const as_gguf *gguf, const json_t *config, const char *name, int64_t *full,
+                             int64_t *sliding, as_error *err)
+{
+    const as_gguf_value *value = as_gguf_own(gguf, name);
+    const json_t *types = json_object_get(config, "layer_types"), *type;
+    size_t i;
+    if (!value) return AS_OK;
+    json_array_foreach(types, i, type)
+    {
+        bool slides = strcmp(json_string_value(type), "sliding_attention") == 0;
+        AS_TRY(as_gguf_layer_number(value, i, name, slides ? sliding : full, err));
+    }
+    return AS_OK;
 }

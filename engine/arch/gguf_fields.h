@@ -40,4 +40,26 @@ AS_MUST_USE as_code as_gguf_set_class(json_t *config, const char *architecture, 
 AS_MUST_USE as_code as_gguf_set_mixers(const as_gguf *gguf, json_t *config, const char *field,
                                        const char *attention, const char *other, as_error *err);
 
+/* The share of a head's width that makes up so many of its elements when it is multiplied out again. */
+double as_gguf_share(int64_t rotated, int64_t width);
+/* Rotary parameters by type of layer, of the fields that say them for all: layers with a window have a base
+ * (rope.freq_base_swa) and a width (rope.dimension_count_swa) of their own, heads of that width, and no
+ * scaling. */
+AS_MUST_USE as_code as_gguf_set_rotations(const as_gguf *gguf, json_t *config, int64_t sliding_width,
+                                          as_error *err);
+/* layer_types where the file has no list: every so many layers one sees all, the first of them or the last.
+ */
+AS_MUST_USE as_code as_gguf_set_windows(const as_gguf *gguf, json_t *config, int64_t every, bool full_first,
+                                        as_error *err);
+/* A list with a word for each layer, by whether it has a tensor ("ffn_gate_inp.weight"). */
+AS_MUST_USE as_code as_gguf_set_words(const as_gguf *gguf, json_t *config, const char *field,
+                                      const char *tensor, const char *with, const char *without,
+                                      as_error *err);
+/* mlp_layer_types, by which layers have a router. */
+AS_MUST_USE as_code as_gguf_set_sparsity(const as_gguf *gguf, json_t *config, as_error *err);
+/* A key's number of the layers with a window and of the others (mimo2.attention.head_count_kv), by
+ * layer_types; a kind that no layer is of keeps what *full and *sliding are. */
+AS_MUST_USE as_code as_gguf_kind_numbers(const as_gguf *gguf, const json_t *config, const char *name,
+                                         int64_t *full, int64_t *sliding, as_error *err);
+
 #endif

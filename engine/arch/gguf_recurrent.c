@@ -200,6 +200,43 @@ as_code as_gguf_complete_qwen35(const as_gguf *gguf, json_t *config, as_error *e
     return set_delta(gguf, config, err);
 }
 
+/* Layers without keys have the delta rule, its heads as many as rates of the update. */
+as_code as_gguf_complete_kimi_linear(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    int64_t heads = as_gguf_rows(gguf, "ssm_beta.weight");
+    AS_TRY(as_gguf_set_mixers(gguf, config, "layer_types", "full_attention", "linear_attention", err));
+    AS_TRY(as_gguf_set_latent_widths(gguf, config, err));
+    if (heads > 0) AS_TRY(as_gguf_set(config, "linear_num_heads", json_integer(heads), err));
+    if (!json_object_get(config, "n_group")) json_object_del(config, "topk_group");
+    return as_gguf_set_sparsity(gguf, config, err);
+}
+
+/* One factor of the residual for all; every eighth layer attends unless a list says otherwise. */
+as_code as_gguf_complete_minimax01(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    static const char *const factors[] = {"layernorm_full_attention_alpha",
+                                          "layernorm_linear_attention_alpha", "layernorm_mlp_alpha"};
+    double alpha = 1, layers = as_gguf_field(config, "num_hidden_layers");
+    int64_t every = 8;
+    const as_gguf_value *recurrent = as_gguf_own(gguf, "attention.recurrent_layers");
+    AS_TRY(as_gguf_own_real(gguf, "residual_scale", &alpha, err));
+    AS_TRY(as_gguf_own_int(gguf, "full_attention_interval", &every, err));
+    for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
+        AS_TRY(as_gguf_set(config, factors[i], json_real(alpha), err));
+    }
+    json_t *types = json_array();
+    AS_TRY(as_gguf_set(config, "attn_type_list", types, err));
+    for (int64_t i = 0; (double)i < layers && i < AS_GGUF_MOST_LAYERS; i++) {
+        int64_t lightning = every < 1 || (i + 1) % every != 0;
+        if (recurrent) {
+            AS_TRY(
+                as_gguf_layer_number(recurrent, (uint64_t)i, "attention.recurrent_layers", &lightning, err));
+        }
+        AS_TRY(as_gguf_append(types, json_integer(lightning == 0), err));
+    }
+    return AS_OK;
+}
+
 /* ---- RWKV ------------------------------------------------------------------------------------------------
  */
 

@@ -24,13 +24,20 @@ static void name_slots(as_config *config, const as_gguf_family *family, as_model
     spec->names = names;
 }
 
-/* Layers that predict further tokens, and what older converters left. */
+/* Layers that predict further tokens, keys and values of layers that read those of others, and what older
+ * converters left. */
 static void ignore_leftovers(as_config *config, const json_t *root, as_model_spec *spec)
 {
+    static const char *const unused[] = {"blk.%lld.attn_k.*", "blk.%lld.attn_v.*", "blk.%lld.attn_k_norm.*"};
     json_int_t further = json_integer_value(json_object_get(root, "num_nextn_predict_layers"));
+    json_int_t shared = json_integer_value(json_object_get(root, "num_kv_shared_layers"));
     if (further < 0 || further > AS_MOST_LAYERS) further = 0;
+    if (shared < 0 || shared > spec->layer_count) shared = 0;
     spec->ignored = as_gguf_leftovers;
     as_spec_ignore_numbered(config, spec, "blk.%lld.*", spec->layer_count, further);
+    for (size_t i = 0; shared && i < sizeof unused / sizeof unused[0]; i++) {
+        as_spec_ignore_numbered(config, spec, unused[i], spec->layer_count - shared, shared);
+    }
 }
 
 /* Forms belong to the spec's arena; only this file changes them after they are made. */
@@ -40,6 +47,9 @@ static void follow_attention(const as_gguf_family *family, as_step *step)
     as_attention_spec *attention = (as_attention_spec *)step->form;
     if (by_rows && attention->gate != AS_ATTENTION_GATE_IN_Q) attention->layout = AS_QKV_EITHER;
     if (folded) attention->q_norm.weight_offset = attention->k_norm.weight_offset = 0;
+    if (family->form & AS_GGUF_WEIGHTED_HEADS) {
+        attention->q_norm.weightless = attention->k_norm.weightless = false;
+    }
 }
 
 static void follow_delta(as_delta_spec *delta)
@@ -80,6 +90,18 @@ static void follow_rescaling(const json_t *root, as_model_spec *spec)
     }
 }
 
+/* Blocks of the slow stack are counted behind those of the fast one. */
+static void follow_stacks(const json_t *root, as_model_spec *spec)
+{
+    json_int_t stack = json_integer_value(json_object_get(root, "num_layers_per_stack"));
+    for (int64_t i = 0; stack > 0 && i < spec->layer_count; i++) {
+        for (int s = 0; s < spec->layers[i].step_count; s++) {
+            as_step *step = &spec->layers[i].steps[s];
+            if (step->stem && strcmp(step->stem, "H_module") == 0) step->part += (int)stack;
+        }
+    }
+}
+
 void as_spec_follow_gguf(as_config *config, const json_t *root, as_model_spec *spec)
 {
     const char *name = json_string_value(json_object_get(root, "gguf"));
@@ -91,6 +113,7 @@ void as_spec_follow_gguf(as_config *config, const json_t *root, as_model_spec *s
         for (int s = 0; s < spec->layers[i].step_count; s++) follow_step(family, &spec->layers[i].steps[s]);
     }
     follow_rescaling(root, spec);
+    follow_stacks(root, spec);
     if (family->form & AS_GGUF_NORMS_FOLDED) {
         spec->final_norm.weight_offset = spec->embed_norm.weight_offset = 0;
     }

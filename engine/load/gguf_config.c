@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/arch/gguf.h"
+#include "engine/arch/gguf_fields.h"
 #include "engine/load/gguf_model.h"
 
 enum { MOST_LAYERS = 4096, MOST_HEADS = 1 << 16 };
@@ -82,6 +83,31 @@ static as_code put_keys(converter *c, const as_gguf_key *keys)
     return AS_OK;
 }
 
+/* The field that a key of the file fills. */
+static const char *field_of(const converter *c, const char *name)
+{
+    const as_gguf_key *tables[] = {c->family->keys, as_gguf_keys};
+    for (size_t i = 0; i < 2; i++) {
+        for (const as_gguf_key *key = tables[i]; key && key->from; key++) {
+            if (strcmp(key->from, name) == 0) return key->to;
+        }
+    }
+    return NULL;
+}
+
+/* What a file that does not say it means, whatever the family's configuration means by saying nothing: every
+ * head has keys of its own, and the base of the rotation is ten thousand. */
+static as_code put_defaults(converter *c)
+{
+    const double base = 10000;
+    json_t *heads = json_object_get(c->config, "num_attention_heads");
+    const char *rope = field_of(c, "rope.freq_base");
+    if (json_is_integer(heads) && json_integer_value(heads) > 0) {
+        AS_TRY(as_gguf_default(c->config, "num_key_value_heads", json_incref(heads), c->err));
+    }
+    return rope ? as_gguf_default(c->config, rope, json_real(base), c->err) : AS_OK;
+}
+
 /* ---- positions ---- */
 
 /* The numbers of a tensor of F32 as a list. */
@@ -128,15 +154,20 @@ static as_code put_scaling(converter *c)
         {"rope.scaling.original_context_length", "original_max_position_embeddings"},
         {"rope.scaling.yarn_beta_fast", "beta_fast"},
         {"rope.scaling.yarn_beta_slow", "beta_slow"},
+        {"rope.scaling.yarn_attn_factor", "attention_factor"},
         {0}};
     const as_gguf_value *type = find(c, "rope.scaling.type"), *linear = find(c, "rope.scale_linear");
+    double factor = 0; /* 0: none; of a file that does not say the kind, linear */
+    AS_TRY(as_gguf_own_real(c->gguf, "rope.scale_linear", &factor, c->err));
+    AS_TRY(as_gguf_own_real(c->gguf, "rope.scaling.factor", &factor, c->err));
     char name[32] = "none";
     if (type && type->type == AS_GGUF_STRING && type->count < sizeof name) {
         memcpy(name, type->at, type->count);
         name[type->count] = 0;
-    } else if (linear) {
+    } else if (factor > 0) {
         strcpy(name, "linear");
     }
+    if (strcmp(name, "linear") == 0 && factor == 0) return AS_OK;
     if (strcmp(name, "none") == 0) return AS_OK;
     json_t *scaling = json_object();
     AS_TRY(put(c, c->config, "rope_scaling", scaling));
@@ -279,9 +310,7 @@ static as_code put_share(converter *c)
     if (!value || !is_numeric(value) || !value->count || !as_gguf_integer(value, 0, &rotated)) return AS_OK;
     if (width <= 0 && heads > 0) width = json_number_value(json_object_get(c->config, "hidden_size")) / heads;
     if (rotated <= 0 || width <= 0 || (double)rotated > width) return AS_OK;
-    double share = (double)rotated / width;
-    while ((int64_t)(share * width) < rotated) share = nextafter(share, 2);
-    return put(c, c->config, "partial_rotary_factor", json_real(share));
+    return put(c, c->config, "partial_rotary_factor", json_real(as_gguf_share(rotated, (int64_t)width)));
 }
 
 static as_code convert(converter *c)
@@ -292,6 +321,7 @@ static as_code convert(converter *c)
     AS_TRY(put_class(c));
     AS_TRY(put_keys(c, c->family->keys));
     AS_TRY(put_keys(c, as_gguf_keys));
+    AS_TRY(put_defaults(c));
     AS_TRY(put_sizes(c));
     AS_TRY(put_ends(c));
     AS_TRY(put_signs(c));
