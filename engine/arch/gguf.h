@@ -34,6 +34,7 @@ enum {
     AS_GGUF_NORMS_FOLDED = 2,   /* norms hold 1 + w */
     AS_GGUF_HUB_QKV = 4,        /* a fused projection is ordered as on the hub, not by rows */
     AS_GGUF_WEIGHTED_HEADS = 8, /* norms of queries and keys have weights, which hold a factor besides */
+    AS_GGUF_PAIRED_NORMS = 16,  /* the weights of those norms are in the order of paired heads too */
 };
 
 typedef struct as_gguf_family {

@@ -28,15 +28,26 @@ as_code as_gguf_complete_apertus(const as_gguf *gguf, json_t *config, as_error *
     return AS_OK;
 }
 
-/* The 13B models have ALiBi, of which the files say nothing. */
+/* The 13B models have ALiBi, and the second generation, which its vocabulary tells, a head whose rows are
+ * scaled to length one: of which the files say nothing. */
 as_code as_gguf_complete_baichuan(const as_gguf *gguf, json_t *config, as_error *err)
 {
-    enum { LAYERS_OF_13B = 40 };
+    enum { LAYERS_OF_13B = 40, VOCABULARY_OF_2 = 125696 };
     (void)gguf;
+    if (as_gguf_field(config, "vocab_size") == VOCABULARY_OF_2) {
+        AS_TRY(as_gguf_set(config, "z_loss_weight", json_integer(0), err));
+    }
     if (as_gguf_field(config, "num_hidden_layers") != LAYERS_OF_13B) return AS_OK;
     json_t *context = json_incref(json_object_get(config, "max_position_embeddings"));
     json_object_del(config, "max_position_embeddings");
     return context ? as_gguf_set(config, "model_max_length", context, err) : AS_OK;
+}
+
+/* The width of the feed-forward part: some converters write four times the model's, whatever it is. */
+static as_code set_width(const as_gguf *gguf, json_t *config, const char *field, as_error *err)
+{
+    int64_t rows = as_gguf_rows(gguf, "ffn_up.weight");
+    return rows > 0 ? as_gguf_set(config, field, json_integer(rows), err) : AS_OK;
 }
 
 /* One key and value for all heads, or for groups of them; what Falcon RW has else (ALiBi) no converter
@@ -48,6 +59,7 @@ as_code as_gguf_complete_falcon(const as_gguf *gguf, json_t *config, as_error *e
     AS_TRY(as_gguf_set(config, "new_decoder_architecture", json_boolean(kv_heads > 1), err));
     AS_TRY(as_gguf_set(config, "num_ln_in_parallel_attn", json_integer(norms), err));
     AS_TRY(as_gguf_set(config, "multi_query", json_boolean(kv_heads <= 1), err));
+    AS_TRY(set_width(gguf, config, "ffn_hidden_size", err));
     return as_gguf_set(config, "num_kv_heads", json_integer(kv_heads > 1 ? kv_heads : 1), err);
 }
 
@@ -74,13 +86,6 @@ as_code as_gguf_complete_gemma2(const as_gguf *gguf, json_t *config, as_error *e
 as_code as_gguf_complete_gemma3(const as_gguf *gguf, json_t *config, as_error *err)
 {
     return set_query_scale(gguf, config, 62, err);
-}
-
-/* The width of the feed-forward part: some converters write four times the model's, whatever it is. */
-static as_code set_width(const as_gguf *gguf, json_t *config, const char *field, as_error *err)
-{
-    int64_t rows = as_gguf_rows(gguf, "ffn_up.weight");
-    return rows > 0 ? as_gguf_set(config, field, json_integer(rows), err) : AS_OK;
 }
 
 /* One key and value for all heads, or the three of each head together. */

@@ -630,7 +630,7 @@ const as_gguf_family as_gguf_families[] = {
     {"bitnet", CLASS("BitNetForCausalLM"), NULL, NULL, glm_signs, 0, COMPLETE(bitnet)},
     {"bloom", CLASS("BloomForCausalLM"), NULL, bloom_keys, NULL, 0, NULL},
     {"chameleon", CLASS("ChameleonForConditionalGeneration"), chameleon_slots, chameleon_keys, llama_signs,
-     PAIRED, COMPLETE(chameleon)},
+     PAIRED | AS_GGUF_PAIRED_NORMS, COMPLETE(chameleon)},
     {"chatglm", CLASS("GlmForCausalLM"), fused_slots, NULL, chatglm_signs, 0, NULL},
     {"cohere2", CLASS("Cohere2ForCausalLM"), NULL, cohere_keys, NULL, 0, NULL},
     {"cohere2moe", EITHER("Cohere2MoeForCausalLM"), NULL, cohere_keys, llama_signs, 0, COMPLETE(cohere2moe)},

@@ -47,6 +47,7 @@ static void follow_attention(const as_gguf_family *family, as_step *step)
     as_attention_spec *attention = (as_attention_spec *)step->form;
     if (by_rows && attention->gate != AS_ATTENTION_GATE_IN_Q) attention->layout = AS_QKV_EITHER;
     if (folded) attention->q_norm.weight_offset = attention->k_norm.weight_offset = 0;
+    attention->paired_norms = family->form & AS_GGUF_PAIRED_NORMS;
     if (family->form & AS_GGUF_WEIGHTED_HEADS) {
         attention->q_norm.weightless = attention->k_norm.weightless = false;
     }

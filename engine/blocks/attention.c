@@ -337,8 +337,9 @@ static void order_heads(as_pass *pass, const as_attention_spec *a, float *x, int
 static void normalise_and_rotate(as_pass *pass, const as_attention_spec *a, const as_norm_spec *norm,
                                  const as_norm_weights *weights, float *x, int64_t heads)
 {
-    order_heads(pass, a, x, heads);
+    if (!a->paired_norms) order_heads(pass, a, x, heads);
     if (!a->norm_after_rope) normalise(pass, a, norm, weights, x, heads, a->k_width);
+    if (a->paired_norms) order_heads(pass, a, x, heads);
     if (a->qkv_clip > 0 && a->clip_after_norm) clip(pass, a->qkv_clip, x, heads * a->k_width);
     as_pass_rope(pass, a->rope, x, heads, a->k_width);
     if (a->norm_after_rope) normalise(pass, a, norm, weights, x, heads, a->k_width);

@@ -61,6 +61,7 @@ typedef struct as_attention_spec {
     double alibi_max;      /* ALiBi with slopes 2^(-alibi_max i / heads); 0: none */
     float alibi_scale;     /* on the slopes; 0 means 1 */
     bool alibi_rounded;    /* slopes, and slopes times key positions, rounded to bf16 before that scale */
+    bool paired_norms;     /* norms of heads have weights in the order of a rotation with paired_heads */
     bool sinks;            /* slot SINKS */
     as_score_bias_spec score_bias;
     as_pool_index_spec pools; /* which keys a row sees, where it has an index */
