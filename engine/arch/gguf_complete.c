@@ -472,6 +472,16 @@ as_code as_gguf_complete_deepseek32(const as_gguf *gguf, json_t *config, as_erro
     return set_latent_experts(config, err);
 }
 
+/* As DeepSeek V2, with queries that grow with the position: by how much, no converter writes; as published. */
+as_code as_gguf_complete_mistral4(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    double growth = 0.1;
+    json_t *scaling = json_object_get(config, "rope_scaling");
+    AS_TRY(as_gguf_own_real(gguf, "attention.temperature_scale", &growth, err));
+    if (scaling) AS_TRY(as_gguf_set(scaling, "llama_4_scaling_beta", json_real(growth), err));
+    return as_gguf_complete_deepseek32(gguf, config, err);
+}
+
 as_code as_gguf_complete_glm_dsa(const as_gguf *gguf, json_t *config, as_error *err)
 {
     const as_gguf_value *own = as_gguf_own(gguf, "attention.indexer.types");

@@ -46,6 +46,7 @@ AS_GGUF_COMPLETE(minicpm);
 AS_GGUF_COMPLETE(minicpm3);
 AS_GGUF_COMPLETE(minimax01);
 AS_GGUF_COMPLETE(mistral3);
+AS_GGUF_COMPLETE(mistral4);
 AS_GGUF_COMPLETE(mpt);
 AS_GGUF_COMPLETE(muse_glimmer);
 AS_GGUF_COMPLETE(nemotron_h);

@@ -693,6 +693,7 @@ const as_gguf_family as_gguf_families[] = {
      COMPLETE(minimax01)},
     {"minimax-m2", EITHER("MiniMaxM2ForCausalLM"), NULL, minimax_m2_keys, NULL, 0, NULL},
     {"mistral3", CLASS("LlamaForCausalLM"), NULL, NULL, llama_signs, PAIRED, COMPLETE(mistral3)},
+    {"mistral4", EITHER("Mistral4ForCausalLM"), NULL, deepseek2_keys, latent_signs, 0, COMPLETE(mistral4)},
     {"mpt", CLASS("MPTForCausalLM"), NULL, mpt_keys, no_bias_signs, 0, COMPLETE(mpt)},
     {"muse-glimmer", CLASS("MuseGlimmerForConditionalGeneration"), NULL, muse_glimmer_keys, llama_signs,
      PAIRED | FOLDED | AS_GGUF_WEIGHTED_HEADS, COMPLETE(muse_glimmer)},

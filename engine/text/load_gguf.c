@@ -72,9 +72,8 @@ static as_code put_plain(gguf_tokens *t, const char *text, size_t size, int64_t 
     return AS_OK;
 }
 
-static as_code finish_spm(gguf_tokens *t, as_buf *out, as_error *err)
+static as_code write_spm(const gguf_tokens *t, as_buf *out)
 {
-    AS_TRY(as_spm_make_merges(&t->reader, t->scores ? AS_SPM_BY_SCORE : AS_SPM_BY_ID, err));
     as_buf_str(out, "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
     if (t->adds_space) as_buf_str(out, "{\"type\":\"Prepend\",\"prepend\":\"\u2581\"},");
     as_buf_str(out,
@@ -86,6 +85,12 @@ static as_code finish_spm(gguf_tokens *t, as_buf *out, as_error *err)
     write_model("BPE", named_token(t, KEY("unknown_token_id")), ",\"byte_fallback\":true,\"fuse_unk\":true",
                 out);
     return AS_OK;
+}
+
+static as_code finish_spm(gguf_tokens *t, as_buf *out, as_error *err)
+{
+    AS_TRY(as_spm_make_merges(&t->reader, t->scores ? AS_SPM_BY_SCORE : AS_SPM_BY_ID, err));
+    return write_spm(t, out);
 }
 
 /* ---- gpt2: byte-level BPE ---- */
@@ -113,6 +118,13 @@ static as_code read_merges(gguf_tokens *t, as_error *err)
             as_vocab_reader_merge(&t->reader, (as_vocab_merge){text, space + 1, left, size - left - 1}, err));
     }
     return AS_OK;
+}
+
+/* Gemma 4: the same letters, with merges of its own. */
+static as_code finish_gemma4(gguf_tokens *t, as_buf *out, as_error *err)
+{
+    AS_TRY(read_merges(t, err));
+    return write_spm(t, out);
 }
 
 static as_code finish_bpe(gguf_tokens *t, as_buf *out, as_error *err)
@@ -232,6 +244,7 @@ static as_code finish_world(gguf_tokens *t, as_buf *out, as_error *err)
 static const gguf_model models[] = {
     {"llama", true, false, true, false, put_plain, finish_spm},
     {"gpt2", false, false, false, false, put_plain, finish_bpe},
+    {"gemma4", true, false, false, false, put_plain, finish_gemma4},
     {"bert", true, false, false, true, put_word, finish_wordpiece},
     {"t5", false, true, true, false, put_plain, finish_unigram},
     {"rwkv", false, false, false, false, put_world, finish_world},
@@ -255,7 +268,7 @@ static as_code find_model(const as_gguf *gguf, const gguf_model **out, as_error 
     if (size == 4 && memcmp(name, "none", 4) == 0)
         return as_fail(err, AS_E_NOT_FOUND, "it holds no tokenizer");
     return as_fail(err, AS_E_UNSUPPORTED,
-                   "the tokenizer \"%.*s\" is not known, expected llama, gpt2, bert, t5 or rwkv",
+                   "the tokenizer \"%.*s\" is not known, expected llama, gpt2, gemma4, bert, t5 or rwkv",
                    (int)(size < 60 ? size : 60), name);
 }
 

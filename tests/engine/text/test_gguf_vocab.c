@@ -1,7 +1,9 @@
 /* Tokenizers of GGUF files: small ones against the same vocabulary in another file form, real ones against
  * the ids of their own tokenizers. */
 #include <stdio.h>
+#include <unistd.h>
 
+#include "tests/engine/gguf_build.h"
 #include "tests/engine/text/support.h"
 
 static as_tokens encode(const as_tokenizer *t, const char *text, size_t size, bool special)
@@ -161,4 +163,46 @@ Test(gguf_vocab, real_vocabularies_match_every_line)
     }
     as_names_free(names, count);
     fprintf(stderr, "%d real vocabularies, %d strings\n", files, lines);
+}
+
+/* ---- Gemma 4: letters as in SentencePiece, merges as in byte-level BPE ---- */
+
+static void put_texts(as_buf *b, const char *key, const char *const *texts, size_t count)
+{
+    put_array(b, key, AS_GGUF_STRING, count);
+    for (size_t i = 0; i < count; i++) put_text(b, texts[i]);
+}
+
+Test(gguf_vocab, merges_over_whole_texts)
+{
+    static const char *const tokens[] = {"<unk>",  "<0x21>", "a",        "b",
+                                         "\u2581", "ab",     "\u2581ab", "b\u2581ab"};
+    static const char *const merges[] = {"a b", "\u2581 ab", "b \u2581ab"};
+    static const char path[] = "/tmp/assay-gemma4-vocab.gguf", text[] = "ab bb ab!";
+    static const int32_t expected[] = {5, 4, 3, 7, 1};
+    as_error err;
+    as_buf b;
+    as_buf_init(&b, 0);
+    put_header(&b, 3, 0, 6);
+    put_pair_text(&b, "general.architecture", "gemma4");
+    put_pair_text(&b, "tokenizer.ggml.model", "gemma4");
+    put_texts(&b, "tokenizer.ggml.tokens", tokens, sizeof tokens / sizeof tokens[0]);
+    put_texts(&b, "tokenizer.ggml.merges", merges, sizeof merges / sizeof merges[0]);
+    put_array(&b, "tokenizer.ggml.token_type", AS_GGUF_U32, 8);
+    for (uint32_t i = 0; i < 8; i++) put_u32(&b, i == 0 ? 2 : i == 1 ? 6 : 1);
+    put_pair_u32(&b, "tokenizer.ggml.unknown_token_id", 0);
+    cr_assert_eq(as_file_write(path, b.data, b.size, &err), AS_OK, "%s", err.text);
+    as_tokenizer *t = must_open(path);
+    as_tokens found = encode(t, text, strlen(text), false);
+    cr_assert_eq(found.count, sizeof expected / sizeof expected[0]);
+    for (size_t i = 0; i < found.count; i++) cr_assert_eq(found.ids[i], expected[i], "place %zu", i);
+    as_buf again;
+    as_buf_init(&again, 0);
+    cr_assert_eq(as_tokenizer_decode(t, found.ids, found.count, NULL, &again, &err), AS_OK, "%s", err.text);
+    cr_assert_str_eq(as_buf_text(&again), text);
+    as_buf_free(&again);
+    as_tokens_free(&found);
+    as_tokenizer_close(t);
+    as_buf_free(&b);
+    unlink(path);
 }
