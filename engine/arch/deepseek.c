@@ -237,31 +237,31 @@ static void describe_ocr2(as_config *c, as_model_spec *spec)
     as_spec_finish(c, spec, norm, false);
 }
 
-static const as_deepseek_defaults defaults_v3 = {.attention = {MLA_V3},
-                                                 .context = 4096,
-                                                 .eps = 1e-6,
-                                                 .experts = 256,
-                                                 .top_k = 8,
-                                                 .shared = 1,
-                                                 .width = 2048,
-                                                 .scale = 2.5,
-                                                 .groups = 8,
-                                                 .group_top = 4,
-                                                 .first_dense = 3,
-                                                 .normalise = true,
-                                                 .route = AS_ROUTE_SIGMOID};
+const as_deepseek_defaults as_deepseek_v3 = {.attention = {MLA_V3},
+                                             .context = 4096,
+                                             .eps = 1e-6,
+                                             .experts = 256,
+                                             .top_k = 8,
+                                             .shared = 1,
+                                             .width = 2048,
+                                             .scale = 2.5,
+                                             .groups = 8,
+                                             .group_top = 4,
+                                             .first_dense = 3,
+                                             .normalise = true,
+                                             .route = AS_ROUTE_SIGMOID};
 
 static void describe_v3(as_config *c, as_model_spec *spec)
 {
     expect_word(c, "topk_method", "noaux_tc", "noaux_tc");
     expect_word(c, "scoring_func", "sigmoid", "sigmoid");
-    describe_with(c, spec, &defaults_v3);
+    describe_with(c, spec, &as_deepseek_v3);
 }
 
 /* GLM-4.7-Flash. */
 static void describe_glm_lite(as_config *c, as_model_spec *spec)
 {
-    as_deepseek_defaults d = defaults_v3;
+    as_deepseek_defaults d = as_deepseek_v3;
     d.attention = (as_mla_defaults){.q_rank = 768,
                                     .kv_rank = 512,
                                     .nope = 192,
@@ -285,7 +285,7 @@ static void describe_glm_lite(as_config *c, as_model_spec *spec)
 /* A.X K1: a norm behind the experts, and published without the routers' correction. */
 static void describe_axk1(as_config *c, as_model_spec *spec)
 {
-    as_deepseek_defaults d = defaults_v3;
+    as_deepseek_defaults d = as_deepseek_v3;
     d.context = 32768;
     d.experts = 192;
     d.first_dense = 1;
@@ -296,7 +296,7 @@ static void describe_axk1(as_config *c, as_model_spec *spec)
 /* Mistral 4: softmax routing, queries that grow with their position. */
 static void describe_mistral4(as_config *c, as_model_spec *spec)
 {
-    as_deepseek_defaults d = defaults_v3;
+    as_deepseek_defaults d = as_deepseek_v3;
     d.attention.q_rank = 1024;
     d.attention.kv_rank = 256;
     d.attention.nope = 64;
