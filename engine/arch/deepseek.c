@@ -126,14 +126,6 @@ bool as_deepseek_layer_is_dense(as_config *c, const as_model_spec *spec, int64_t
 /* ---- the families ----------------------------------------------------------------------------------------
  */
 
-/* Refuses a value that the published code knows and this file does not. */
-static void expect_word(as_config *c, const char *key, const char *known, const char *other)
-{
-    const char *found = as_config_string(c, key, known);
-    if (strcmp(found, known) == 0 || strcmp(found, other) == 0) return;
-    as_config_fail(c, AS_E_UNSUPPORTED, "\"%s\" is \"%s\", expected %s", key, found, known);
-}
-
 void as_deepseek_layers(as_config *c, as_model_spec *spec, const as_deepseek_defaults *d,
                         const as_mla_spec *attention, const as_moe_spec *moe, const bool *shared_index)
 {
@@ -193,8 +185,8 @@ static const as_deepseek_defaults defaults_v2 = {.attention = {MLA_V2},
 static as_moe_spec read_experts_v2(as_config *c)
 {
     as_deepseek_defaults d = defaults_v2;
-    expect_word(c, "topk_method", "greedy", "group_limited_greedy");
-    expect_word(c, "scoring_func", "softmax", "softmax");
+    as_spec_expect(c, "topk_method", "greedy", "group_limited_greedy");
+    as_spec_expect(c, "scoring_func", "softmax", "softmax");
     d.ungrouped = strcmp(as_config_string(c, "topk_method", "greedy"), "greedy") == 0;
     as_moe_spec moe = as_deepseek_experts(c, &d);
     moe.normalise = false;
@@ -253,8 +245,8 @@ const as_deepseek_defaults as_deepseek_v3 = {.attention = {MLA_V3},
 
 static void describe_v3(as_config *c, as_model_spec *spec)
 {
-    expect_word(c, "topk_method", "noaux_tc", "noaux_tc");
-    expect_word(c, "scoring_func", "sigmoid", "sigmoid");
+    as_spec_expect(c, "topk_method", "noaux_tc", "noaux_tc");
+    as_spec_expect(c, "scoring_func", "sigmoid", "sigmoid");
     describe_with(c, spec, &as_deepseek_v3);
 }
 
