@@ -354,13 +354,10 @@ as_code as_gguf_complete_granitemoe(const as_gguf *gguf, json_t *config, as_erro
 /* How many shared experts there are is said by their width together. */
 as_code as_gguf_complete_hy_v3(const as_gguf *gguf, json_t *config, as_error *err)
 {
-    int64_t shared = 0;
-    double width = as_gguf_field(config, "moe_intermediate_size");
+    int64_t shared = 0, width = 0;
     AS_TRY(as_gguf_own_int(gguf, "expert_shared_feed_forward_length", &shared, err));
-    if (width > 0) {
-        json_t *count = json_integer((json_int_t)((double)shared / width));
-        AS_TRY(as_gguf_set(config, "num_shared_experts", count, err));
-    }
+    AS_TRY(as_gguf_own_int(gguf, "expert_feed_forward_length", &width, err));
+    if (width > 0) AS_TRY(as_gguf_set(config, "num_shared_experts", json_integer(shared / width), err));
     return as_gguf_set_sparsity(gguf, config, err);
 }
 
@@ -472,7 +469,8 @@ as_code as_gguf_complete_deepseek32(const as_gguf *gguf, json_t *config, as_erro
     return set_latent_experts(config, err);
 }
 
-/* As DeepSeek V2, with queries that grow with the position: by how much, no converter writes; as published. */
+/* As DeepSeek V2, with queries that grow with the position: by how much, no converter writes; as published.
+ */
 as_code as_gguf_complete_mistral4(const as_gguf *gguf, json_t *config, as_error *err)
 {
     double growth = 0.1;

@@ -127,10 +127,11 @@ as_code as_gguf_set_mixers(const as_gguf *gguf, json_t *config, const char *fiel
     return as_gguf_set(config, "num_key_value_heads", json_integer(heads > 0 ? heads : 1), err);
 }
 
-double as_gguf_share(int64_t rotated, int64_t width)
+double as_gguf_share(int64_t rotated, double width)
 {
-    double share = (double)rotated / (double)width;
-    while ((int64_t)(share * (double)width) < rotated) share = nextafter(share, 2);
+    const double most = 1e15; /* beyond any head, within what a double holds exactly */
+    double share = (double)rotated / width;
+    while (width < most && (int64_t)(share * width) < rotated) share = nextafter(share, 2);
     return share;
 }
 
@@ -152,7 +153,7 @@ as_code as_gguf_set_rotations(const as_gguf *gguf, json_t *config, int64_t slidi
     AS_TRY(as_gguf_copy(config, "partial_rotary_factor", full, "partial_rotary_factor", err));
     if (base > 0) AS_TRY(as_gguf_set(sliding, "rope_theta", json_real(base), err));
     if (rotated > 0 && rotated <= sliding_width) {
-        json_t *share = json_real(as_gguf_share(rotated, sliding_width));
+        json_t *share = json_real(as_gguf_share(rotated, (double)sliding_width));
         AS_TRY(as_gguf_set(sliding, "partial_rotary_factor", share, err));
     }
     static const char *const flat[] = {"rope_theta", "rope_scaling", "partial_rotary_factor"};

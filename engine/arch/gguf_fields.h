@@ -41,7 +41,7 @@ AS_MUST_USE as_code as_gguf_set_mixers(const as_gguf *gguf, json_t *config, cons
                                        const char *attention, const char *other, as_error *err);
 
 /* The share of a head's width that makes up so many of its elements when it is multiplied out again. */
-double as_gguf_share(int64_t rotated, int64_t width);
+double as_gguf_share(int64_t rotated, double width);
 /* Rotary parameters by type of layer, of the fields that say them for all: layers with a window have a base
  * (rope.freq_base_swa) and a width (rope.dimension_count_swa) of their own, heads of that width, and no
  * scaling. */

@@ -12,7 +12,7 @@
 
 static int64_t head_width(const json_t *config)
 {
-    return (int64_t)as_gguf_field(config, "head_dim");
+    return json_integer_value(json_object_get(config, "head_dim"));
 }
 
 /* What hides in the file is the width of the gates: one for each head, or one for each element. */
@@ -147,7 +147,8 @@ as_code as_gguf_complete_gemma3n(const as_gguf *gguf, json_t *config, as_error *
 /* Layers that see all have heads of their own size and number, whose values may be their keys. */
 static as_code set_gemma4_heads(const as_gguf *gguf, json_t *config, as_error *err)
 {
-    int64_t full = 0, sliding = 0, width = head_width(config);
+    int64_t full = json_integer_value(json_object_get(config, "num_key_value_heads"));
+    int64_t sliding = 0, width = head_width(config);
     bool keys_are_values = false;
     AS_TRY(as_gguf_kind_numbers(gguf, config, "attention.head_count_kv", &full, &sliding, err));
     AS_TRY(as_gguf_own_int(gguf, "attention.key_length", &width, err));
@@ -183,7 +184,7 @@ static as_code set_gemma4_rotation(const as_gguf *gguf, json_t *config, int64_t 
     json_t *kinds = json_object_get(config, "rope_parameters");
     double theta = as_gguf_field(json_object_get(kinds, "full_attention"), "rope_theta");
     json_t *made = json_pack("{s:s, s:f, s:f}", "rope_type", "proportional", "rope_theta", theta,
-                             "partial_rotary_factor", as_gguf_share(2 * turning, full_width));
+                             "partial_rotary_factor", as_gguf_share(2 * turning, (double)full_width));
     return as_gguf_set(kinds, "full_attention", made, err);
 }
 
@@ -191,12 +192,13 @@ static as_code set_gemma4_rotation(const as_gguf *gguf, json_t *config, int64_t 
 static as_code set_gemma4_widths(json_t *config, as_error *err)
 {
     json_t *widths = json_object_get(config, "intermediate_size");
-    size_t count = json_array_size(widths), shared = (size_t)as_gguf_field(config, "num_kv_shared_layers");
+    size_t count = json_array_size(widths);
+    double shared = as_gguf_field(config, "num_kv_shared_layers");
     json_int_t first = json_integer_value(json_array_get(widths, 0));
     AS_TRY(as_gguf_set(config, "use_double_wide_mlp", json_boolean(count > 0), err));
     for (size_t i = 0; i < count; i++) {
         json_int_t width = json_integer_value(json_array_get(widths, i));
-        if (width == first * (i + shared >= count ? 2 : 1)) continue;
+        if (width == first * ((double)i + shared >= (double)count ? 2 : 1)) continue;
         return as_fail(err, AS_E_UNSUPPORTED,
                        "\"feed_forward_length\" of layer %zu is %lld, the first's %lld", i, (long long)width,
                        (long long)first);

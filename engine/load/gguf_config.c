@@ -310,7 +310,7 @@ static as_code put_share(converter *c)
     if (!value || !is_numeric(value) || !value->count || !as_gguf_integer(value, 0, &rotated)) return AS_OK;
     if (width <= 0 && heads > 0) width = json_number_value(json_object_get(c->config, "hidden_size")) / heads;
     if (rotated <= 0 || width <= 0 || (double)rotated > width) return AS_OK;
-    return put(c, c->config, "partial_rotary_factor", json_real(as_gguf_share(rotated, (int64_t)width)));
+    return put(c, c->config, "partial_rotary_factor", json_real(as_gguf_share(rotated, width)));
 }
 
 static as_code convert(converter *c)

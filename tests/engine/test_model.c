@@ -132,27 +132,27 @@ Test(model, wrong_shapes_are_told_with_the_right_one)
 {
     checkpoint *c = checkpoint_read("llama-grouped");
     checkpoint_tensor *t = checkpoint_find(c, "model.layers.1.mlp.up_proj.weight");
-    t->shape[0] = 48;
-    t->shape[1] = 70;
-    expect_failure(c, AS_E_INPUT, "model.layers.1.mlp.up_proj.weight: shape [48,70]", "expected [70,48]");
+    t->shape[0] = 32;
+    t->shape[1] = 37;
+    expect_failure(c, AS_E_INPUT, "model.layers.1.mlp.up_proj.weight: shape [32,37]", "expected [37,32]");
     t->dims = 1;
-    t->shape[0] = 70 * 48;
-    expect_failure(c, AS_E_INPUT, "shape [3360]", "expected [70,48]");
+    t->shape[0] = 37 * 32;
+    expect_failure(c, AS_E_INPUT, "shape [1184]", "expected [37,32]");
     t->dims = 3;
-    t->shape[0] = 70;
-    t->shape[1] = 48;
+    t->shape[0] = 37;
+    t->shape[1] = 32;
     t->shape[2] = 1;
-    expect_failure(c, AS_E_INPUT, "shape [70,48,1]", "expected [70,48]");
+    expect_failure(c, AS_E_INPUT, "shape [37,32,1]", "expected [37,32]");
     checkpoint_free(c);
     c = checkpoint_read("llama-grouped");
-    json_object_set_new(c->config, "vocab_size", json_integer(108));
-    expect_failure(c, AS_E_INPUT, "model.embed_tokens.weight: shape [107,48]", "expected [108,48]");
+    json_object_set_new(c->config, "vocab_size", json_integer(92));
+    expect_failure(c, AS_E_INPUT, "model.embed_tokens.weight: shape [91,32]", "expected [92,32]");
     checkpoint_free(c);
     c = checkpoint_read("llama-grouped");
     t = checkpoint_find(c, "model.norm.weight");
     t->shape[0] = 24;
     t->bytes = 24 * 4;
-    expect_failure(c, AS_E_INPUT, "model.norm.weight: shape [24]", "48");
+    expect_failure(c, AS_E_INPUT, "model.norm.weight: shape [24]", "32");
     checkpoint_free(c);
 }
 
@@ -179,11 +179,11 @@ Test(model, absurd_sizes_are_refused_without_memory)
     } cases[] = {
         {"hidden_size", (json_int_t)1 << 40, "hidden_size"},
         {"hidden_size", (json_int_t)1 << 22, "head_dim"},
-        {"hidden_size", (json_int_t)1 << 16, "shape [107,48]"},
+        {"hidden_size", (json_int_t)1 << 16, "shape [91,32]"},
         {"num_hidden_layers", 1000000, "num_hidden_layers"},
         {"num_hidden_layers", 4096, "model.layers.3."},
-        {"vocab_size", (json_int_t)1 << 24, "shape [107,48]"},
-        {"intermediate_size", (json_int_t)1 << 22, "shape [70,48]"},
+        {"vocab_size", (json_int_t)1 << 24, "shape [91,32]"},
+        {"intermediate_size", (json_int_t)1 << 22, "shape [37,32]"},
         {"head_dim", 1 << 14, "shape [48,48]"},
         {"max_position_embeddings", (json_int_t)1 << 40, "max_position_embeddings"},
     };
@@ -456,7 +456,7 @@ Test(model, end_tokens)
         {"2", "7", 1, {7}},           {"2", "[7, 9]", 2, {7, 9}},
         {"2", "null", 1, {2}},        {"[3, 4, 5]", NULL, 3, {3, 4, 5}},
         {"[]", NULL, 0, {0}},         {"[\"2\", null, 2.5, 5]", NULL, 1, {5}},
-        {"-1", NULL, 0, {0}},         {"107", NULL, 0, {0}}, /* outside the vocabulary */
+        {"-1", NULL, 0, {0}},         {"91", NULL, 0, {0}}, /* outside the vocabulary */
         {"4294967298", NULL, 0, {0}}, {"\"2\"", NULL, 0, {0}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
