@@ -184,7 +184,7 @@ Test(model, absurd_sizes_are_refused_without_memory)
         {"num_hidden_layers", 4096, "model.layers.3."},
         {"vocab_size", (json_int_t)1 << 24, "shape [91,32]"},
         {"intermediate_size", (json_int_t)1 << 22, "shape [37,32]"},
-        {"head_dim", 1 << 14, "shape [48,48]"},
+        {"head_dim", 1 << 14, "shape [32,32]"},
         {"max_position_embeddings", (json_int_t)1 << 40, "max_position_embeddings"},
     };
     checkpoint *sound = checkpoint_read("llama-grouped");

@@ -224,7 +224,7 @@ Test(serving, end_tokens_end_and_may_be_ignored)
     server s;
     as_error err;
     answer plain, a;
-    fill_prompt(100);
+    fill_prompt(90);
     as_request request = {.tokens = prompt,
                           .count = 10,
                           .max_tokens = 30,
@@ -262,7 +262,7 @@ Test(serving, no_limit_goes_to_the_end_of_the_context)
     answer a;
     as_error err;
     int64_t id;
-    fill_prompt(100);
+    fill_prompt(90);
     as_request request = {.tokens = prompt, .count = 100, .ignore_eos = true, .logprobs = -1};
     run(&s, request, &a);
     cr_assert(a.count == 28 && a.finish == AS_FINISH_LENGTH, "%lld tokens", (long long)a.count);
@@ -303,7 +303,7 @@ Test(serving, log_probabilities_of_any_number)
     server s = open_server("llama-grouped", (as_session_options){.threads = 1}, 0);
     as_error err;
     int64_t id;
-    fill_prompt(100);
+    fill_prompt(90);
     for (size_t i = 0; i < 5; i++) {
         int64_t top = wanted[i] > 0 ? wanted[i] : 0;
         bool busy = true;
@@ -337,7 +337,7 @@ Test(serving, log_probabilities_are_of_the_raw_distribution)
     float logits[91];
     as_error err;
     int64_t sequence;
-    fill_prompt(100);
+    fill_prompt(90);
     as_request request = {
         .tokens = prompt,
         .count = 10,
@@ -366,7 +366,7 @@ Test(serving, a_long_prompt_does_not_hold_up_the_others)
         "llama-grouped",
         (as_session_options){.threads = 1, .max_sequences = 4, .cache_tokens = 600, .chunk = 16}, 250);
     static answer others[OTHERS], late;
-    fill_prompt(100);
+    fill_prompt(90);
     for (int i = 0; i < OTHERS; i++) {
         submit(&s,
                (as_request){
@@ -401,7 +401,7 @@ Test(serving, a_hundred_requests_within_the_promised_cache)
         (as_session_options){.threads = 1, .max_sequences = 64, .cache_tokens = TOKENS, .chunk = 64}, 256);
     static answer answers[REQUESTS];
     static int64_t needs[REQUESTS];
-    fill_prompt(100);
+    fill_prompt(90);
     for (int i = 0; i < REQUESTS; i++) {
         as_request request = {.tokens = prompt + i,
                               .count = 1 + i * 13 % 60,
@@ -438,7 +438,7 @@ Test(serving, cancelling_in_the_middle_of_a_prompt)
         "llama-grouped",
         (as_session_options){.threads = 1, .max_sequences = 2, .cache_tokens = 300, .chunk = 16}, 0);
     static answer alone, beside, gone, next;
-    fill_prompt(100);
+    fill_prompt(90);
     as_request small = {.tokens = prompt, .count = 20, .max_tokens = 25, .ignore_eos = true, .logprobs = -1};
     as_request large = {.tokens = prompt, .count = 200, .max_tokens = 20, .ignore_eos = true, .logprobs = -1};
     run(&s, small, &alone);
@@ -465,7 +465,7 @@ Test(serving, a_cancelled_request_leaves_the_queue_at_once)
                            (as_session_options){.threads = 1, .max_sequences = 1, .cache_tokens = 256}, 0);
     static answer answers[5];
     int64_t ids[5];
-    fill_prompt(100);
+    fill_prompt(90);
     for (int i = 0; i < 5; i++) {
         ids[i] = submit(
             &s,
@@ -501,7 +501,7 @@ Test(serving, a_request_without_numbers_fails_alone)
     as_error err;
     answer alone, beside, bad;
     float nan = NAN;
-    fill_prompt(100);
+    fill_prompt(90);
     for (int i = 0; i < 400; i++) prompt[i] = prompt[i] == 5 ? 6 : prompt[i];
     memcpy(checkpoint_find(c, "model.embed_tokens.weight")->data + 5 * 32 * 4, &nan, sizeof nan);
     cr_assert_eq(checkpoint_open(c, "f32", &s.model, &err), AS_OK, "%s", err.text);
@@ -542,7 +542,7 @@ Test(serving, sampling_out_of_range_is_refused_by_name)
         {{.frequency_penalty = -INFINITY}, "frequency_penalty is -inf"},
     };
     server s = open_server("llama-grouped", (as_session_options){.threads = 1}, 0);
-    fill_prompt(100);
+    fill_prompt(90);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         as_request request = {.tokens = prompt, .count = 10, .max_tokens = 10, .sampling = cases[i].sampling};
         as_error err;
