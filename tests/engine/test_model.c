@@ -128,6 +128,19 @@ Test(model, buffers_of_older_checkpoints_are_ignored)
     checkpoint_free(c);
 }
 
+/* Checkpoints in 8 bits whose activations have scales of their own. */
+Test(model, scales_of_activations_and_caches_are_ignored)
+{
+    static const char *const names[] = {"model.layers.0.mlp.down_proj.input_scale",
+                                        "model.layers.0.mlp.down_proj.activation_scale",
+                                        "model.layers.1.self_attn.k_scale"};
+    checkpoint *c = checkpoint_read("llama-grouped");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        checkpoint_copy(c, "model.norm.weight", names[i]);
+    as_free(must_compute(c, "f32"));
+    checkpoint_free(c);
+}
+
 Test(model, wrong_shapes_are_told_with_the_right_one)
 {
     checkpoint *c = checkpoint_read("llama-grouped");
