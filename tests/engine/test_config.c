@@ -307,7 +307,7 @@ static const broken cases[] = {
     {"OlmoForCausalLM", "{\"clip_qkv\": -8}", AS_E_INPUT, {"\"clip_qkv\" is -8"}},
     {"ZayaForCausalLM", "{}", AS_E_INPUT, {"\"num_experts_per_tok\" is 2"}},
     {"Phi3ForCausalLM",
-     "{\"rope_scaling\": {\"type\": \"su\", \"short_factor\": [1]}}",
+     "{\"rope_scaling\": {\"type\": \"su\", \"short_factor\": [1, 1]}}",
      AS_E_INPUT,
      {"\"short_factor\"", "8 numbers"}},
     {"LlavaForConditionalGeneration",
@@ -619,6 +619,23 @@ Test(config, the_older_and_the_newer_form_agree)
         json_decref(older);
         json_decref(newer);
     }
+}
+
+/* transformers multiplies by a tensor of the list, which one number fits as well. */
+Test(config, one_longrope_factor_counts_for_all_elements)
+{
+    json_t *config =
+        config_with(LLAMA, "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1.5], "
+                           "\"long_factor\": [2,3,4,5,6,7,8,9]}}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    for (int i = 0; i < 8; i++) {
+        cr_expect_eq(spec.ropes[0].short_factor[i], 1.5);
+        cr_expect_eq(spec.ropes[0].long_factor[i], i + 2);
+    }
+    as_model_spec_free(&spec);
+    json_decref(config);
 }
 
 /* transformers looks for "truncate" beside the layer types, not under one. */
