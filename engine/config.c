@@ -228,10 +228,12 @@ static as_rope_scaling rope_scaling_kind(as_config *config, as_config *fields,
     return AS_ROPE_PLAIN;
 }
 
+/* A list of one number says it of all. */
 static const double *factor_list(as_config *fields, const char *key, int64_t count, as_model_spec *spec)
 {
     json_t *list = json_object_get(fields->root, key);
-    if (!json_is_array(list) || (int64_t)json_array_size(list) != count) {
+    int64_t given = (int64_t)json_array_size(list);
+    if (given != count && given != 1) {
         as_config_fail(fields, AS_E_INPUT, "\"%s\" must be a list of %lld numbers (half the rotated width)",
                        key, (long long)count);
         return NULL;
@@ -242,7 +244,7 @@ static const double *factor_list(as_config *fields, const char *key, int64_t cou
         return NULL;
     }
     for (int64_t i = 0; i < count; i++) {
-        if (!as_json_number(json_array_get(list, (size_t)i), &out[i]) ||
+        if (!as_json_number(json_array_get(list, given == 1 ? 0 : (size_t)i), &out[i]) ||
             !(out[i] > 0 && out[i] <= most_factor)) {
             as_config_fail(fields, AS_E_INPUT, "\"%s\"[%lld] is not a number above 0", key, (long long)i);
             return NULL;

@@ -49,6 +49,7 @@ static as_code bind_head(as_model *m, as_binder *binder, as_error *err)
     }
     if (m->spec.tied_head && !as_binder_differs(binder, AS_SLOT_HEAD, AS_SLOT_EMBED)) {
         AS_TRY(as_bind_copy(binder, AS_SLOT_HEAD, m->spec.vocab, width, err));
+        m->blank_logit = m->spec.has_blank && !as_binder_has(binder, AS_SLOT_HEAD, ".weight");
         m->head.w = m->embed;
     } else {
         int64_t rows = m->spec.head_rows ? m->spec.head_rows : m->spec.vocab;

@@ -33,6 +33,7 @@ struct as_model {
     as_affine_weights embed_affine;
     const float *rope_table; /* [context, rotary]: sines, then cosines; NULL: computed */
     as_linear embed_in, embed_out, head_layer, head;
+    bool blank_logit; /* of spec.blank: it is 0 */
     as_norm_weights embed_norm;
     as_norm_weights final_norm, head_norm;
     as_layer_weights *layers;

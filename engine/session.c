@@ -386,6 +386,9 @@ static void embed(as_session *s, as_pass *pass)
                                                    .scale = spec->embed_scale != 0 ? spec->embed_scale : 1,
                                                    .out = out,
                                                    .out_stride = width});
+    for (int64_t i = 0; spec->has_blank && i < pass->rows; i++) {
+        if (s->tokens[i] == spec->blank) memset(out + i * width, 0, (size_t)width * sizeof *out);
+    }
     if (spec->embed_narrow) finish_embedding(s, pass, out, width);
     if (spec->embed_width) as_pass_linear(pass, &s->model->embed_in, out, width, s->stream, hidden);
     if (!spec->embed_narrow) finish_embedding(s, pass, s->stream, hidden);
@@ -562,6 +565,18 @@ static void apply_head_layer(as_session *s, as_pass *pass, const float *states)
     as_pass_norm(pass, &layer->norm, &s->model->head_norm, s->output, width, s->output, width, 1, width);
 }
 
+/* Logits that the matrix does not decide, of n rows. */
+static void settle_logits(as_session *s, const as_model_spec *spec, int64_t n)
+{
+    for (int64_t i = 0; i < n * spec->barred_count; i++) {
+        int64_t row = i / spec->barred_count;
+        s->logits[row * spec->vocab + spec->barred[i % spec->barred_count]] = -FLT_MAX;
+    }
+    for (int64_t row = 0; s->model->blank_logit && row < n; row++) {
+        s->logits[row * spec->vocab + spec->blank] = 0;
+    }
+}
+
 static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_sink *sink, void *context,
                       as_error *err)
 {
@@ -607,10 +622,7 @@ static as_code finish(as_session *s, as_pass *pass, int64_t wanted, as_logits_si
                                           .cap = spec->logit_cap,
                                           .scale = spec->logit_scale != 0 ? spec->logit_scale : 1});
         }
-        for (int64_t i = 0; i < (to - from) * spec->barred_count; i++) {
-            int64_t row = i / spec->barred_count;
-            s->logits[row * spec->vocab + spec->barred[i % spec->barred_count]] = -FLT_MAX;
-        }
+        settle_logits(s, spec, to - from);
         AS_TRY(hand_over(s, from, to, sink, context, err));
     }
     return AS_OK;

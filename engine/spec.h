@@ -162,6 +162,10 @@ typedef struct as_model_spec {
     int64_t heads, kv_heads, head_dim, intermediate;
 
     as_placeholders placeholders;
+    /* The embedding of this token is zero, whatever the checkpoint holds; so is its logit where the head is
+     * tied and the checkpoint has none. */
+    bool has_blank;
+    int32_t blank;
     float embed_scale;   /* 0 means 1 */
     int64_t embed_rows;  /* of the embedding; 0: vocab */
     int64_t head_rows;   /* of the head, of which the first `vocab` count; 0: vocab */

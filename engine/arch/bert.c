@@ -5,6 +5,9 @@
  * encoder, if there is one, rests where none is given. What differs stands in a table, a row for each class.
  *
  * RoBERTa's kind counts positions from behind the padding token's row, and does not count that token itself.
+ * So does a continuation here, token by token: transformers 5.23's generate() hands these classes positions
+ * that begin with 0, the prompt's included, which are not those of its own forward pass nor of their
+ * training.
  */
 #include <stdio.h>
 #include <string.h>

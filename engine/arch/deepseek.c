@@ -310,6 +310,18 @@ static void describe_mistral4(as_config *c, as_model_spec *spec)
     as_deepseek_layers(c, spec, &d, &attention, &moe, NULL);
 }
 
+/* transformers 5.23 zeroes the padding token's row after it has read the checkpoint. A negative one counts
+ * from behind. */
+static void blank_padding(as_config *c, as_model_spec *spec)
+{
+    if (!as_config_has(c, "pad_token_id")) return;
+    int64_t padding = as_config_int(c, "pad_token_id", 0);
+    if (padding < 0) padding += spec->vocab;
+    if (padding < 0 || padding >= spec->vocab) return;
+    spec->has_blank = true;
+    spec->blank = (int32_t)padding;
+}
+
 /* Youtu-LLM: V3's attention in Llama's layers. */
 static void describe_youtu(as_config *c, as_model_spec *spec)
 {
@@ -322,6 +334,7 @@ static void describe_youtu(as_config *c, as_model_spec *spec)
         as_spec_add_mixer(c, spec, i, &as_block_mla, &attention, norm);
         as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);
     }
+    blank_padding(c, spec);
     as_spec_finish(c, spec, norm, true);
 }
 

@@ -79,13 +79,16 @@ static const char *const prefixes[] = {"model.language_model.",
                                        "language_model.backbone.",
                                        "language_model.model.decoder.",
                                        "llm.model.",
+                                       "model.llm.",
+                                       "transformer.",
                                        "model.",
                                        "language_model.",
                                        "text_model.",
                                        "",
                                        NULL};
 
-static const char *const head_places[] = {"", "language_model.", "text_model.", "thinker.", "llm."};
+static const char *const head_places[] = {
+    "", "language_model.", "model.language_model.", "text_model.", "thinker.", "llm.", "model.llm."};
 
 /* What is beside the language model. */
 static const char *const towers[] = {
@@ -123,6 +126,7 @@ static const char *const towers[] = {
     "*generation_head.*",
     "*audio_tower.*",
     "*embed_audio.*",
+    "model.audio.*",
     "*acoustic_tokenizer_encoder.*",
     "*semantic_tokenizer_encoder.*",
     "encoder.*",
@@ -184,20 +188,20 @@ static void name_head(as_config *c, as_model_spec *spec)
     spec->names = slots;
 }
 
-/* A slot's names, and behind them those of layers once more with "encoder." in front. */
-static const char *encoder_names(as_model_spec *spec, const char *own)
+/* A slot's names, and behind them those of layers once more with `place` for "layers.". */
+static const char *names_elsewhere(as_model_spec *spec, const char *own, const char *place)
 {
-    static const char place[] = "encoder.", layers[] = "layers.";
+    static const char layers[] = "layers.";
     size_t names = 1, size = strlen(own);
     for (const char *at = own; *at; at++) names += *at == '|';
-    char *all = as_arena_alloc(&spec->arena, 2 * size + names * sizeof place + 2), *end = all;
+    char *all = as_arena_alloc(&spec->arena, 2 * size + names * (strlen(place) + 1) + 2), *end = all;
     if (!all) return NULL;
     memcpy(end, own, size);
     end += size;
     while (*own) {
-        size_t length = strcspn(own, "|"), marks = strspn(own, "^~");
-        if (strncmp(own + marks, layers, sizeof layers - 1) == 0) {
-            end += sprintf(end, "|%.*s%s%.*s", (int)marks, own, place, (int)(length - marks), own + marks);
+        size_t length = strcspn(own, "|"), skipped = strspn(own, "^~"), rest = skipped + sizeof layers - 1;
+        if (strncmp(own + skipped, layers, sizeof layers - 1) == 0) {
+            end += sprintf(end, "|%.*s%s%.*s", (int)skipped, own, place, (int)(length - rest), own + rest);
         }
         own += length + (own[length] == '|');
     }
@@ -205,15 +209,15 @@ static const char *encoder_names(as_model_spec *spec, const char *own)
     return all;
 }
 
-/* transformers 5.23 reads "encoder.layers." of Qianfan's vision tower as "layers." and undoes that for all of
- * the model when it saves one. */
-static void name_encoder_layers(as_config *c, as_model_spec *spec)
+/* transformers 5.23 reads "encoder.layers." of Qianfan's vision tower as "layers.", "blocks." of Kimi's as
+ * the same, and undoes that for all of the model when it saves one. */
+static void name_layers_elsewhere(as_config *c, as_model_spec *spec, const char *place)
 {
     const char **slots = AS_ARENA_NEW_ARRAY(&spec->arena, const char *, AS_SLOT_COUNT);
     for (int i = 0; slots && i < AS_SLOT_COUNT; i++) {
         const char *own = as_slot_pattern(spec, (as_slot)i);
         if (!own) continue;
-        slots[i] = encoder_names(spec, own);
+        slots[i] = names_elsewhere(spec, own, place);
         if (!slots[i]) slots = NULL;
     }
     if (slots) {
@@ -247,16 +251,45 @@ static const text_type *find_type(as_config *c, const text_part *part, bool nest
     return NULL;
 }
 
-/* The configuration with what its class has for fields that it leaves out; NULL: out of memory. */
-static json_t *fill_up(const json_t *given, const text_type *type)
+/* Values that a class has of its own for what its language model's configuration leaves out; they go before
+ * those of the kind. */
+static const struct {
+    const char *architecture, *otherwise;
+} own_values[] = {
+    {"GlmAsrForConditionalGeneration",
+     SIZES(59264, 2048, 6144, 28, 16) ",\"num_key_value_heads\":4,\"max_position_embeddings\":8192,"
+                                      "\"rms_norm_eps\":1e-5,\"rope_parameters\":{\"rope_theta\":10000.0,"
+                                      "\"rope_type\":\"default\"}}"},
+    {"VoxtralForConditionalGeneration",
+     "{\"vocab_size\":131072,\"hidden_size\":3072,\"intermediate_size\":8192,\"num_hidden_layers\":30,"
+     "\"num_key_value_heads\":8,\"max_position_embeddings\":131072,\"rms_norm_eps\":1e-5,"
+     "\"rope_theta\":1e8,\"head_dim\":128}"},
+};
+
+static const char *values_of(const text_part *part)
 {
-    json_t *filled = json_copy((json_t *)given), *otherwise = json_loads(type->otherwise, 0, NULL);
-    json_t *always = type->always ? json_loads(type->always, 0, NULL) : NULL;
-    bool good = filled && otherwise && (always || !type->always) &&
-                json_object_update_missing(filled, otherwise) == 0 &&
-                (!always || json_object_update(filled, always) == 0);
-    json_decref(otherwise);
-    json_decref(always);
+    for (size_t i = 0; i < sizeof own_values / sizeof own_values[0]; i++) {
+        if (strcmp(part->architecture, own_values[i].architecture) == 0) return own_values[i].otherwise;
+    }
+    return "{}";
+}
+
+/* Adds the fields of `text`, or those alone that are not there yet. */
+static bool add_fields(json_t *filled, const char *text, int (*add)(json_t *, json_t *))
+{
+    json_t *fields = json_loads(text, 0, NULL);
+    bool good = fields && add(filled, fields) == 0;
+    json_decref(fields);
+    return good;
+}
+
+/* The configuration with what its class has for fields that it leaves out; NULL: out of memory. */
+static json_t *fill_up(const json_t *given, const text_part *part, const text_type *type)
+{
+    json_t *filled = json_copy((json_t *)given);
+    bool good = filled && add_fields(filled, values_of(part), json_object_update_missing) &&
+                add_fields(filled, type->otherwise, json_object_update_missing) &&
+                (!type->always || add_fields(filled, type->always, json_object_update));
     if (!good) {
         json_decref(filled);
         return NULL;
@@ -283,7 +316,10 @@ static void set_apart(as_config *c, as_model_spec *spec, const text_part *part)
     /* Its positions begin with 1, which shows where the encoding changes with the length. */
     bool from_one = is_named(part, "PaliGemmaForConditionalGeneration");
     for (int i = 0; from_one && i < spec->rope_count; i++) spec->ropes[i].first = 1;
-    if (is_named(part, "QianfanOCRForConditionalGeneration")) name_encoder_layers(c, spec);
+    if (is_named(part, "QianfanOCRForConditionalGeneration")) {
+        name_layers_elsewhere(c, spec, "encoder.layers.");
+    }
+    if (is_named(part, "Kimi_K25ForConditionalGeneration")) name_layers_elsewhere(c, spec, "blocks.");
 }
 
 /* Beside a talker, the part that reads and thinks has a configuration of its own. */
@@ -312,7 +348,7 @@ static void describe(as_config *c, as_model_spec *spec)
     c->root = text;
     const text_type *type = find_type(c, part, text != c->outer);
     if (!type) return;
-    json_t *filled = fill_up(text, type);
+    json_t *filled = fill_up(text, part, type);
     if (!filled) {
         as_config_fail(c, AS_E_MEMORY, "out of memory for the configuration");
         return;

@@ -228,8 +228,16 @@ bool as_binder_differs(as_binder *b, as_slot slot, as_slot same)
     return !equal;
 }
 
+/* What a server rounds activations and its cache by; the numbers here are those of the weights alone. */
+static const char *const server_scales[] = {"*.input_scale", "*.activation_scale", "*.input_scale_ub",
+                                            "*.k_scale",     "*.v_scale",          "*.q_scale",
+                                            "*.kv_scale",    "*.output_scale",     NULL};
+
 bool as_spec_ignores(const as_model_spec *spec, const char *name)
 {
+    for (const char *const *pattern = server_scales; *pattern; pattern++) {
+        if (fnmatch(*pattern, name, 0) == 0) return true;
+    }
     for (const char *const *pattern = spec->ignored; *pattern; pattern++) {
         if (fnmatch(*pattern, name, 0) == 0) return true;
     }

@@ -307,7 +307,7 @@ static const broken cases[] = {
     {"OlmoForCausalLM", "{\"clip_qkv\": -8}", AS_E_INPUT, {"\"clip_qkv\" is -8"}},
     {"ZayaForCausalLM", "{}", AS_E_INPUT, {"\"num_experts_per_tok\" is 2"}},
     {"Phi3ForCausalLM",
-     "{\"rope_scaling\": {\"type\": \"su\", \"short_factor\": [1]}}",
+     "{\"rope_scaling\": {\"type\": \"su\", \"short_factor\": [1, 1]}}",
      AS_E_INPUT,
      {"\"short_factor\"", "8 numbers"}},
     {"LlavaForConditionalGeneration",
@@ -508,6 +508,39 @@ Test(config, a_text_part_is_found_wherever_it_is_nested)
                      8, false);
 }
 
+/* transformers' GlmAsrConfig and VoxtralConfig lay the nested configuration over values of their own. */
+Test(config, a_class_has_values_of_its_own_for_what_is_left_out)
+{
+    static const struct {
+        const char *text;
+        int64_t kv_heads, head_dim;
+        double theta, eps;
+    } classes[] = {
+        {"{\"architectures\": [\"GlmAsrForConditionalGeneration\"], \"text_config\": {\"model_type\": "
+         "\"llama\", \"hidden_size\": 64, \"num_attention_heads\": 8, \"rope_theta\": 5e5}}",
+         4, 8, 10000, 1e-5},
+        {"{\"architectures\": [\"VoxtralForConditionalGeneration\"], \"text_config\": {\"model_type\": "
+         "\"llama\", \"hidden_size\": 64, \"num_attention_heads\": 16}}",
+         8, 128, 1e8, 1e-5},
+        {"{\"architectures\": [\"LlavaForConditionalGeneration\"], \"text_config\": {\"model_type\": "
+         "\"llama\", \"hidden_size\": 64, \"num_attention_heads\": 16, \"rope_theta\": 5e5}}",
+         16, 4, 5e5, 1e-6},
+    };
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        json_t *config = json_loads(classes[i].text, 0, NULL);
+        as_model_spec spec;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%zu: %s", i, err.text);
+        cr_expect_eq(spec.kv_heads, classes[i].kv_heads, "%zu: %lld", i, (long long)spec.kv_heads);
+        cr_expect_eq(spec.head_dim, classes[i].head_dim, "%zu: %lld", i, (long long)spec.head_dim);
+        cr_expect_eq(spec.ropes[0].theta, classes[i].theta, "%zu: %g", i, spec.ropes[0].theta);
+        cr_expect_float_eq(spec.final_norm.eps, classes[i].eps, 1e-12, "%zu: %g", i,
+                           (double)spec.final_norm.eps);
+        json_decref(config);
+        as_model_spec_free(&spec);
+    }
+}
+
 Test(config, the_scale_of_the_logits_is_the_class_s)
 {
     expect_text_part("{\"architectures\": [\"AyaVisionForConditionalGeneration\"], \"text_config\": "
@@ -592,6 +625,23 @@ Test(config, the_older_and_the_newer_form_agree)
         json_decref(older);
         json_decref(newer);
     }
+}
+
+/* transformers multiplies by a tensor of the list, which one number fits as well. */
+Test(config, one_longrope_factor_counts_for_all_elements)
+{
+    json_t *config =
+        config_with(LLAMA, "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1.5], "
+                           "\"long_factor\": [2,3,4,5,6,7,8,9]}}");
+    as_model_spec spec;
+    as_error err;
+    cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s", err.text);
+    for (int i = 0; i < 8; i++) {
+        cr_expect_eq(spec.ropes[0].short_factor[i], 1.5);
+        cr_expect_eq(spec.ropes[0].long_factor[i], i + 2);
+    }
+    as_model_spec_free(&spec);
+    json_decref(config);
 }
 
 /* transformers looks for "truncate" beside the layer types, not under one. */

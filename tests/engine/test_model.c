@@ -128,6 +128,47 @@ Test(model, buffers_of_older_checkpoints_are_ignored)
     checkpoint_free(c);
 }
 
+/* transformers zeroes it when it has read the checkpoint. */
+Test(model, the_row_of_a_padding_token_is_read_as_zero)
+{
+    for (int tied = 0; tied < 2; tied++) {
+        checkpoint *c = checkpoint_read("youtu-tied");
+        if (!tied) {
+            checkpoint_copy(c, "model.embed_tokens.weight", "lm_head.weight");
+            json_object_set_new(c->config, "tie_word_embeddings", json_false());
+        }
+        json_object_set_new(c->config, "pad_token_id", json_null());
+        checkpoint_tensor *t = checkpoint_find(c, "model.embed_tokens.weight");
+        size_t row = t->bytes / (size_t)t->shape[0];
+        int64_t padding = 5, from_behind = padding - t->shape[0];
+        float *plain = must_compute(c, "f32");
+        json_object_set_new(c->config, "pad_token_id", json_integer(tied ? padding : from_behind));
+        float *found = must_compute(c, "f32");
+        json_object_set_new(c->config, "pad_token_id", json_null());
+        memset(t->data + (size_t)padding * row, 0, row);
+        float *expected = must_compute(c, "f32");
+        cr_assert(same(found, expected, vocab_of(c)), "tied %d", tied);
+        cr_assert_not(same(found, plain, vocab_of(c)), "tied %d: the row plays no part", tied);
+        as_free(plain);
+        as_free(found);
+        as_free(expected);
+        checkpoint_free(c);
+    }
+}
+
+/* Checkpoints in 8 bits whose activations have scales of their own. */
+Test(model, scales_of_activations_and_caches_are_ignored)
+{
+    static const char *const names[] = {"model.layers.0.mlp.down_proj.input_scale",
+                                        "model.layers.0.mlp.down_proj.activation_scale",
+                                        "model.layers.1.self_attn.k_scale"};
+    checkpoint *c = checkpoint_read("llama-grouped");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        checkpoint_copy(c, "model.norm.weight", names[i]);
+    as_free(must_compute(c, "f32"));
+    checkpoint_free(c);
+}
+
 Test(model, wrong_shapes_are_told_with_the_right_one)
 {
     checkpoint *c = checkpoint_read("llama-grouped");
