@@ -49,6 +49,7 @@ typedef struct as_model_info {
     int64_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocab;
     int64_t context; /* longest position the configuration promises; 0: unlimited (recurrent) */
     int64_t parameters, active_parameters;
+    int64_t table_elements;     /* of the embedding and the head; tied ones are one table */
     int64_t weight_bytes;       /* as held, at this precision */
     int64_t checkpoint_bytes;   /* of the tensors used, as stored */
     int64_t kv_bytes_per_token; /* at a 16-bit cache */

@@ -97,6 +97,12 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
     return as_bind_norm(binder, &spec->embed_norm, width, &m->embed_norm, err);
 }
 
+static int64_t table_elements(const as_model *m)
+{
+    int64_t head = m->head.w.data == m->embed.data ? 0 : m->head.w.rows * m->head.w.cols;
+    return m->embed.rows * m->embed.cols + head;
+}
+
 as_code as_model_bind(as_model *m, as_binder *binder, as_error *err)
 {
     const as_model_spec *spec = &m->spec;
@@ -162,6 +168,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
         as_binder_totals totals = as_binder_result(binder);
         m->info.parameters = totals.parameters;
         m->info.active_parameters = active_parameters(&m->spec, &totals);
+        m->info.table_elements = table_elements(m);
         m->info.weight_bytes = totals.weight_bytes;
         m->info.checkpoint_bytes = totals.checkpoint_bytes;
         m->info.dtype = as_dtype_torch_name(source.repository ? m->embed.dtype : source.dtype);

@@ -561,3 +561,21 @@ Test(model, a_copy_of_the_experts_counts_what_a_token_touches)
     cr_assert_gt(info->active_parameters, 0);
     as_model_close(model);
 }
+
+/* Gemma ties them without a word in config.json: one table, not two. */
+Test(model, a_tied_head_is_counted_once_among_the_tables)
+{
+    static const struct {
+        const char *name;
+        int tables;
+    } models[] = {{"fixtures/models/gemma2-caps", 1}, {"fixtures/models/gemma2-layer-types", 2}};
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        as_error err;
+        as_model *model = NULL;
+        cr_assert_eq(as_model_open(models[i].name, NULL, &model, &err), AS_OK, "%s", err.text);
+        const as_model_info *info = as_model_facts(model);
+        cr_assert_eq(info->table_elements, models[i].tables * info->vocab * info->hidden, "%s: %lld",
+                     models[i].name, (long long)info->table_elements);
+        as_model_close(model);
+    }
+}

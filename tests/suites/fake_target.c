@@ -374,6 +374,7 @@ fake_target *fake_target_new(int64_t context)
                               .context = context,
                               .parameters = 100000,
                               .active_parameters = 100000,
+                              .table_elements = 2 * FAKE_VOCAB * 8,
                               .weight_bytes = 200000};
     f->base.ops = &ops;
     f->base.facts = (as_target_facts){.kind = "engine",
