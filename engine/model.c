@@ -115,6 +115,7 @@ as_code as_model_bind(as_model *m, as_binder *binder, as_error *err)
             as_binder_stem(binder, spec->layers[i].steps[s].stem);
             AS_TRY(bind_step(m, binder, &spec->layers[i].steps[s], &m->layers[i].steps[s], err));
         }
+        AS_TRY(as_binder_go_on(binder, err));
     }
     as_binder_at(binder, -1, 0);
     as_binder_stem(binder, NULL);
@@ -162,6 +163,7 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     as_binder *binder = NULL;
     as_code rc = as_pool_open(options->threads, &pool, err);
     if (rc == AS_OK) rc = as_binder_open(&source, &m->spec, &m->precision, pool, &m->memory, &binder, err);
+    if (rc == AS_OK && options->stop) as_pool_stop_at(pool, options->stop);
     if (rc == AS_OK) rc = as_model_bind(m, binder, err);
     if (rc == AS_OK) rc = as_binder_check_surplus(binder, err);
     if (rc == AS_OK) {
@@ -173,6 +175,8 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
         m->info.checkpoint_bytes = totals.checkpoint_bytes;
         m->info.dtype = as_dtype_torch_name(source.repository ? m->embed.dtype : source.dtype);
     }
+    /* Whatever else was wrong then: the weights that it was wrong with were not whole. */
+    if (as_pool_stopped(pool)) rc = as_fail(err, AS_E_CANCELLED, "interrupted while loading");
     as_binder_close(binder);
     as_pool_close(pool);
     return rc;
