@@ -579,3 +579,21 @@ Test(model, a_tied_head_is_counted_once_among_the_tables)
         as_model_close(model);
     }
 }
+
+/* Whatever is converted or made after the flag is set is not whole, so that no model may come of it. */
+Test(model, opening_gives_up_when_told_to_stop)
+{
+    static const atomic_bool stop = true;
+    static const char *const dtypes[] = {NULL, "fp8-channel"};
+    for (size_t i = 0; i < 2; i++) {
+        checkpoint *c = checkpoint_read("mixtral-window");
+        as_model_options options = {.dtype = dtypes[i], .synth = c->config, .stop = &stop};
+        as_model *model = NULL;
+        as_error err;
+        cr_assert_eq(as_model_open("synth:test", &options, &model, &err), AS_E_CANCELLED, "%s", err.text);
+        options.synth = NULL;
+        cr_assert_eq(as_model_open("fixtures/models/gemma2-caps", &options, &model, &err), AS_E_CANCELLED);
+        cr_assert_null(model);
+        checkpoint_free(c);
+    }
+}
