@@ -234,21 +234,6 @@ static void clip(as_pass *pass, float limit, float *x, int64_t width)
             .x = x, .n = pass->rows, .width = width, .stride = width, .least = -limit, .most = limit});
 }
 
-static void convolve(as_pass *pass, const as_attention_spec *a, const float *weight, float *state, float *x,
-                     int64_t width)
-{
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = x,
-                                                     .out = x,
-                                                     .width = width,
-                                                     .taps = a->kv_taps,
-                                                     .in_stride = width,
-                                                     .out_stride = width,
-                                                     .weight = weight,
-                                                     .state = state,
-                                                     .spans = pass->spans,
-                                                     .span_count = pass->span_count});
-}
-
 static void project(as_pass *pass, const as_attention_spec *a, const attention_weights *w, const float *x,
                     float *q, float *k, float *v)
 {
@@ -266,8 +251,10 @@ static void project(as_pass *pass, const as_attention_spec *a, const attention_w
     }
     pass->work_used = mark;
     if (a->kv_taps) {
-        convolve(pass, a, w->k_conv, pass->state[0], k, at.k);
-        convolve(pass, a, w->v_conv, pass->state[1], v, at.v);
+        as_pass_convolve(pass, &(as_conv){.weight = w->k_conv, .taps = a->kv_taps}, pass->state[0], k, at.k,
+                         at.k);
+        as_pass_convolve(pass, &(as_conv){.weight = w->v_conv, .taps = a->kv_taps}, pass->state[1], v, at.v,
+                         at.v);
     }
     if (!a->shared_cache && a->keys_are_values) {
         memcpy(v, k, (size_t)(pass->rows * at.v) * sizeof *v);
