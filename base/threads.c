@@ -33,6 +33,7 @@ struct as_pool {
     _Alignas(64) atomic_uint generation;   /* raised for each loop and at the end */
     _Alignas(64) atomic_int inside;        /* workers that have not yet left the loop */
     atomic_bool stop;
+    const atomic_bool *until; /* as_pool_stop_at; NULL: none */
     atomic_int sleeping;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -45,9 +46,19 @@ static inline void pause_cpu(void)
 #endif
 }
 
+bool as_pool_stopped(const as_pool *pool)
+{
+    return pool && pool->until && atomic_load_explicit(pool->until, memory_order_relaxed);
+}
+
+void as_pool_stop_at(as_pool *pool, const atomic_bool *until)
+{
+    pool->until = until;
+}
+
 static void take_part(as_pool *pool, int index)
 {
-    for (;;) {
+    while (!as_pool_stopped(pool)) {
         int64_t i = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
         if (i >= pool->count) return;
         pool->body(pool->context, i, index);
@@ -155,7 +166,7 @@ int as_pool_threads(const as_pool *pool)
 void as_pool_for(as_pool *pool, int64_t count, as_pool_body *body, void *context)
 {
     if (!pool || pool->threads == 1 || count == 1) {
-        for (int64_t i = 0; i < count; i++) body(context, i, 0);
+        for (int64_t i = 0; i < count && !as_pool_stopped(pool); i++) body(context, i, 0);
         return;
     }
     if (count <= 0) return;

@@ -5,6 +5,8 @@
 #ifndef AS_BASE_THREADS_H
 #define AS_BASE_THREADS_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -22,6 +24,11 @@ int as_pool_threads(const as_pool *pool); /* 1 for NULL */
  * A NULL pool runs in the caller. */
 typedef void as_pool_body(void *context, int64_t i, int worker);
 void as_pool_for(as_pool *pool, int64_t count, as_pool_body *body, void *context);
+
+/* From now on, iterations that have not begun are passed over once *until is set: for work whose result is
+ * then thrown away. NULL: never. as_pool_stopped tells that it was set. */
+void as_pool_stop_at(as_pool *pool, const atomic_bool *until);
+bool as_pool_stopped(const as_pool *pool);
 
 int as_threads_available(void); /* processors in this process's affinity mask */
 

@@ -95,6 +95,8 @@ AS_MUST_USE as_code as_binder_open(const as_binder_source *source, const as_mode
                                    as_binder **out, as_error *err);
 void as_binder_close(as_binder *binder);
 as_binder_totals as_binder_result(const as_binder *binder);
+/* AS_E_CANCELLED once the pool was told to stop: what was converted since then is not whole. */
+AS_MUST_USE as_code as_binder_go_on(const as_binder *binder, as_error *err);
 /* Whether the family names the slot. */
 bool as_binder_names(const as_binder *binder, as_slot slot);
 /* Whether the checkpoint has the slot's tensor. Always true for generated weights. */

@@ -8,6 +8,7 @@
 #define AS_ENGINE_ENGINE_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,10 +27,11 @@ struct as_tokenizer;
 typedef struct as_model_options {
     const char
         *dtype; /* as --dtype: "f32", "f16", "bf16", "fp8", "fp8-tensor", ...; NULL: the checkpoint's own */
-    const char *level;      /* kernel level, NULL: the best of this machine */
-    const char *device;     /* "cpu" or NULL */
-    int threads;            /* used while loading (rounding, synthesis); 0: all */
-    bool without_tokenizer; /* do not look for tokenizer files */
+    const char *level;       /* kernel level, NULL: the best of this machine */
+    const char *device;      /* "cpu" or NULL */
+    int threads;             /* used while loading (rounding, synthesis); 0: all */
+    const atomic_bool *stop; /* set at any time: opening gives up soon with AS_E_CANCELLED; NULL: never */
+    bool without_tokenizer;  /* do not look for tokenizer files */
     /* Facts and sizes alone, from the configuration: no weights are read or made, nothing can be computed. */
     bool sizes_only;
     /* Generated weights: the config.json of the model to make; name then only labels it. */
@@ -49,6 +51,7 @@ typedef struct as_model_info {
     int64_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocab;
     int64_t context; /* longest position the configuration promises; 0: unlimited (recurrent) */
     int64_t parameters, active_parameters;
+    int64_t table_elements;     /* of the embedding and the head; tied ones are one table */
     int64_t weight_bytes;       /* as held, at this precision */
     int64_t checkpoint_bytes;   /* of the tensors used, as stored */
     int64_t kv_bytes_per_token; /* at a 16-bit cache */

@@ -98,6 +98,12 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
     return as_bind_norm(binder, &spec->embed_norm, width, &m->embed_norm, err);
 }
 
+static int64_t table_elements(const as_model *m)
+{
+    int64_t head = m->head.w.data == m->embed.data ? 0 : m->head.w.rows * m->head.w.cols;
+    return m->embed.rows * m->embed.cols + head;
+}
+
 as_code as_model_bind(as_model *m, as_binder *binder, as_error *err)
 {
     const as_model_spec *spec = &m->spec;
@@ -110,6 +116,7 @@ as_code as_model_bind(as_model *m, as_binder *binder, as_error *err)
             as_binder_stem(binder, spec->layers[i].steps[s].stem);
             AS_TRY(bind_step(m, binder, &spec->layers[i].steps[s], &m->layers[i].steps[s], err));
         }
+        AS_TRY(as_binder_go_on(binder, err));
     }
     as_binder_at(binder, -1, 0);
     as_binder_stem(binder, NULL);
@@ -157,16 +164,20 @@ static as_code load_weights(as_model *m, const as_model_options *options, as_err
     as_binder *binder = NULL;
     as_code rc = as_pool_open(options->threads, &pool, err);
     if (rc == AS_OK) rc = as_binder_open(&source, &m->spec, &m->precision, pool, &m->memory, &binder, err);
+    if (rc == AS_OK && options->stop) as_pool_stop_at(pool, options->stop);
     if (rc == AS_OK) rc = as_model_bind(m, binder, err);
     if (rc == AS_OK) rc = as_binder_check_surplus(binder, err);
     if (rc == AS_OK) {
         as_binder_totals totals = as_binder_result(binder);
         m->info.parameters = totals.parameters;
         m->info.active_parameters = active_parameters(&m->spec, &totals);
+        m->info.table_elements = table_elements(m);
         m->info.weight_bytes = totals.weight_bytes;
         m->info.checkpoint_bytes = totals.checkpoint_bytes;
         m->info.dtype = as_dtype_torch_name(source.repository ? m->embed.dtype : source.dtype);
     }
+    /* Whatever else was wrong then: the weights that it was wrong with were not whole. */
+    if (as_pool_stopped(pool)) rc = as_fail(err, AS_E_CANCELLED, "interrupted while loading");
     as_binder_close(binder);
     as_pool_close(pool);
     return rc;

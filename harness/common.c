@@ -80,6 +80,11 @@ bool as_interrupted(void)
     return atomic_load(&interrupted);
 }
 
+const atomic_bool *as_interrupt_flag(void)
+{
+    return &interrupted;
+}
+
 void as_interrupt_session(as_session *session)
 {
     static bool installed;

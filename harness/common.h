@@ -26,6 +26,7 @@ AS_MUST_USE as_code as_print(const as_buf *text, as_error *err);
 
 /* True once the user has sent an interrupt; the session registered is cancelled by the signal. */
 bool as_interrupted(void);
+const atomic_bool *as_interrupt_flag(void);     /* the same, for what looks at it on its own */
 void as_interrupt_session(as_session *session); /* NULL: none */
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/threads.h"
+#include "harness/common.h"
 #include "harness/version.h"
 #include "kernels/ops.h"
 #include "kernels/probe.h"
@@ -86,6 +87,7 @@ as_code as_machine_limits(int threads, json_t **out, as_error *err)
     as_pool *pool;
     as_probe probe;
     AS_TRY(as_pool_open(threads, &pool, err));
+    as_pool_stop_at(pool, as_interrupt_flag());
     as_code rc = as_probe_machine(pool, 0, &probe, err);
     as_pool_close(pool);
     AS_TRY(rc);

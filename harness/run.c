@@ -179,6 +179,7 @@ static as_code open_target(run *r, as_error *err)
         .model = {.dtype = as_common.dtype,
                   .device = as_common.device,
                   .threads = (int)as_common.threads,
+                  .stop = as_interrupt_flag(),
                   .synth = r->found.synth,
                   .seed = r->found.seed},
         .path = r->found.synth ? r->name : r->found.path,

@@ -73,7 +73,7 @@ void as_probe_read(as_pool *pool, const void *buffer, int64_t bytes, as_probe *o
     out->read_gbps = 0;
     out->read_worst = 0;
     for (int turn = 0; turn < TURNS; turn++) {
-        for (int pattern = 0; pattern < 15; pattern++) {
+        for (int pattern = 0; pattern < 15 && !as_pool_stopped(pool); pattern++) {
             read_job job = {best_reader(), buffer, streams[pattern / 3], aheads[pattern % 3]};
             double start = as_clock_seconds();
             as_pool_for(pool, bytes / PORTION, read_portion, &job);
@@ -109,7 +109,7 @@ static double peak_of(as_pool *pool, as_probe_worker *work)
     int64_t calls = as_max_i64(1, (PEAK_NS / 8) / as_max_i64(1, as_clock_ns() - start));
     calls *= as_pool_threads(pool);
     double best = 0;
-    for (int64_t until = as_clock_ns() + PEAK_NS; as_clock_ns() < until;) {
+    for (int64_t until = as_clock_ns() + PEAK_NS; as_clock_ns() < until && !as_pool_stopped(pool);) {
         start = as_clock_ns();
         as_pool_for(pool, calls, peak_call, &job);
         double rate = job.done * (double)calls / (double)(as_clock_ns() - start);
@@ -176,11 +176,14 @@ as_code as_probe_machine(as_pool *pool, int64_t read_bytes, as_probe *out, as_er
     size_t size = (size_t)(read_bytes > 0 ? as_max_i64(read_bytes, PORTION) : AS_PROBE_READ_BYTES);
     unsigned char *buffer = as_alloc_pages(size);
     if (!buffer) return as_fail_memory(err, "the buffer that read bandwidth is measured on");
-    memset(buffer, 1, size);
+    for (size_t at = 0; at < size && !as_pool_stopped(pool); at += PORTION) {
+        memset(buffer + at, 1, size - at < PORTION ? size - at : PORTION);
+    }
     as_probe probe = {0};
     as_probe_read(pool, buffer, (int64_t)size, &probe);
     as_free_pages(buffer, size);
     as_probe_peaks(pool, &probe);
+    if (as_pool_stopped(pool)) return as_fail(err, AS_E_CANCELLED, "interrupted");
     *out = probe;
     return AS_OK;
 }

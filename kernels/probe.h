@@ -25,7 +25,8 @@ typedef struct as_probe {
     double amx_gflops;  /* AMX tiles of bf16 */
 } as_probe;
 
-/* Takes about two seconds. read_bytes 0: AS_PROBE_READ_BYTES, which must exceed the last-level cache by far.
+/* Takes about two seconds; AS_E_CANCELLED soon after the pool is told to stop. read_bytes 0:
+ * AS_PROBE_READ_BYTES, which must exceed the last-level cache by far.
  */
 enum { AS_PROBE_READ_BYTES = 1 << 30 };
 AS_MUST_USE as_code as_probe_machine(as_pool *pool, int64_t read_bytes, as_probe *out, as_error *err);

@@ -102,6 +102,7 @@ static json_t *difference_json(as_tree *tree, const as_difference *d)
     as_tree_put(tree, out, "of", d->base > 0 ? json_real(d->base) : json_null());
     as_tree_put(tree, out, "n", json_integer(d->n));
     as_tree_put(tree, out, "method", json_string(d->method));
+    if (d->has_p) as_tree_put(tree, out, "p", json_real(d->p));
     return out;
 }
 
@@ -133,7 +134,10 @@ static void write_difference(const as_difference *d, as_buf *out)
         write_signed(d->low, d->base, out);
         as_buf_str(out, " to ");
         write_signed(d->high, d->base, out);
-        as_buf_printf(out, ", by %s)", d->method);
+        bool paired = strncmp(d->method, "paired", 6) == 0;
+        as_buf_printf(out, ", by %s%s", paired ? "" : "unpaired ", d->method);
+        if (d->has_p) as_buf_printf(out, ", exact p %.2g", d->p);
+        as_buf_str(out, ")");
     } else if (d->has_interval) {
         as_buf_str(out, " (too few samples to bound it)");
     }

@@ -2,9 +2,10 @@
  *
  * Checks pair by id, series by suite and name. Of two numbers the difference and its interval decide; the
  * interval comes, in this order, from pairs of samples (evidence.samples of both, of one length and with the
- * same sample_ids if any: a paired bootstrap of the mean), from samples that do not pair (bootstrap of both),
- * or from the two intervals (MOVER: Zou and Donner, Statistics in Medicine 27, 2008). Numbers without any are
- * taken as exact. With d the difference as a fraction of the first number:
+ * same sample_ids if any: a paired bootstrap of the mean; shares of questions by Newcombe's paired interval
+ * and McNemar's exact test), from samples that do not pair (bootstrap of both), or from the two intervals
+ * (MOVER: Zou and Donner, Statistics in Medicine 27, 2008). Numbers without any are taken as exact. With d
+ * the difference as a fraction of the first number:
  *
  *   same          the interval of d lies within +-margin, or estimate and interval are the very same
  *   worse, better it does not, and it excludes 0 on that side
@@ -47,11 +48,15 @@ AS_MUST_USE as_code as_compare_write(const json_t *compare, const json_t *a, con
 typedef struct as_difference {
     double value, low, high; /* b - a; low = high = value where there is no interval */
     double base;             /* what a fraction is of: |a|, or 0 */
-    bool has_interval;
+    bool has_interval, has_p;
+    double p; /* of no difference, by the exact test; better and worse need it below 1 - level */
     int64_t n;
-    const char *method; /* "paired samples", "samples", "intervals", "exact" */
+    const char *method; /* "paired samples", "paired questions", "samples", "intervals", "exact" */
     as_change change;
 } as_difference;
+/* The difference of two shares of questions (evidence.sample_statistic is "share"), of those that both sides
+ * were asked by sample_ids. False where they cannot be paired. */
+bool as_compare_shares(const json_t *check_a, const json_t *check_b, double level, as_difference *out);
 /* NULL samples: none. False when one of them has no number. */
 AS_MUST_USE as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_better better,
                                        const as_compare_options *options, as_difference *out,

@@ -7,20 +7,22 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "reports/compare.h"
+#include "suites/stats.h"
 
 enum { FEWEST_SAMPLES = 5, DEFAULT_RESAMPLES = 4000, STREAM = 0x636d70 };
 
-/* The values behind a number, which is their mean by weight, or e to the power of it. */
+/* The values behind a number, which is their mean by weight, or e to the power of it, or their median. */
 typedef struct samples {
-    double *values, *weights;
+    double *values, *weights, *drawn; /* drawn: room for a resample */
     size_t count;
-    bool exponential;
+    bool exponential, median;
 } samples;
 
 static void free_samples(samples *s)
 {
     as_free(s->values);
     as_free(s->weights);
+    as_free(s->drawn);
 }
 
 static bool read_list(const json_t *list, size_t count, double absent, double *out)
@@ -39,11 +41,18 @@ static as_code read_samples(const json_t *check, samples *out, as_error *err)
     const json_t *list = json_object_get(evidence, "samples");
     const json_t *weights = json_object_get(evidence, "sample_weights");
     const char *transform = json_string_value(json_object_get(evidence, "sample_transform"));
+    const char *statistic = json_string_value(json_object_get(evidence, "sample_statistic"));
     size_t count = json_array_size(list);
+    bool is_median = statistic && strcmp(statistic, "median") == 0;
+    if (statistic && !is_median) return AS_OK;
     if (count < FEWEST_SAMPLES || (weights && json_array_size(weights) != count)) return AS_OK;
-    samples s = {AS_NEW_ARRAY(double, count), AS_NEW_ARRAY(double, count), count,
-                 transform && strcmp(transform, "exp") == 0};
-    bool memory = s.values && s.weights;
+    samples s = {.values = AS_NEW_ARRAY(double, count),
+                 .weights = AS_NEW_ARRAY(double, count),
+                 .drawn = AS_NEW_ARRAY(double, count),
+                 .count = count,
+                 .exponential = transform && strcmp(transform, "exp") == 0,
+                 .median = is_median};
+    bool memory = s.values && s.weights && s.drawn;
     bool usable = memory && read_list(list, count, 0, s.values) && read_list(weights, count, 1, s.weights);
     for (size_t i = 0; usable && i < count; i++) usable = s.weights[i] > 0;
     if (usable) {
@@ -66,22 +75,34 @@ static double estimate(const samples *s, double sum, double weight)
     return s->exponential ? exp(sum / weight) : sum / weight;
 }
 
-static double mean(const samples *s)
+/* The value with at least half of them up to it, as the suites take it. */
+static double median_of_drawn(const samples *s)
+{
+    as_stats_sort(s->drawn, (int64_t)s->count);
+    return s->drawn[as_stats_rank((int64_t)s->count, 0.5) - 1];
+}
+
+static double middle(const samples *s)
 {
     double sum = 0, weight = 0;
+    if (s->median) {
+        memcpy(s->drawn, s->values, s->count * sizeof *s->values);
+        return median_of_drawn(s);
+    }
     for (size_t i = 0; i < s->count; i++) sum += s->weights[i] * s->values[i], weight += s->weights[i];
     return estimate(s, sum, weight);
 }
 
-static double resampled_mean(const samples *s, as_rng *rng)
+static double resampled(const samples *s, as_rng *rng)
 {
     double sum = 0, weight = 0;
     for (size_t i = 0; i < s->count; i++) {
         size_t pick = as_rng_below(rng, s->count);
+        s->drawn[i] = s->values[pick];
         sum += s->weights[pick] * s->values[pick];
         weight += s->weights[pick];
     }
-    return estimate(s, sum, weight);
+    return s->median ? median_of_drawn(s) : estimate(s, sum, weight);
 }
 
 static double resampled_pairs(const samples *a, const samples *b, as_rng *rng)
@@ -103,23 +124,28 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Percentile interval of the difference of means over resamples. */
+static double level_of(const as_compare_options *options)
+{
+    return options->level > 0 ? options->level : 0.95;
+}
+
+/* Percentile interval of the difference of means or medians over resamples. */
 static as_code bootstrap(const samples *a, const samples *b, bool paired, const as_compare_options *options,
                          as_difference *d, as_error *err)
 {
     int resamples = options->resamples > 0 ? options->resamples : DEFAULT_RESAMPLES;
-    double level = options->level > 0 ? options->level : 0.95;
+    double level = level_of(options);
     double *found = AS_NEW_ARRAY(double, resamples);
     if (!found) return as_fail_memory(err, "resamples");
     as_rng rng;
     as_rng_init(&rng, options->seed, STREAM);
     for (int i = 0; i < resamples; i++) {
-        found[i] = paired ? resampled_pairs(a, b, &rng) : resampled_mean(b, &rng) - resampled_mean(a, &rng);
+        found[i] = paired ? resampled_pairs(a, b, &rng) : resampled(b, &rng) - resampled(a, &rng);
     }
     qsort(found, (size_t)resamples, sizeof *found, by_value);
     double tail = (1 - level) / 2 * (resamples - 1);
-    d->value = mean(b) - mean(a);
-    d->base = fabs(mean(a));
+    d->value = middle(b) - middle(a);
+    d->base = fabs(middle(a));
     d->low = found[(int)floor(tail)];
     d->high = found[(int)ceil(resamples - 1 - tail)];
     d->has_interval = true;
@@ -162,6 +188,15 @@ static as_change decide(const as_difference *d, as_better better, double margin)
     return up == (better == AS_BETTER_HIGHER) ? AS_CHANGE_BETTER : AS_CHANGE_WORSE;
 }
 
+/* The same estimate and interval from the same samples, if there are any. */
+static bool same_numbers(const json_t *a, const json_t *b)
+{
+    const json_t *x = json_object_get(json_object_get(a, "evidence"), "samples");
+    const json_t *y = json_object_get(json_object_get(b, "evidence"), "samples");
+    return json_equal(json_object_get(a, "measured"), json_object_get(b, "measured")) &&
+           ((!x && !y) || json_equal(x, y));
+}
+
 as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_better better,
                            const as_compare_options *options, as_difference *out, bool *comparable,
                            as_error *err)
@@ -175,8 +210,13 @@ as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_bett
     samples x = {0}, y = {0};
     as_code rc = read_samples(check_a, &x, err);
     if (rc == AS_OK) rc = read_samples(check_b, &y, err);
-    if (rc == AS_OK && x.values && y.values) {
-        rc = bootstrap(&x, &y, x.count == y.count && same_ids(check_a, check_b), options, &d, err);
+    bool alike = x.median == y.median;
+    if (rc == AS_OK && as_compare_shares(check_a, check_b, level_of(options), &d)) {
+        /* done */
+    } else if (rc == AS_OK && x.values && y.values && alike) {
+        /* Requests of two runs share nothing but their order: medians never pair. */
+        bool paired = !x.median && x.count == y.count && same_ids(check_a, check_b);
+        rc = bootstrap(&x, &y, paired, options, &d, err);
     } else if (rc == AS_OK) {
         from_intervals(&a, &b, &d);
     }
@@ -184,9 +224,10 @@ as_code as_compare_numbers(const json_t *check_a, const json_t *check_b, as_bett
     free_samples(&y);
     if (rc != AS_OK) return rc;
     /* The very same estimate and interval: one run, or one that repeats it exactly. */
-    bool equal = d.value == 0 &&
-                 json_equal(json_object_get(check_a, "measured"), json_object_get(check_b, "measured"));
+    bool equal = d.value == 0 && same_numbers(check_a, check_b);
     d.change = equal ? AS_CHANGE_SAME : decide(&d, better, margin_of(check_b, options));
+    bool told = d.change == AS_CHANGE_BETTER || d.change == AS_CHANGE_WORSE;
+    if (told && d.has_p && d.p >= 1 - level_of(options)) d.change = AS_CHANGE_INCONCLUSIVE;
     *out = d;
     return AS_OK;
 }

@@ -22,7 +22,7 @@
 extern char **environ;
 
 enum {
-    LINES = 6,         /* colours of lines */
+    LINES = AS_PLOT_HUES,
     STEPS = 9,         /* colours of a heat map */
     MOST_DRAWN = 3000, /* points of one line; more are thinned in the drawing, not in the data */
     MOST_LABELS = 150, /* cells of a heat map that show their value */
@@ -64,9 +64,9 @@ static const char *rgb(size_t color)
     return as_plot_colors[color].rgb;
 }
 
-static const char *line_rgb(size_t line)
+static const char *line_rgb(const as_plot_line *line)
 {
-    return rgb(FIRST_LINE + line % LINES);
+    return rgb(FIRST_LINE + line->hue % LINES);
 }
 
 static void write_number(double x, as_buf *out)
@@ -342,7 +342,7 @@ static void write_curve(const as_plot *plot, const char *stem, size_t l, as_buf 
 {
     static const int marks[LINES] = {7, 5, 9, 13, 11, 4};
     const as_plot_line *line = &plot->lines[l];
-    const char *color = line_rgb(l);
+    const char *color = line_rgb(line);
     char style[160];
     if (line->has_band && plot->kind == AS_PLOT_LINE) {
         snprintf(style, sizeof style,
@@ -352,15 +352,16 @@ static void write_curve(const as_plot *plot, const char *stem, size_t l, as_buf 
         snprintf(style, sizeof style, interval_style, color);
         write_element(stem, l, line, "1:3:(0):($4-$3)", style, false, false, out);
     }
-    int mark = marks[l % LINES];
+    int mark = marks[line->hue % LINES];
     if (plot->kind == AS_PLOT_POINTS) {
         snprintf(style, sizeof style, "points pointsize 0.45 pointtype %d linecolor rgb '%s'", mark, color);
     } else if (line->count <= 40) {
         snprintf(style, sizeof style,
                  "linespoints linewidth 2 dashtype %zu pointsize 0.45 pointtype %d linecolor rgb '%s'",
-                 1 + l % 5, mark, color);
+                 1 + line->hue % 5, mark, color);
     } else {
-        snprintf(style, sizeof style, "lines linewidth 2 dashtype %zu linecolor rgb '%s'", 1 + l % 5, color);
+        snprintf(style, sizeof style, "lines linewidth 2 dashtype %zu linecolor rgb '%s'", 1 + line->hue % 5,
+                 color);
     }
     write_element(stem, l, line, "1:2", style, is_named(plot), is_last(plot, l), out);
 }
@@ -372,7 +373,7 @@ static void write_bars(const as_plot *plot, const char *stem, size_t l, as_buf *
     double shift = ((double)l - 0.5 * (double)(plot->line_count - 1)) * width;
     char columns[120], style[160];
     snprintf(columns, sizeof columns, "($1+%.6g):2:(%.6g)", shift, width * 0.9);
-    snprintf(style, sizeof style, "boxes fillstyle solid 0.75 noborder linecolor rgb '%s'", line_rgb(l));
+    snprintf(style, sizeof style, "boxes fillstyle solid 0.75 noborder linecolor rgb '%s'", line_rgb(line));
     bool last = is_last(plot, l) && !line->has_band;
     write_element(stem, l, line, columns, style, is_named(plot), last, out);
     if (!line->has_band) return;

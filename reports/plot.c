@@ -128,7 +128,7 @@ static bool read_line(as_plot *plot, const char *name, const json_t *points, as_
         if (isfinite(line->points[i].low) && plot->kind != AS_PLOT_GRID) line->has_band = true;
         plot->drawn += is_drawn(plot, &line->points[i]);
     }
-    plot->line_count++;
+    line->hue = plot->line_count++;
     return !failed;
 }
 

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+enum { AS_PLOT_HUES = 6 }; /* colours of lines; further lines take them again */
 typedef enum { AS_PLOT_LINE, AS_PLOT_POINTS, AS_PLOT_BARS, AS_PLOT_GRID } as_plot_kind;
 
 typedef struct as_plot_point {
@@ -23,7 +24,8 @@ typedef struct as_plot_point {
 typedef struct as_plot_line {
     const char *name; /* "" for the only one */
     as_plot_point *points;
-    size_t count;
+    size_t count,
+        hue; /* hue: which colour and dash; its place in the plot unless as_plots_make shares them */
     bool has_band;
 } as_plot_line;
 

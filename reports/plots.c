@@ -180,12 +180,59 @@ static json_t *describe(maker *m, const as_plot *plot, const char *stem)
     return view;
 }
 
-static as_code make_plot(maker *m, const char *suite, const json_t *series, json_t *views, as_arena *arena,
-                         as_error *err)
+/* The names that stand in several series of a suite, so that what has one name has one colour in all its
+ * plots. A new reference. */
+static json_t *shared_names(const json_t *suite)
+{
+    json_t *seen = json_object(), *shared = json_array(), *series, *line;
+    const char *name;
+    size_t index;
+    json_array_foreach(json_object_get(suite, "series"), index, series)
+    {
+        json_object_foreach(json_object_get(series, "lines"), name, line)
+        {
+            json_int_t times = json_integer_value(json_object_get(seen, name)) + 1;
+            (void)json_object_set_new(seen, name, json_integer(times));
+        }
+    }
+    json_object_foreach(seen, name, line)
+    {
+        if (json_integer_value(line) > 1) (void)json_array_append_new(shared, json_string(name));
+    }
+    json_decref(seen);
+    return shared;
+}
+
+/* Shared names have their colours, the others of a plot take what is left. Too many for the colours: each
+ * plot counts for itself. */
+static void share_hues(as_plot *plot, const json_t *shared)
+{
+    bool taken[AS_PLOT_HUES] = {false};
+    size_t count = json_array_size(shared), next = 0;
+    if (count > AS_PLOT_HUES || plot->line_count > AS_PLOT_HUES) return;
+    for (size_t l = 0; l < plot->line_count; l++) {
+        plot->lines[l].hue = AS_PLOT_HUES;
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(plot->lines[l].name, json_string_value(json_array_get(shared, i))) != 0) continue;
+            plot->lines[l].hue = i;
+            taken[i] = true;
+        }
+    }
+    for (size_t l = 0; l < plot->line_count; l++) {
+        if (plot->lines[l].hue < AS_PLOT_HUES) continue;
+        while (taken[next]) next++;
+        plot->lines[l].hue = next;
+        taken[next] = true;
+    }
+}
+
+static as_code make_plot(maker *m, const char *suite, const json_t *shared, const json_t *series,
+                         json_t *views, as_arena *arena, as_error *err)
 {
     as_plot plot;
     char stem[96], prefix[32];
     AS_TRY(as_plot_read(suite, series, arena, &plot, err));
+    share_hues(&plot, shared);
     m->count++;
     make_stem(m, &plot, stem);
     snprintf(prefix, sizeof prefix, "plot-%zu-", m->count);
@@ -220,16 +267,18 @@ static as_code make_suite(maker *m, const json_t *suite, json_t *views, as_error
 {
     const char *name = json_string_value(json_object_get(suite, "name"));
     size_t index;
-    json_t *series;
+    json_t *series, *shared = shared_names(suite);
+    as_code rc = AS_OK;
     json_array_foreach(json_object_get(suite, "series"), index, series)
     {
         as_arena arena;
         as_arena_init(&arena, 0);
-        as_code rc = make_plot(m, name ? name : "", series, views, &arena, err);
+        rc = make_plot(m, name ? name : "", shared, series, views, &arena, err);
         as_arena_free(&arena);
-        AS_TRY(rc);
+        if (rc != AS_OK) break;
     }
-    return AS_OK;
+    json_decref(shared);
+    return rc;
 }
 
 as_code as_plots_make(const json_t *result, const char *dir, json_t **out, as_error *err)

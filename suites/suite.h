@@ -41,6 +41,8 @@ struct as_suite_context {
 
 /* True when less than `seconds` of the budget is left: record what is cut as skip. */
 bool as_suite_over_budget(const as_suite_context *context, double seconds);
+/* The check of that id in the suite's record so far; NULL: none. */
+const json_t *as_suite_check(const as_suite_context *context, const char *id);
 /* True when the check is to be left alone, because a resumed run has it already. */
 bool as_suite_done(const as_suite_context *context, const char *id);
 

@@ -57,6 +57,11 @@ void as_binder_stem(as_binder *b, const char *stem)
     b->stem = stem;
 }
 
+as_code as_binder_go_on(const as_binder *b, as_error *err)
+{
+    return as_pool_stopped(b->pool) ? as_fail(err, AS_E_CANCELLED, "interrupted while loading") : AS_OK;
+}
+
 as_binder_totals as_binder_result(const as_binder *b)
 {
     return b->totals;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "suites/context/checks.h"
 #include "suites/context/haystack.h"
 #include "suites/context/logits.h"
@@ -21,7 +22,8 @@ typedef struct recall {
     /* Of the length at hand. */
     int64_t length, prompts;
     int64_t right[AS_RECALL_DEPTHS], asked[AS_RECALL_DEPTHS];
-    char problem[512]; /* the target did not answer */
+    json_t *samples, *sample_ids; /* of each question: 1 or 0, and which it is */
+    char problem[512];            /* the target did not answer */
 } recall;
 
 /* ---- one prompt ------------------------------------------------------------------------------------------
@@ -32,6 +34,22 @@ typedef struct scoring {
     as_haystack *haystack;
     int64_t vocab;
 } scoring;
+
+/* A question's name: two results hold the same one only where the whole prompt was the same tokens. */
+static void keep_answer(recall *r, const as_haystack *h, int64_t question, bool right)
+{
+    enum { DIGITS = 16 };
+    char text[2 * AS_SHA256_BYTES + 1], id[DIGITS + 24];
+    as_sha256 hash;
+    as_sha256_init(&hash);
+    as_sha256_add(&hash, h->tokens, (size_t)h->count * sizeof *h->tokens);
+    as_sha256_finish_hex(&hash, text);
+    snprintf(id, sizeof id, "%.*s/%lld", DIGITS, text, (long long)question);
+    json_array_append_new(r->samples, json_integer(right));
+    json_array_append_new(r->sample_ids, json_string(id));
+    r->asked[question]++;
+    r->right[question] += right;
+}
 
 static as_code on_row(void *context, int64_t index, const float *logits, as_error *err)
 {
@@ -57,8 +75,7 @@ static as_code answer_by_logits(recall *r, const as_haystack_plan *plan, as_erro
         .tokens = h.tokens, .count = h.count, .from = h.questions[0].from - 1, .sink = on_row, .context = &s};
     as_code rc = plan->target->ops->score(plan->target, &score, err);
     for (int64_t i = 0; i < h.question_count && rc == AS_OK; i++) {
-        r->asked[i]++;
-        r->right[i] += h.questions[i].right;
+        keep_answer(r, &h, i, h.questions[i].right);
     }
     as_haystack_free(&h);
     return rc;
@@ -83,8 +100,7 @@ static as_code answer_by_request(recall *r, const as_haystack_plan *plan, int64_
         snprintf(r->problem, sizeof r->problem, "a request %s: %.400s", as_answer_state_name(answer.state),
                  answer.message);
     } else if (rc == AS_OK) {
-        r->asked[question]++;
-        r->right[question] += holds(r, &answer, h.questions[question].value);
+        keep_answer(r, &h, question, holds(r, &answer, h.questions[question].value));
     }
     as_answer_free(&answer);
     as_haystack_free(&h);
@@ -117,10 +133,11 @@ static json_t *evidence_of(const recall *r)
                               json_pack("{s:f, s:I, s:I}", "depth", (double)i / (double)r->depths, "right",
                                         (json_int_t)r->right[i], "asked", (json_int_t)r->asked[i]));
     }
-    return json_pack("{s:s, s:o, s:I, s:I, s:s, s:s}", "better", "higher", "by_depth", depths, "prompts",
-                     (json_int_t)r->prompts, "reach", (json_int_t)r->reach, "facts",
+    return json_pack("{s:s, s:o, s:I, s:I, s:s, s:s, s:s, s:O, s:O}", "better", "higher", "by_depth", depths,
+                     "prompts", (json_int_t)r->prompts, "reach", (json_int_t)r->reach, "facts",
                      r->facts.own ? "facts.json of the repository" : "built-in", "form",
-                     r->chat ? "chat template" : "plain text");
+                     r->chat ? "chat template" : "plain text", "sample_statistic", "share", "samples",
+                     r->samples, "sample_ids", r->sample_ids);
 }
 
 static as_code note_recall(recall *r, const char *id, const char *title, const as_interval *share,
@@ -243,6 +260,10 @@ static as_code report(recall *r, const char *const ids[2], const char *const tit
 static as_code ask_prompts(recall *r, int64_t wanted, double each_s, as_error *err)
 {
     as_suite_context *c = r->run->context;
+    json_decref(r->samples);
+    json_decref(r->sample_ids);
+    r->samples = json_array();
+    r->sample_ids = json_array();
     memset(r->right, 0, sizeof r->right);
     memset(r->asked, 0, sizeof r->asked);
     r->problem[0] = 0;
@@ -312,5 +333,7 @@ as_code as_context_check_recall(as_context_run *run, as_error *err)
     for (int64_t i = 0; i < run->plan.count && rc == AS_OK; i++)
         rc = check_length(&r, run->plan.lengths[i], err);
     as_facts_free(&r.facts);
+    json_decref(r.samples);
+    json_decref(r.sample_ids);
     return rc;
 }

@@ -123,7 +123,12 @@ static as_code measure_floor(drift *d, as_error *err)
     }
     as_target *again;
     as_error problem = {.text = ""};
-    if (d->reference->ops->variant(d->reference, d->options.reference, &again, &problem) != AS_OK) {
+    as_code opened = d->reference->ops->variant(d->reference, d->options.reference, &again, &problem);
+    if (opened == AS_E_CANCELLED) {
+        if (err) *err = problem;
+        return opened;
+    }
+    if (opened != AS_OK) {
         return as_note_skip(d->context, id, title, err, "a second run at %s could not be opened: %s",
                             d->options.reference, problem.text);
     }

@@ -97,17 +97,8 @@ static as_code rule_quality(const as_rule_context *rule, void *state, as_error *
         f->perplexity_ratio, 100 * f->top1);
 }
 
-/* Bytes that stay at 16 bits in both: the embedding, and the head unless it is the same table. */
-static int64_t kept_bytes(const as_suite_context *context, const as_model_info *info)
-{
-    const json_t *config = context->repository ? context->repository->config.value : NULL;
-    const json_t *text = json_object_get(config, "text_config");
-    const json_t *tie = json_object_get(text ? text : config, "tie_word_embeddings");
-    int64_t tables = json_is_true(tie) ? 1 : 2;
-    return tables * info->vocab * info->hidden * 2;
-}
-
-/* Judged on what the format converts: in a small model the tables that stay at 16 bits outweigh the rest. */
+/* Judged on what the format converts: embedding and head stay at 16 bits, and in a small model they outweigh
+ * the rest. */
 static as_code note_memory(as_suite_context *context, const as_drift_facts *f, const char *id,
                            const char *title, as_error *err)
 {
@@ -116,7 +107,7 @@ static as_code note_memory(as_suite_context *context, const as_drift_facts *f, c
         return as_note_skip(context, id, title, err, "the target does not tell the size of its weights at %s",
                             f->options->formats[0]);
     }
-    int64_t wide = 2 * info->parameters, kept = kept_bytes(context, info);
+    int64_t wide = 2 * info->parameters, kept = 2 * info->table_elements;
     if (kept >= wide || kept >= f->weight_bytes) kept = 0;
     double ratio = (double)(f->weight_bytes - kept) / (double)(wide - kept),
            gate = f->options->memory_ratio.value;

@@ -1,5 +1,6 @@
 /* What is known about a repository before any rule is asked; see rules.h. */
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,6 +80,24 @@ static bool is_adapter_file(const char *name)
     return starts_with(name, "adapter_config.json") || starts_with(name, "adapter_model.");
 }
 
+/* What a trainer leaves beside a model: pickles, but no weights. */
+static bool is_training_state(const char *name)
+{
+    static const char *const patterns[] = {"training_args.bin", "optimizer.*", "scheduler.*",
+                                           "scaler.*",          "rng_state*",  "random_states_*"};
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        if (fnmatch(patterns[i], as_path_base(name), 0) == 0) return true;
+    }
+    return false;
+}
+
+static as_file_list *list_of_kind(as_rule_facts *facts, file_kind kind, const char *name)
+{
+    if (kind == FILE_GGUF) return &facts->ggufs;
+    if (kind != FILE_PICKLE) return NULL;
+    return is_training_state(name) ? &facts->training : &facts->pickles;
+}
+
 static as_code list_kinds(as_rule_facts *facts, as_error *err)
 {
     const as_repository *repo = facts->repo;
@@ -86,7 +105,8 @@ static as_code list_kinds(as_rule_facts *facts, as_error *err)
     facts->ggufs.names = AS_ARENA_NEW_ARRAY(&facts->arena, const char *, room);
     facts->pickles.names = AS_ARENA_NEW_ARRAY(&facts->arena, const char *, room);
     facts->adapters.names = AS_ARENA_NEW_ARRAY(&facts->arena, const char *, room);
-    if (!facts->ggufs.names || !facts->pickles.names || !facts->adapters.names) {
+    facts->training.names = AS_ARENA_NEW_ARRAY(&facts->arena, const char *, room);
+    if (!facts->ggufs.names || !facts->pickles.names || !facts->adapters.names || !facts->training.names) {
         return as_fail_memory(err, "the lists of files");
     }
     for (int64_t i = 0; i < repo->file_count; i++) {
@@ -95,8 +115,7 @@ static as_code list_kinds(as_rule_facts *facts, as_error *err)
             facts->adapters.names[facts->adapters.count++] = name;
             continue;
         }
-        file_kind kind = kind_of_file(repo, name);
-        as_file_list *list = kind == FILE_GGUF ? &facts->ggufs : kind == FILE_PICKLE ? &facts->pickles : NULL;
+        as_file_list *list = list_of_kind(facts, kind_of_file(repo, name), name);
         if (list) list->names[list->count++] = name;
     }
     return AS_OK;

@@ -236,7 +236,16 @@ void as_rule_no_gguf_only(as_rule_call *call)
 
 void as_rule_no_pickle_only(as_rule_call *call)
 {
-    say_only(call, &call->facts->pickles, "pickle");
+    const as_file_list *training = &call->facts->training;
+    if (training->count) as_rule_show(call, "training_state", as_rule_files(training));
+    if (training->count == 0 || call->facts->pickles.count) {
+        say_only(call, &call->facts->pickles, "pickle");
+        return;
+    }
+    call->check->measured = json_integer(0);
+    call->check->unit = "files";
+    as_rule_say(call, AS_PASS, "no weights are pickles; what a trainer left is (%.200s), and was not opened",
+                training->names[0]);
 }
 
 /* The index. */

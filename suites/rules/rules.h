@@ -39,6 +39,7 @@ typedef struct as_rule_facts {
     json_t *weight_numbers; /* the number of each weight file by its name */
     int64_t used_count, broken_count;      /* broken: used, with a problem */
     as_file_list ggufs, pickles, adapters; /* adapters: files that belong to one */
+    as_file_list training;                 /* pickles too, but a trainer's state and no weights */
     bool is_quantized;                     /* config.json or the tensors say so */
     int64_t parameters;                    /* -1: unknown */
 

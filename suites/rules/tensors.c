@@ -121,6 +121,21 @@ static bool is_fp8_class(const as_rule_call *call)
     return as_rule_parameter_has(call, "fp8_classes", as_rule_class_name(call->facts));
 }
 
+/* config.json states the quantization that the bases of an fp8 class are published with. */
+static bool is_published_form(const as_rule_call *call)
+{
+    const json_t *config = json_object_get(call->facts->config, "quantization_config");
+    const char *method = json_string_value(json_object_get(config, "quant_method"));
+    return method && strcmp(method, "fp8") == 0 && is_fp8_class(call);
+}
+
+static void say_published_form(as_rule_call *call)
+{
+    as_rule_say(call, AS_SKIP,
+                "the bases of %s are themselves published at 8 bits, so it is not known what is asked",
+                as_rule_class_name(call->facts));
+}
+
 void as_rule_no_quantization(as_rule_call *call)
 {
     const as_rule_facts *facts = call->facts;
@@ -136,10 +151,8 @@ void as_rule_no_quantization(as_rule_call *call)
     const char *method = json_string_value(json_object_get(config, "quant_method"));
     if (config) as_rule_show(call, "quantization_config", json_incref((json_t *)config));
     call->check->measured = as_result_text(method ? method : "packed");
-    if (method && strcmp(method, "fp8") == 0 && is_fp8_class(call)) {
-        as_rule_say(call, AS_SKIP,
-                    "the bases of %s are themselves published at 8 bits, so it is not known what is asked",
-                    as_rule_class_name(facts));
+    if (is_published_form(call)) {
+        say_published_form(call);
     } else if (config) {
         as_rule_say(call, AS_FAIL,
                     "config.json has a quantization_config (%.60s): these are not full weights",
@@ -229,7 +242,9 @@ static void say_types(as_rule_call *call, type_count *count)
     call->check->expected = json_incref(json_object_get(call->parameters, "accept"));
     call->check->unit = "tensors";
     as_rule_show_list(call, "other_types", &count->wrong);
-    if (wrong) {
+    if (wrong && wrong == count->tensors[AS_E4M3] && is_fp8_class(call)) {
+        say_published_form(call);
+    } else if (wrong) {
         as_rule_say(call, AS_FAIL, "%" PRId64 " tensor%s not stored as %s; %s", wrong, AS_PLURAL(wrong),
                     accepted_types(call, accepted), count->first);
     } else if (declares_wider(call, &declared)) {
@@ -248,10 +263,8 @@ static void say_types(as_rule_call *call, type_count *count)
 
 void as_rule_16_bit(as_rule_call *call)
 {
-    if (is_fp8_class(call)) {
-        as_rule_say(call, AS_SKIP,
-                    "the bases of %s are themselves published at 8 bits, so it is not known what is asked",
-                    as_rule_class_name(call->facts));
+    if (is_published_form(call)) {
+        say_published_form(call);
         return;
     }
     if (as_rule_skip_without_weights(call)) return;

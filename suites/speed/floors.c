@@ -52,6 +52,42 @@ static json_t *cells_evidence(const judged *j)
     return json_pack("{s:o}", "cells", list);
 }
 
+/* A request of the record: [due, sent, first, last, tokens, state]. */
+enum { ROW_DUE, ROW_FIRST = 2, ROW_LAST, ROW_TOKENS };
+
+static double rate_of(const double row[static 5])
+{
+    return row[ROW_TOKENS] > 1 ? (row[ROW_TOKENS] - 1) / (row[ROW_LAST] - row[ROW_FIRST]) : NAN;
+}
+
+static double ttft_of(const double row[static 5])
+{
+    return row[ROW_FIRST] - row[ROW_DUE];
+}
+
+/* The requests behind a cell's median, from the cell's own record, which a resumed run has too. */
+static void add_samples(const judged *j, const as_speed_cell *cell, double (*value_of)(const double *),
+                        json_t *evidence)
+{
+    char id[AS_SPEED_ID];
+    size_t i;
+    json_t *row, *samples = json_array();
+    as_speed_cell_id(cell, id);
+    const json_t *check = as_suite_check(j->context, id);
+    json_array_foreach(json_object_get(json_object_get(check, "evidence"), "requests"), i, row)
+    {
+        double numbers[5], value;
+        bool known = true;
+        for (size_t k = 0; k < 5; k++) known = as_json_number(json_array_get(row, k), &numbers[k]) && known;
+        const char *state = json_string_value(json_array_get(row, 5));
+        if (!known || !state || strcmp(state, as_sample_state_name(AS_SAMPLE_DONE)) != 0) continue;
+        value = value_of(numbers);
+        if (isfinite(value)) json_array_append_new(samples, json_real(value));
+    }
+    json_object_set_new(evidence, "sample_statistic", json_string("median"));
+    json_object_set_new(evidence, "samples", samples);
+}
+
 /* Nothing to judge: a target that served nothing fails a floor, one that was not asked is a skip. */
 static as_code note_nothing(const judged *j, const char *id, const char *title, const char *unit, double gate,
                             as_error *err)
@@ -88,6 +124,7 @@ static as_code note_rate(const judged *j, const char *id, const char *title, as_
                       .sense = AS_GATE_ABOVE,
                       .gate = j->options->tokens_per_s,
                       .evidence = cells_evidence(j)};
+    add_samples(j, j->slowest, rate_of, gated.evidence);
     return as_note_gated(j->context, &gated, err);
 }
 
@@ -106,6 +143,7 @@ static as_code note_ttft(const judged *j, const char *id, const char *title, as_
                       .sense = AS_GATE_AT_MOST,
                       .gate = j->options->ttft_s,
                       .evidence = cells_evidence(j)};
+    add_samples(j, j->latest, ttft_of, gated.evidence);
     return as_note_gated(j->context, &gated, err);
 }
 

@@ -146,26 +146,18 @@ bool as_speed_restore_cell(const as_suite_context *context, as_speed_cell *cell)
 {
     char id[AS_SPEED_ID];
     as_speed_cell_id(cell, id);
-    size_t at;
-    json_t *check;
-    json_array_foreach(json_object_get(context->suite, "checks"), at, check)
-    {
-        const char *found = json_string_value(json_object_get(check, "id"));
-        const json_t *measured = json_object_get(check, "measured");
-        if (!found || strcmp(found, id) != 0) continue;
-        if (!json_is_object(measured)) return false;
-        cell->measured = true;
-        cell->failed = json_integer_value(json_object_get(measured, "failed"));
-        cell->done = json_integer_value(json_object_get(measured, "done"));
-        cell->miscounted = json_integer_value(json_object_get(measured, "miscounted"));
-        as_json_number(json_object_get(measured, "requests_per_s"), &cell->requests_rate);
-        restore_interval(measured, "tokens_per_s", &cell->rate);
-        restore_interval(measured, "ttft_s", &cell->ttft);
-        restore_interval(measured, "ttft_from_send_s", &cell->ttft_send);
-        snprintf(cell->problem, sizeof cell->problem, "%s", "see the cell's own check");
-        return true;
-    }
-    return false;
+    const json_t *measured = json_object_get(as_suite_check(context, id), "measured");
+    if (!json_is_object(measured)) return false;
+    cell->measured = true;
+    cell->failed = json_integer_value(json_object_get(measured, "failed"));
+    cell->done = json_integer_value(json_object_get(measured, "done"));
+    cell->miscounted = json_integer_value(json_object_get(measured, "miscounted"));
+    as_json_number(json_object_get(measured, "requests_per_s"), &cell->requests_rate);
+    restore_interval(measured, "tokens_per_s", &cell->rate);
+    restore_interval(measured, "ttft_s", &cell->ttft);
+    restore_interval(measured, "ttft_from_send_s", &cell->ttft_send);
+    snprintf(cell->problem, sizeof cell->problem, "%s", "see the cell's own check");
+    return true;
 }
 
 /* How late a request may be sent. A target in this process computes inside poll, so a request that is due

@@ -38,6 +38,35 @@ Test(threads, runs_each_iteration_once)
     }
 }
 
+static atomic_bool until;
+static atomic_int begun;
+
+static void stop_at_tenth(void *context, int64_t i, int worker)
+{
+    (void)context;
+    (void)i;
+    (void)worker;
+    if (atomic_fetch_add(&begun, 1) == 9) atomic_store(&until, true);
+}
+
+Test(threads, passes_over_what_has_not_begun_when_told_to_stop)
+{
+    for (int threads = 1; threads <= 3; threads++) {
+        as_pool *pool;
+        as_error err;
+        cr_assert_eq(as_pool_open(threads, &pool, &err), AS_OK);
+        atomic_store(&until, false);
+        atomic_store(&begun, 0);
+        as_pool_stop_at(pool, &until);
+        cr_assert(!as_pool_stopped(pool));
+        as_pool_for(pool, 1000000, stop_at_tenth, NULL);
+        cr_assert(as_pool_stopped(pool));
+        int found = atomic_load(&begun);
+        cr_assert(found >= 10 && found < 10 + threads, "%d iterations ran on %d threads", found, threads);
+        as_pool_close(pool);
+    }
+}
+
 Test(threads, refuses_an_absurd_count)
 {
     as_pool *pool = NULL;

@@ -602,3 +602,39 @@ Test(model, a_copy_of_the_experts_counts_what_a_token_touches)
     cr_assert_gt(info->active_parameters, 0);
     as_model_close(model);
 }
+
+/* Gemma ties them without a word in config.json: one table, not two. */
+Test(model, a_tied_head_is_counted_once_among_the_tables)
+{
+    static const struct {
+        const char *name;
+        int tables;
+    } models[] = {{"fixtures/models/gemma2-caps", 1}, {"fixtures/models/gemma2-layer-types", 2}};
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        as_error err;
+        as_model *model = NULL;
+        cr_assert_eq(as_model_open(models[i].name, NULL, &model, &err), AS_OK, "%s", err.text);
+        const as_model_info *info = as_model_facts(model);
+        cr_assert_eq(info->table_elements, models[i].tables * info->vocab * info->hidden, "%s: %lld",
+                     models[i].name, (long long)info->table_elements);
+        as_model_close(model);
+    }
+}
+
+/* Whatever is converted or made after the flag is set is not whole, so that no model may come of it. */
+Test(model, opening_gives_up_when_told_to_stop)
+{
+    static const atomic_bool stop = true;
+    static const char *const dtypes[] = {NULL, "fp8-channel"};
+    for (size_t i = 0; i < 2; i++) {
+        checkpoint *c = checkpoint_read("mixtral-window");
+        as_model_options options = {.dtype = dtypes[i], .synth = c->config, .stop = &stop};
+        as_model *model = NULL;
+        as_error err;
+        cr_assert_eq(as_model_open("synth:test", &options, &model, &err), AS_E_CANCELLED, "%s", err.text);
+        options.synth = NULL;
+        cr_assert_eq(as_model_open("fixtures/models/gemma2-caps", &options, &model, &err), AS_E_CANCELLED);
+        cr_assert_null(model);
+        checkpoint_free(c);
+    }
+}

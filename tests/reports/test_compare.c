@@ -126,6 +126,92 @@ Test(compare, samples_pair_only_when_they_are_of_the_same_things)
         "exact");
 }
 
+/* `n` questions of which the first `right` are answered, but for `lost` of them, and `won` of the others. */
+static void questions(char *room, size_t size, const char *verdict, int n, int right, int lost, int won)
+{
+    char samples[2048] = "", ids[4096] = "";
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        bool yes = i < right ? i >= lost : i < right + won;
+        count += yes;
+        snprintf(samples + strlen(samples), sizeof samples - strlen(samples), "%s%d", i ? "," : "", yes);
+        snprintf(ids + strlen(ids), sizeof ids - strlen(ids), "%s\"q%d\"", i ? "," : "", i);
+    }
+    snprintf(room, size,
+             "\"verdict\":\"%s\",\"measured\":{\"value\":%.17g,\"low\":0.1,\"high\":0.99,\"n\":%d,"
+             "\"level\":0.95},\"evidence\":{\"better\":\"higher\",\"sample_statistic\":\"share\","
+             "\"samples\":[%s],\"sample_ids\":[%s]}",
+             verdict, (double)count / n, n, samples, ids);
+}
+
+/* Of 100 questions: pairs show a loss of eight that two shares of 80 in 100 would hide, and McNemar's exact
+ * test (computed by scipy.stats.binomtest) and Newcombe's interval (his method 10) agree. */
+Test(compare, shares_pair_question_by_question)
+{
+    static const struct {
+        int lost, won;
+        const char *change;
+        double p;
+    } cases[] = {{0, 0, "same", 1},
+                 {8, 0, "worse", 0.0078125},
+                 {0, 8, "better", 0.0078125},
+                 {4, 0, "inconclusive", 0.125},
+                 {10, 2, "worse", 0.03857421875},
+                 {8, 8, "inconclusive", 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char a_text[8192], b_text[8192];
+        questions(a_text, sizeof a_text, "pass", 100, 80, 0, 0);
+        questions(b_text, sizeof b_text, "pass", 100, 80, cases[i].lost, cases[i].won);
+        json_t *a = result_of(a_text), *b = result_of(b_text), *out = compare(a, b);
+        const json_t *row = json_array_get(json_object_get(out, "checks"), 0);
+        const json_t *d = json_object_get(row, "difference");
+        cr_expect_str_eq(json_string_value(json_object_get(d, "method")), "paired questions");
+        cr_expect_eq(json_integer_value(json_object_get(d, "n")), 100);
+        cr_expect_float_eq(json_number_value(json_object_get(d, "p")), cases[i].p, 1e-12, "case %zu: p %.17g",
+                           i, json_number_value(json_object_get(d, "p")));
+        cr_expect_float_eq(json_number_value(json_object_get(d, "value")),
+                           (cases[i].won - cases[i].lost) / 100.0, 1e-12);
+        cr_expect_str_eq(json_string_value(json_object_get(row, "change")), cases[i].change, "case %zu: %s",
+                         i, json_string_value(json_object_get(row, "why")));
+        json_decref(out);
+        json_decref(b);
+        json_decref(a);
+    }
+}
+
+/* Newcombe's example, table II: 36 both, 12 first alone, 2 second alone, 0 neither; method 10 gives 0.0569 to
+ * 0.3404 for the first less the second. */
+Test(compare, the_interval_of_paired_shares_is_newcombes)
+{
+    char a_text[8192], b_text[8192];
+    questions(a_text, sizeof a_text, "pass", 50, 48, 0, 0);
+    questions(b_text, sizeof b_text, "pass", 50, 48, 12, 2);
+    json_t *a = result_of(a_text), *b = result_of(b_text), *out = compare(a, b);
+    const json_t *d = json_object_get(json_array_get(json_object_get(out, "checks"), 0), "difference");
+    cr_expect_float_eq(json_number_value(json_object_get(d, "low")), -0.3404, 1e-4, "%.6f",
+                       json_number_value(json_object_get(d, "low")));
+    cr_expect_float_eq(json_number_value(json_object_get(d, "high")), -0.0569, 1e-4, "%.6f",
+                       json_number_value(json_object_get(d, "high")));
+    json_decref(out);
+    json_decref(b);
+    json_decref(a);
+}
+
+Test(compare, shares_of_other_questions_and_medians_do_not_pair)
+{
+    cr_expect_str_eq(method_of("{\"sample_statistic\":\"share\",\"samples\":[1,1,0,1,1],\"sample_ids\":"
+                               "[\"a\",\"b\",\"c\",\"d\",\"e\"]}",
+                               "{\"sample_statistic\":\"share\",\"samples\":[1,1,0,1,1],\"sample_ids\":"
+                               "[\"a\",\"b\",\"c\",\"d\",\"f\"]}"),
+                     "exact");
+    cr_expect_str_eq(method_of("{\"sample_statistic\":\"median\",\"samples\":[1,1,0,1,1]}",
+                               "{\"sample_statistic\":\"median\",\"samples\":[2,1,0,1,1]}"),
+                     "samples");
+    cr_expect_str_eq(
+        method_of("{\"sample_statistic\":\"median\",\"samples\":[1,1,0,1,1]}", "{\"samples\":[2,1,0,1,1]}"),
+        "exact");
+}
+
 /* A mean by weight, and a number that is e to the power of it: pairs that all differ by 1 leave no doubt. */
 Test(compare, samples_have_weights_and_a_transform)
 {

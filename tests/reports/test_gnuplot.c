@@ -44,6 +44,50 @@ Test(gnuplot, every_script_runs_without_a_word)
     }
 }
 
+/* How a line is drawn in a script: from its colour to its title. */
+static void hue_of(const char *stem, const char *name, char room[static 8])
+{
+    char path[600], title[64];
+    as_error err;
+    as_buf text;
+    snprintf(path, sizeof path, "%s/%s.gp", scratch_dir(), stem);
+    as_buf_init(&text, 1 << 20);
+    cr_assert_eq(as_file_read(path, &text, &err), AS_OK, "%s", err.text);
+    snprintf(title, sizeof title, "title '%s'", name);
+    const char *at = strstr(as_buf_text(&text), title), *color = NULL;
+    cr_assert_not_null(at, "%s has no line %s", stem, name);
+    for (const char *c = as_buf_text(&text); (c = strstr(c, "rgb '#")) && c < at; c++) color = c;
+    cr_assert_not_null(color);
+    snprintf(room, 8, "%.7s", color + 5);
+    as_buf_free(&text);
+}
+
+Test(gnuplot, a_name_has_one_colour_in_all_plots_of_a_suite)
+{
+    json_t *result = json_loads(
+        "{\"suites\":[{\"name\":\"s\",\"series\":["
+        "{\"name\":\"one\",\"kind\":\"line\",\"lines\":{\"base\":[[1,1],[2,2]],\"x\":[[1,2],[2,3]],"
+        "\"y\":[[1,3],[2,4]]}},"
+        "{\"name\":\"two\",\"kind\":\"line\",\"lines\":{\"alone\":[[1,1],[2,2]],\"y\":[[1,2],[2,3]],"
+        "\"x\":[[1,3],[2,4]]}}]}]}",
+        0, NULL);
+    cr_assert_not_null(result);
+    json_t *plots = make_plots(result);
+    char x[8], y[8], other[8], base[8];
+    hue_of("s-one", "x", x);
+    hue_of("s-one", "y", y);
+    hue_of("s-one", "base", base);
+    cr_expect(strcmp(x, y) != 0 && strcmp(x, base) != 0 && strcmp(y, base) != 0);
+    hue_of("s-two", "x", other);
+    cr_expect_str_eq(other, x);
+    hue_of("s-two", "y", other);
+    cr_expect_str_eq(other, y);
+    hue_of("s-two", "alone", other);
+    cr_expect(strcmp(other, x) != 0 && strcmp(other, y) != 0);
+    json_decref(plots);
+    json_decref(result);
+}
+
 /* Zeros on a logarithmic axis are not drawn and not complained about; names that would overlap are left out;
  * a label that says the unit does not say it twice. */
 Test(gnuplot, awkward_series_are_drawn_without_a_word)

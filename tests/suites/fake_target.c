@@ -334,6 +334,7 @@ static as_code score(as_target *target, const as_score *s, as_error *err)
 static as_code variant(as_target *target, const char *dtype, as_target **out, as_error *err)
 {
     fake_target *f = self(target);
+    if (f->refuse_variant == 2) return as_fail(err, AS_E_CANCELLED, "interrupted");
     if (f->refuse_variant) return as_fail(err, AS_E_UNSUPPORTED, "%s is not supported here", dtype);
     fake_target *v = AS_NEW(fake_target);
     *v = *f;
@@ -374,6 +375,7 @@ fake_target *fake_target_new(int64_t context)
                               .context = context,
                               .parameters = 100000,
                               .active_parameters = 100000,
+                              .table_elements = 2 * FAKE_VOCAB * 8,
                               .weight_bytes = 200000};
     f->base.ops = &ops;
     f->base.facts = (as_target_facts){.kind = "engine",

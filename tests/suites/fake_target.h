@@ -55,7 +55,7 @@ struct fake_target {
     fake_request requests[FAKE_REQUESTS];
     int64_t next_id, steps;
     int64_t submitted, scored; /* calls so far */
-    int64_t refuse_variant;    /* 1: `variant` is not supported */
+    int64_t refuse_variant;    /* 1: `variant` is not supported; 2: it is interrupted */
     int64_t layers_width;
     int64_t fail_score_after; /* rows; 0: never */
 };

@@ -123,6 +123,15 @@ static json_t *config_of(const json_t *model, const big_repo *big)
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         (void)json_object_set(config, keys[i][1], json_object_get(model, keys[i][0]));
     }
+    if (json_object_get(model, "mla")) { /* more dimensions than these */
+        as_error err;
+        json_t *whole = NULL;
+        int64_t layers = json_integer_value(json_object_get(model, "layers"));
+        cr_assert_eq(as_catalog_model_config(the_catalog(), model, layers, &whole, &err), AS_OK, "%s",
+                     err.text);
+        (void)json_object_update(config, whole);
+        json_decref(whole);
+    }
     if (big->config) big->config(config);
     return config;
 }
@@ -138,7 +147,7 @@ static void write_file(const char *folder, const char *name, const char *text, s
 static void write_weights(const char *folder, const big_repo *big, const as_needs *needs)
 {
     const char *dtype = big->dtype ? big->dtype : "F16";
-    uint64_t at = 0, bytes = strcmp(dtype, "F32") == 0 ? 4 : 2;
+    uint64_t at = 0, bytes = strcmp(dtype, "F32") == 0 ? 4 : strncmp(dtype, "F8", 2) == 0 ? 1 : 2;
     as_buf header;
     as_buf_init(&header, 0);
     as_buf_str(&header, "{");

@@ -314,6 +314,24 @@ Test(drift, an_interrupted_run_goes_on)
     fake_target_free(f);
 }
 
+/* The second model of the floor takes a while to load: interrupted there, nothing is told of it. */
+Test(drift, an_interrupt_while_loading_leaves_no_mark)
+{
+    fake_target *f = fake_target_new(4096);
+    fake_run run;
+    as_error err = {.text = ""};
+    fake_run_open(&run, "drift", f, PROFILE);
+    f->refuse_variant = 2;
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_E_CANCELLED);
+    cr_assert_eq(json_array_size(json_object_get(run.context.suite, "checks")), 0);
+    f->refuse_variant = 0;
+    run.context.resume = true;
+    cr_assert_eq(as_drift_suite.run(&run.context, &err), AS_OK, "%s", err.text);
+    fake_expect(&run, "drift/floor", "pass", NULL);
+    fake_run_close(&run);
+    fake_target_free(f);
+}
+
 Test(drift, a_profile_of_the_wrong_type_is_told)
 {
     fake_target *f = fake_target_new(4096);

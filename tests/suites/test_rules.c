@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "rules_run.h"
 
@@ -29,6 +30,38 @@ Test(rules, every_spoiled_repository_fails_exactly_its_rule)
         json_decref(result);
     }
     json_decref(expected);
+}
+
+/* A trainer leaves pickles beside any model; they are no weights, and hide neither a GGUF nor an adapter. */
+Test(rules, what_a_trainer_left_is_not_taken_for_weights)
+{
+    static const struct {
+        const char *repository, *failures;
+    } cases[] = {{"good", ""},
+                 {"gguf-only", "reference/no-gguf-only"},
+                 {"adapter-only", "reference/full-weights"},
+                 {"no-weights", "reference/weights-safetensors"},
+                 {"pickle-only", "reference/no-pickle-only"}};
+    static const char *const left[] = {"training_args.bin", "optimizer.pt", "scheduler.pt",
+                                       "rng_state_0.pth"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char folder[] = "/tmp/assay-left-XXXXXX", command[256], found[1024];
+        cr_assert_not_null(mkdtemp(folder));
+        snprintf(command, sizeof command, "cp -r " REPOS "%s/. %s", cases[i].repository, folder);
+        cr_assert_eq(system(command), 0);
+        for (size_t k = 0; k < sizeof left / sizeof left[0]; k++) {
+            char path[256];
+            as_error err;
+            snprintf(path, sizeof path, "%s/%s", folder, left[k]);
+            cr_assert_eq(as_file_write(path, "\x80\x02}.", 4, &err), AS_OK, "%s", err.text);
+        }
+        json_t *result = run_rules("reference", folder, NULL);
+        cr_assert_str_eq(failures(result, found), cases[i].failures, "%s: failed \"%s\"", cases[i].repository,
+                         found);
+        json_decref(result);
+        snprintf(command, sizeof command, "rm -rf %s", folder);
+        cr_assert_eq(system(command), 0);
+    }
 }
 
 /* A GGUF file by itself: what it holds is judged, what stands around it is not known. */
@@ -172,6 +205,13 @@ static void larger_head(const char *name, int64_t *shape, int *dims)
     if (strcmp(name, "lm_head.weight") == 0 && *dims == 2) shape[0] += 64;
 }
 
+/* As the bases of DeepSeek V3 are published. */
+static void block_fp8(json_t *config)
+{
+    (void)json_object_set_new(config, "quantization_config", json_pack("{s:s}", "quant_method", "fp8"));
+}
+
+#define DEEPSEEK "DeepseekV3ForCausalLM", "deepseek_v3", "deepseek-ai/DeepSeek-V3"
 #define LLAMA3   "LlamaForCausalLM", "llama", "meta-llama/Meta-Llama-3-8B-Instruct"
 #define LLAMA31  "LlamaForCausalLM", "llama", "meta-llama/Llama-3.1-8B"
 #define SOLAR    "LlamaForCausalLM", "llama", "upstage/SOLAR-10.7B-v1.0"
@@ -231,6 +271,25 @@ Test(rules, featherless_on_models_of_real_dimensions)
         json_t *result = run_big(&cases[i].big, NULL);
         cr_assert_str_eq(failures(result, found), cases[i].expected, "%s: failed \"%s\", expected \"%s\"",
                          cases[i].name, found, cases[i].expected);
+        json_decref(result);
+    }
+}
+
+/* The bases of this class are published at 8 bits; at any other type it is known what is asked. */
+Test(rules, eight_bits_are_unknown_only_where_the_weights_have_them)
+{
+    static const struct {
+        big_repo big;
+        const char *verdict;
+    } stored[] = {
+        {{DEEPSEEK, NULL, NULL, "F16"}, "pass"},      {{DEEPSEEK, NULL, NULL, "BF16"}, "pass"},
+        {{DEEPSEEK, NULL, NULL, "F32"}, "fail"},      {{DEEPSEEK, NULL, NULL, "F8_E4M3"}, "skip"},
+        {{DEEPSEEK, block_fp8, NULL, "F16"}, "skip"}, {{DEEPSEEK, quantized, NULL, "F16"}, "skip"},
+        {{LLAMA3, NULL, NULL, "F8_E4M3"}, "fail"},
+    };
+    for (size_t i = 0; i < sizeof stored / sizeof stored[0]; i++) {
+        json_t *result = run_big(&stored[i].big, NULL);
+        cr_assert_str_eq(verdict_of(result, "featherless/fp16-precision"), stored[i].verdict, "case %zu", i);
         json_decref(result);
     }
 }
