@@ -1,5 +1,6 @@
 /* Sessions: memory for a number of sequences, and the forward pass over a batch of them. */
 #include <float.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -294,13 +295,21 @@ static void read_ropes(const as_session *s, const as_span *span, int64_t half, f
     }
 }
 
+/* The frequencies of a sequence that will be so long, into the session's. */
+static void set_frequencies(as_session *s, const as_rope_spec *rope, int64_t length)
+{
+    as_rope_frequencies(rope, length, s->frequencies);
+    if (!rope->stretched) return;
+    for (int64_t i = 0; i < rope->rotary / 2; i++) s->frequencies[i] *= expf(s->model->rope_stretch[i]);
+}
+
 static void fill_ropes(as_session *s, as_pass *pass)
 {
     for (int r = 0; r < pass->spec->rope_count; r++) {
         const as_rope_spec *rope = &pass->spec->ropes[r];
         int64_t half = rope->rotary / 2;
         bool varies = as_rope_varies(rope);
-        if (!varies) as_rope_frequencies(rope, 0, s->frequencies);
+        if (!varies) set_frequencies(s, rope, 0);
         for (int64_t i = 0; i < pass->span_count; i++) {
             const as_span *span = &pass->spans[i];
             if (rope->stored && s->model->rope_table) {
@@ -309,7 +318,7 @@ static void fill_ropes(as_session *s, as_pass *pass)
                 continue;
             }
             int64_t length = rope->first + s->totals[i];
-            if (varies) as_rope_frequencies(rope, length, s->frequencies);
+            if (varies) set_frequencies(s, rope, length);
             as_rope_spec here = *rope;
             if (varies) here.attention_factor = as_rope_factor(rope, length);
             as_rope_table(&here, s->frequencies, span->position, span->count,
@@ -423,6 +432,12 @@ static const float *step_input(as_session *s, as_pass *pass, const as_step *step
     int64_t hidden = pass->spec->hidden;
     const float *in = step->same_input ? s->normed : step->parallel ? s->entry : s->stream;
     bool scaled = step->in_scale != 0 && step->in_scale != 1;
+    if (step->from_carried) {
+        int64_t stride = pass->spec->carried;
+        as_pass_copy_groups(pass, 1, hidden, pass->carried + step->from_carried - 1, 0, stride, s->normed,
+                            hidden);
+        in = s->normed;
+    }
     if (step->in_norm.present) {
         as_pass_norm(pass, &step->in_norm, &weights->in_norm, in, hidden, s->normed, hidden, 1, hidden);
         if (step->in_gate.rank) as_pass_self_gate(pass, &weights->gate_down, &weights->gate_up, s->normed);
@@ -467,7 +482,8 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
         step->cache_layer ? &s->kv.layers[step->cache_layer - 1].steps[index + step->cache_shift] : memory;
     pass->layer = layer;
     pass->cache = keys->cache.kv_heads ? &keys->cache : NULL;
-    pass->index = keys->index.kv_heads ? &keys->index : NULL;
+    const as_step_memory *chosen = memory->index.kv_heads ? memory : keys;
+    pass->index = chosen->index.kv_heads ? &chosen->index : NULL;
     pass->entries = keys->entries.kv_heads ? &keys->entries : NULL;
     pass->spans = s->spans[keys->pool];
     memcpy(pass->state, memory->state, sizeof pass->state);
@@ -704,13 +720,15 @@ static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cur
         as_kv_begin_pass(&s->kv, feed->sequence, n);
         int64_t total = seq->length + feed->count - at->token;
         if (total < feed->prompt_length) total = feed->prompt_length;
+        if (seq->length == 0) seq->prompt = total;
         for (int p = 0; p < s->kv.pool_count; p++) {
             s->spans[p][*spans] = (as_span){.first = rows,
                                             .count = n,
                                             .position = seq->length,
                                             .pages = seq->tables[p].pages,
                                             .state = feed->sequence,
-                                            .total = total};
+                                            .total = total,
+                                            .prompt = seq->prompt};
         }
         s->totals[(*spans)++] = total;
         read_tokens(&s->model->spec.placeholders, feed->tokens + at->token, n, s->tokens + rows);

@@ -34,6 +34,7 @@ typedef struct as_norm_spec {
     bool has_bias;   /* LAYER only */
     float eps;
     float weight_offset; /* 1 where the checkpoint stores w of (1 + w) */
+    bool weight_first;   /* RMS: the weights multiply what is normed, not the norm */
     as_slot slot;
 } as_norm_spec;
 
@@ -72,6 +73,7 @@ typedef struct as_rope_spec {
     bool paired_heads; /* projections give the halves of a head interleaved; they are put in order first */
     int64_t angles;    /* PROPORTIONAL */
     bool stored;       /* PLAIN: slot ROPE_TABLE, where the checkpoint has it, holds its sines and cosines */
+    bool stretched;    /* frequencies times e to slot ROPE_STRETCH */
     bool anew;         /* LONGROPE: a sequence that grows beyond original_context is computed anew */
 } as_rope_spec;
 
@@ -83,9 +85,19 @@ typedef struct as_self_gate_spec {
     as_slot down, up;
 } as_self_gate_spec;
 
+/* What the factors of an affine are made of. */
+typedef enum {
+    AS_FACTORS_STORED,
+    AS_FACTORS_NEW, /* b = sigmoid(w / temperature), w what is stored */
+    AS_FACTORS_OLD, /* sqrt(max((1 - b) (1 + b), least)): beside b parts that are independent keep their size
+                     */
+} as_factors_kind;
+
 /* (x + shift + shift_2) * scale, channel by channel; a slot AS_SLOT_NONE: without it. */
 typedef struct as_affine_spec {
     as_slot shift, shift_2, scale;
+    as_factors_kind factors;
+    float temperature, least;
 } as_affine_spec;
 
 /* A layer before the head: norm(act(W x + bias)). Slots BEFORE_HEAD and, behind it, HEAD_NORM. */
@@ -112,9 +124,11 @@ typedef struct as_step {
     const struct as_block *block;
     const void *form; /* the block's own description, block->form_size bytes */
     as_norm_spec in_norm, out_norm, stream_norm;
-    as_self_gate_spec in_gate;      /* on what in_norm gives */
-    int64_t out_taps;               /* of a convolution over tokens, added to the block's output; 0: none */
-    as_affine_spec out_affine;      /* on y */
+    as_self_gate_spec in_gate; /* on what in_norm gives */
+    int64_t out_taps;          /* of a convolution over tokens, added to the block's output; 0: none */
+    float out_conv_scale;      /* on their sum; 0 means 1 */
+    int64_t from_carried;      /* 1 + where in what is carried x lies, instead of the stream; 0: the stream */
+    as_affine_spec out_affine; /* on y */
     as_affine_spec residual_affine; /* on r */
     as_step_effect effect;
     bool parallel;
