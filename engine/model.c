@@ -87,7 +87,9 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
     if (!narrow) width = spec->hidden;
     AS_TRY(as_bind_affine(binder, &spec->embed_affine, width, &m->embed_affine, err));
     const as_position_spec *positions = &spec->positions;
-    if (positions->present && positions->rows) {
+    bool stored =
+        positions->rows && (!positions->fill || as_binder_has(binder, AS_SLOT_POSITIONS, ".weight"));
+    if (positions->present && stored) {
         AS_TRY(as_bind_matrix(binder, AS_SLOT_POSITIONS, positions->rows, width, &m->positions, err));
     }
     for (int r = 0; r < spec->rope_count && !m->rope_stretch; r++) {

@@ -349,13 +349,14 @@ static void add_positions(as_session *s, as_pass *pass, float *x, int64_t width)
 {
     const as_position_spec *positions = &pass->spec->positions;
     number_positions(s, pass);
-    for (int64_t row = 0; positions->fill && row < pass->rows; row++) {
+    bool computed = positions->fill && !s->model->positions.data;
+    for (int64_t row = 0; computed && row < pass->rows; row++) {
         positions->fill(s->positions[row], width, s->output + row * width);
         if (positions->blank && s->positions[row] == positions->blank) {
             memset(s->output + row * width, 0, (size_t)width * sizeof *s->output);
         }
     }
-    if (!positions->fill) {
+    if (!computed) {
         pass->ops->embed(&pass->exec, &(as_embed_args){.matrix = &s->model->positions,
                                                        .tokens = s->positions,
                                                        .n = pass->rows,
@@ -378,10 +379,12 @@ static void finish_embedding(as_session *s, as_pass *pass, float *x, int64_t wid
 {
     const as_model_spec *spec = pass->spec;
     as_pass_affine(pass, &s->model->embed_affine, x, width);
-    if (spec->positions.present) add_positions(s, pass, x, width);
+    bool first = spec->norm_before_positions;
+    if (spec->positions.present && !first) add_positions(s, pass, x, width);
     if (spec->embed_norm.present) {
         as_pass_norm(pass, &spec->embed_norm, &s->model->embed_norm, x, width, x, width, 1, width);
     }
+    if (spec->positions.present && first) add_positions(s, pass, x, width);
 }
 
 static void embed(as_session *s, as_pass *pass)

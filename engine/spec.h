@@ -152,7 +152,8 @@ typedef struct as_position_spec {
     int64_t rows;   /* of the table, offset included; 0 where they are computed */
     int64_t offset; /* added to a position before it is looked up or computed */
     int64_t blank;  /* computed: this one is zero; 0: none is */
-    void (*fill)(int64_t position, int64_t width, float *out); /* NULL: the table */
+    void (*fill)(int64_t position, int64_t width,
+                 float *out); /* NULL: the table; with rows, where there is none */
     /* The token `skipped` is not counted, and stands at offset - 1 itself. */
     bool skips;
     int32_t skipped;
@@ -185,9 +186,10 @@ typedef struct as_model_spec {
     as_head_layer_spec head_layer; /* behind the final norm */
     as_affine_spec embed_affine;
     as_position_spec positions;
-    as_norm_spec embed_norm; /* after positions are added */
-    bool whole_feeds;        /* rows read later ones of their feed, which is computed in one pass */
-    bool keep_embedding;     /* blocks read what the first layer was given (as_pass.embedding) */
+    as_norm_spec embed_norm; /* after positions are added, or before */
+    bool norm_before_positions;
+    bool whole_feeds;    /* rows read later ones of their feed, which is computed in one pass */
+    bool keep_embedding; /* blocks read what the first layer was given (as_pass.embedding) */
     as_norm_spec final_norm;
     bool tied_head, head_bias;
     bool unit_head;    /* each row of the head is scaled to length one */
@@ -224,9 +226,9 @@ void as_model_spec_free(as_model_spec *spec);
 bool as_spec_ignores(const as_model_spec *spec, const char *name);
 
 /* The pattern of the names that a slot's tensor may have, without ".weight" and ".bias":
- *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part, %s its stem; '|'
- * between the names that different hubs give ^name    no prefix goes before it ~name    stored transposed,
- * [in, out]
+ *   %d the layer, %b the one before, %e the expert (of a vector: its part, as a head's), %p the step's part,
+ * %s its stem; '|' between the names that different hubs give ^name    no prefix goes before it ~name stored
+ * transposed, [in, out]
  *   ~~name   the same unless it has the shape of one that is not
  *   name!    a whole name: no ".weight"; its bias is name_bias
  *   name+    of a stack: it may hold more matrices than are asked for, the last ones are not read

@@ -9,34 +9,45 @@
 #include "engine/arch/inkling.h"
 #include "engine/blocks/sources.h"
 
+/* As transformers names them, and as published. */
 static const char *const names[AS_SLOT_COUNT] = {
-    [AS_SLOT_EMBED] = "embed_tokens",
-    [AS_SLOT_EMBED_NORM] = "embed_tokens.embed_norm",
-    [AS_SLOT_SOURCES_1] = "layers.%d.attention_input.query!",
-    [AS_SLOT_SOURCES_2] = "layers.%d.mlp_input.query!",
-    [AS_SLOT_SOURCES_OUT] = "final_input.query!",
-    [AS_SLOT_NORM_1] = "layers.%d.input_layernorm|layers.%d.q_input_layernorm",
-    [AS_SLOT_K_IN_NORM] = "layers.%d.k_input_layernorm",
-    [AS_SLOT_V_IN_NORM] = "layers.%d.v_input_layernorm",
-    [AS_SLOT_K_CONV] = "layers.%d.self_attn.k_sconv.conv1d",
-    [AS_SLOT_V_CONV] = "layers.%d.self_attn.v_sconv.conv1d",
-    [AS_SLOT_K_CONV_OWN] = "layers.%d.self_attn.k_sconv.weight_proj",
-    [AS_SLOT_V_CONV_OWN] = "layers.%d.self_attn.v_sconv.weight_proj",
-    [AS_SLOT_K_CONV_SHARED] = "layers.%d.self_attn.k_sconv.static_weight!",
-    [AS_SLOT_V_CONV_SHARED] = "layers.%d.self_attn.v_sconv.static_weight!",
-    [AS_SLOT_Q_SCALE] = "layers.%d.self_attn.q_l2_clip.scale!",
-    [AS_SLOT_SCORE_BIAS] = "layers.%d.self_attn.r_proj",
-    [AS_SLOT_SCORE_BIAS_SCALE] = "layers.%d.self_attn.rel_l2_clip.scale!",
-    [AS_SLOT_SCORE_BIAS_PROFILES] = "~layers.%d.self_attn.rel_logits_proj.proj!",
-    [AS_SLOT_ATTENTION_GATE] = "layers.%d.self_attn.gate_proj",
-    [AS_SLOT_SINKS] = "layers.%d.self_attn.sink_proj",
-    [AS_SLOT_OUTPUT_CONV] = "layers.%d.post_%s_convolution.conv1d",
-    [AS_SLOT_ROUTER_CORRECTION] = "layers.%d.mlp.gate.e_score_correction_bias",
-    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.gate_up_proj!#0/2",
-    [AS_SLOT_EXPERT_UP] = "layers.%d.mlp.experts.gate_up_proj!#1/2",
-    [AS_SLOT_EXPERT_DOWN] = "layers.%d.mlp.experts.down_proj!",
+    [AS_SLOT_EMBED] = "embed_tokens|embed",
+    [AS_SLOT_EMBED_NORM] = "embed_tokens.embed_norm|embed_norm",
+    [AS_SLOT_HEAD] = "^lm_head|unembed",
+    [AS_SLOT_SOURCES_1] = "layers.%d.attention_input.query!|attn_res.attn_queries.%b!",
+    [AS_SLOT_SOURCES_2] = "layers.%d.mlp_input.query!|attn_res.mlp_queries.%d!",
+    [AS_SLOT_SOURCES_OUT] = "final_input.query!|attn_res.output_query!",
+    [AS_SLOT_NORM_1] = "layers.%d.input_layernorm|layers.%d.q_input_layernorm|layers.%d.attn_norm|"
+                       "layers.%d.q_input_norm",
+    [AS_SLOT_NORM_2] = "layers.%d.post_attention_layernorm|layers.%d.mlp_norm",
+    [AS_SLOT_K_IN_NORM] = "layers.%d.k_input_layernorm|layers.%d.k_input_norm",
+    [AS_SLOT_V_IN_NORM] = "layers.%d.v_input_layernorm|layers.%d.v_input_norm",
+    [AS_SLOT_Q] = "layers.%d.self_attn.q_proj|layers.%d.attn.wq_du",
+    [AS_SLOT_K] = "layers.%d.self_attn.k_proj|layers.%d.attn.wk_dv",
+    [AS_SLOT_V] = "layers.%d.self_attn.v_proj|layers.%d.attn.wv_dv",
+    [AS_SLOT_O] = "layers.%d.self_attn.o_proj|layers.%d.attn.wo_ud",
+    [AS_SLOT_K_CONV] = "layers.%d.self_attn.k_sconv.conv1d|layers.%d.attn.k_sconv",
+    [AS_SLOT_V_CONV] = "layers.%d.self_attn.v_sconv.conv1d|layers.%d.attn.v_sconv",
+    [AS_SLOT_K_CONV_OWN] = "layers.%d.self_attn.k_sconv.weight_proj|layers.%d.attn.k_sconv.weight_proj!",
+    [AS_SLOT_V_CONV_OWN] = "layers.%d.self_attn.v_sconv.weight_proj|layers.%d.attn.v_sconv.weight_proj!",
+    [AS_SLOT_K_CONV_SHARED] = "layers.%d.self_attn.k_sconv.static_weight!|layers.%d.attn.k_sconv.static_w!",
+    [AS_SLOT_V_CONV_SHARED] = "layers.%d.self_attn.v_sconv.static_weight!|layers.%d.attn.v_sconv.static_w!",
+    [AS_SLOT_Q_SCALE] = "layers.%d.self_attn.q_l2_clip.scale!|layers.%d.attn.q_l2_clip.scale!",
+    [AS_SLOT_SCORE_BIAS] = "layers.%d.self_attn.r_proj|layers.%d.attn.wr_du",
+    [AS_SLOT_SCORE_BIAS_SCALE] = "layers.%d.self_attn.rel_l2_clip.scale!|layers.%d.attn.rel_l2_clip.scale!",
+    [AS_SLOT_SCORE_BIAS_PROFILES] =
+        "~layers.%d.self_attn.rel_logits_proj.proj!|~layers.%d.attn.rel_logits_proj.proj!",
+    [AS_SLOT_ATTENTION_GATE] = "layers.%d.self_attn.gate_proj|layers.%d.attn.gate_attn",
+    [AS_SLOT_SINKS] = "layers.%d.self_attn.sink_proj|layers.%d.attn.attn_sink_proj",
+    /* of the stems att and mlp */
+    [AS_SLOT_OUTPUT_CONV] = "layers.%d.post_%s_convolution.conv1d|layers.%d.post_%sention_convolution.conv1d|"
+                            "layers.%d.%s_sconv|layers.%d.%sn_sconv",
+    [AS_SLOT_ROUTER_CORRECTION] = "layers.%d.mlp.gate.e_score_correction_bias|layers.%d.mlp.gate.bias",
+    [AS_SLOT_EXPERT_GATE] = "layers.%d.mlp.experts.gate_up_proj!#0/2|layers.%d.mlp.experts.w13_weight!#0%2",
+    [AS_SLOT_EXPERT_UP] = "layers.%d.mlp.experts.gate_up_proj!#1/2|layers.%d.mlp.experts.w13_weight!#1%2",
+    [AS_SLOT_EXPERT_DOWN] = "layers.%d.mlp.experts.down_proj!|layers.%d.mlp.experts.w2_weight!",
 };
-static const char *const prefixes[] = {"model.", "", "model.language_model.", NULL};
+static const char *const prefixes[] = {"model.", "", "model.language_model.", "model.llm.", NULL};
 
 /* ---- where things lie in what is carried -----------------------------------------------------------------
  */
@@ -150,7 +161,7 @@ static void add_layer(as_config *c, as_model_spec *spec, const places *p, int64_
     sources.keeps = begins;
     add_sources(c, spec, layer, &sources, AS_STEP_KEEPS);
     as_step *step = as_spec_add_mixer(c, spec, layer, &as_block_attention, attention, norm);
-    settle(step, "attention", attention->kv_taps);
+    settle(step, "att", attention->kv_taps);
     if (step && begins) step->effect = AS_STEP_REPLACES;
     sources = sources_of(p, before + begins, 1, AS_SLOT_SOURCES_2);
     add_sources(c, spec, layer, &sources, AS_STEP_KEEPS);

@@ -79,13 +79,15 @@ static const char *const prefixes[] = {"model.language_model.",
                                        "language_model.backbone.",
                                        "language_model.model.decoder.",
                                        "llm.model.",
+                                       "model.llm.",
                                        "model.",
                                        "language_model.",
                                        "text_model.",
                                        "",
                                        NULL};
 
-static const char *const head_places[] = {"", "language_model.", "text_model.", "thinker.", "llm."};
+static const char *const head_places[] = {"",     "language_model.", "text_model.", "thinker.",
+                                          "llm.", "model.llm."};
 
 /* What is beside the language model. */
 static const char *const towers[] = {
