@@ -108,6 +108,23 @@ void as_pass_activate(const as_pass *pass, as_activation act, float *x, int64_t 
                                                  .out_stride = width});
 }
 
+void as_pass_convolve(const as_pass *pass, const as_conv *conv, float *state, float *x, int64_t width,
+                      int64_t stride)
+{
+    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = x,
+                                                     .out = x,
+                                                     .width = width,
+                                                     .taps = conv->taps,
+                                                     .in_stride = stride,
+                                                     .out_stride = stride,
+                                                     .weight = conv->weight,
+                                                     .bias = conv->bias,
+                                                     .act = conv->act,
+                                                     .state = state,
+                                                     .spans = pass->spans,
+                                                     .span_count = pass->span_count});
+}
+
 void as_pass_gate(const as_pass *pass, as_activation act, const float *gate, float *x, int64_t width)
 {
     pass->ops->gate(&pass->exec, &(as_gate_args){.act = act,

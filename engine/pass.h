@@ -53,6 +53,16 @@ void as_pass_copy_groups(const as_pass *pass, int64_t count, int64_t width, cons
 void as_pass_activate(const as_pass *pass, as_activation act, float *x, int64_t width);
 /* x = act(gate) * x, elementwise: both [N, width], dense. */
 void as_pass_gate(const as_pass *pass, as_activation act, const float *gate, float *x, int64_t width);
+/* A causal convolution of x's channels in place: x [N, width] of rows `stride` apart; see conv1d in
+ * kernels/ops.h. */
+typedef struct as_conv {
+    const float *weight; /* [width, taps] */
+    const float *bias;   /* [width] or NULL */
+    int64_t taps;
+    as_activation act;
+} as_conv;
+void as_pass_convolve(const as_pass *pass, const as_conv *conv, float *state, float *x, int64_t width,
+                      int64_t stride);
 /* Floats of work space for each row that as_pass_linear takes for inputs of that width. */
 int64_t as_pass_linear_needs(int64_t cols);
 

@@ -65,6 +65,8 @@ void as_spec_base_named(as_config *config, as_model_spec *spec, const as_size_ke
                         int64_t default_context);
 /* A field that says the model has what no block here does: it must be false, null or absent. */
 void as_spec_refuse(as_config *config, const char *key);
+/* A word that must be one of two, the first where it is absent: others are what no block here does. */
+void as_spec_expect(as_config *config, const char *key, const char *known, const char *other);
 
 /* A rotary encoding without scaling of the first `rotary` elements of a head; its index. */
 int as_spec_plain_rope(as_config *config, as_model_spec *spec, as_rope_kind kind, int64_t rotary,

@@ -105,6 +105,13 @@ void as_spec_refuse(as_config *config, const char *key)
     }
 }
 
+void as_spec_expect(as_config *config, const char *key, const char *known, const char *other)
+{
+    const char *found = as_config_string(config, key, known);
+    if (strcmp(found, known) == 0 || strcmp(found, other) == 0) return;
+    as_config_fail(config, AS_E_UNSUPPORTED, "\"%s\" is \"%s\", expected %s", key, found, known);
+}
+
 int as_spec_plain_rope(as_config *config, as_model_spec *spec, as_rope_kind kind, int64_t rotary,
                        double theta)
 {

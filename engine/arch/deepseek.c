@@ -126,14 +126,6 @@ bool as_deepseek_layer_is_dense(as_config *c, const as_model_spec *spec, int64_t
 /* ---- the families ----------------------------------------------------------------------------------------
  */
 
-/* Refuses a value that the published code knows and this file does not. */
-static void expect_word(as_config *c, const char *key, const char *known, const char *other)
-{
-    const char *found = as_config_string(c, key, known);
-    if (strcmp(found, known) == 0 || strcmp(found, other) == 0) return;
-    as_config_fail(c, AS_E_UNSUPPORTED, "\"%s\" is \"%s\", expected %s", key, found, known);
-}
-
 void as_deepseek_layers(as_config *c, as_model_spec *spec, const as_deepseek_defaults *d,
                         const as_mla_spec *attention, const as_moe_spec *moe, const bool *shared_index)
 {
@@ -193,8 +185,8 @@ static const as_deepseek_defaults defaults_v2 = {.attention = {MLA_V2},
 static as_moe_spec read_experts_v2(as_config *c)
 {
     as_deepseek_defaults d = defaults_v2;
-    expect_word(c, "topk_method", "greedy", "group_limited_greedy");
-    expect_word(c, "scoring_func", "softmax", "softmax");
+    as_spec_expect(c, "topk_method", "greedy", "group_limited_greedy");
+    as_spec_expect(c, "scoring_func", "softmax", "softmax");
     d.ungrouped = strcmp(as_config_string(c, "topk_method", "greedy"), "greedy") == 0;
     as_moe_spec moe = as_deepseek_experts(c, &d);
     moe.normalise = false;
@@ -267,31 +259,31 @@ static void describe_unlimited_ocr(as_config *c, as_model_spec *spec)
     describe_ocr(c, spec, 1, window);
 }
 
-static const as_deepseek_defaults defaults_v3 = {.attention = {MLA_V3},
-                                                 .context = 4096,
-                                                 .eps = 1e-6,
-                                                 .experts = 256,
-                                                 .top_k = 8,
-                                                 .shared = 1,
-                                                 .width = 2048,
-                                                 .scale = 2.5,
-                                                 .groups = 8,
-                                                 .group_top = 4,
-                                                 .first_dense = 3,
-                                                 .normalise = true,
-                                                 .route = AS_ROUTE_SIGMOID};
+const as_deepseek_defaults as_deepseek_v3 = {.attention = {MLA_V3},
+                                             .context = 4096,
+                                             .eps = 1e-6,
+                                             .experts = 256,
+                                             .top_k = 8,
+                                             .shared = 1,
+                                             .width = 2048,
+                                             .scale = 2.5,
+                                             .groups = 8,
+                                             .group_top = 4,
+                                             .first_dense = 3,
+                                             .normalise = true,
+                                             .route = AS_ROUTE_SIGMOID};
 
 static void describe_v3(as_config *c, as_model_spec *spec)
 {
-    expect_word(c, "topk_method", "noaux_tc", "noaux_tc");
-    expect_word(c, "scoring_func", "sigmoid", "sigmoid");
-    describe_with(c, spec, &defaults_v3);
+    as_spec_expect(c, "topk_method", "noaux_tc", "noaux_tc");
+    as_spec_expect(c, "scoring_func", "sigmoid", "sigmoid");
+    describe_with(c, spec, &as_deepseek_v3);
 }
 
 /* GLM-4.7-Flash. */
 static void describe_glm_lite(as_config *c, as_model_spec *spec)
 {
-    as_deepseek_defaults d = defaults_v3;
+    as_deepseek_defaults d = as_deepseek_v3;
     d.attention = (as_mla_defaults){.q_rank = 768,
                                     .kv_rank = 512,
                                     .nope = 192,
@@ -315,7 +307,7 @@ static void describe_glm_lite(as_config *c, as_model_spec *spec)
 /* A.X K1: a norm behind the experts, and published without the routers' correction. */
 static void describe_axk1(as_config *c, as_model_spec *spec)
 {
-    as_deepseek_defaults d = defaults_v3;
+    as_deepseek_defaults d = as_deepseek_v3;
     d.context = 32768;
     d.experts = 192;
     d.first_dense = 1;
@@ -326,7 +318,7 @@ static void describe_axk1(as_config *c, as_model_spec *spec)
 /* Mistral 4: softmax routing, queries that grow with their position. */
 static void describe_mistral4(as_config *c, as_model_spec *spec)
 {
-    as_deepseek_defaults d = defaults_v3;
+    as_deepseek_defaults d = as_deepseek_v3;
     d.attention.q_rank = 1024;
     d.attention.kv_rank = 256;
     d.attention.nope = 64;

@@ -26,6 +26,8 @@ typedef struct as_deepseek_defaults {
     bool tied;
 } as_deepseek_defaults;
 
+extern const as_deepseek_defaults as_deepseek_v3;
+
 typedef struct as_index_defaults {
     int64_t heads, width, top;
     as_rope_kind kind;

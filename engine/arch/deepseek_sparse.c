@@ -33,26 +33,10 @@ void as_deepseek_index(as_config *c, as_model_spec *spec, as_mla_spec *m, double
 
 static void describe_v32(as_config *c, as_model_spec *spec)
 {
-    static const as_deepseek_defaults d = {.attention = {.q_rank = 1536,
-                                                         .kv_rank = 512,
-                                                         .nope = 128,
-                                                         .rope = 64,
-                                                         .v_width = 128,
-                                                         .theta = 10000,
-                                                         .kind = AS_ROPE_INTERLEAVED},
-                                           .context = 163840,
-                                           .eps = 1e-6,
-                                           .experts = 256,
-                                           .top_k = 8,
-                                           .shared = 1,
-                                           .width = 2048,
-                                           .scale = 2.5,
-                                           .groups = 8,
-                                           .group_top = 4,
-                                           .first_dense = 3,
-                                           .listed = true,
-                                           .normalise = true,
-                                           .route = AS_ROUTE_SIGMOID};
+    as_deepseek_defaults d = as_deepseek_v3;
+    d.attention.kind_by_config = false;
+    d.context = 163840;
+    d.listed = true;
     static const as_index_defaults index = {.heads = 64, .width = 128, .top = 2048, .kind = AS_ROPE_HALF};
     as_spec_base(c, spec, d.context);
     if (c->rc != AS_OK) return;

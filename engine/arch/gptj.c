@@ -1,7 +1,7 @@
 /* GPT-J and CodeGen: Wang and Komatsuzaki 2021, Nijkamp et al. 2022; transformers models/gptj,
  * models/codegen. Attention and feed-forward side by side behind one layer norm, rotary in neighbouring pairs
  * on the first rotary_dim of a head. CodeGen's one projection was cut for four TPU cores: for each its
- * queries, values, keys. */
+ * queries, values, keys. MOSS (Sun et al. 2023) is CodeGen's code under another name. */
 #include "engine/arch/arch.h"
 
 static const as_size_keys keys = {"n_embd", "n_layer", "n_head", "n_positions"};
@@ -67,4 +67,4 @@ static void describe_codegen(as_config *c, as_model_spec *spec)
 }
 
 const as_family as_family_gptj = {.architectures = {"GPTJForCausalLM"}, .describe = describe_gptj};
-const as_family as_family_codegen = {.architectures = {"CodeGenForCausalLM"}, .describe = describe_codegen};
+const as_family as_family_codegen = {.architectures = {"CodeGenForCausalLM", "MossForCausalLM"}, .describe = describe_codegen};

@@ -84,8 +84,17 @@ static void describe_cosmos3_omni(as_config *c, as_model_spec *spec)
     spec->names = names;
 }
 
+/* MiMo (Xiaomi 2025): Qwen2 with layers behind that guess further tokens. */
+static void describe_mimo(as_config *c, as_model_spec *spec)
+{
+    static const char *const ignored[] = {"*rotary_emb.inv_freq", "*mtp_layers.*", NULL};
+    describe_qwen2(c, spec);
+    spec->ignored = ignored;
+}
+
 const as_family as_family_qwen2 = {.architectures = {"Qwen2ForCausalLM"}, .describe = describe_qwen2};
 const as_family as_family_qwen3 = {.architectures = {"Qwen3ForCausalLM"}, .describe = describe_qwen3};
 const as_family as_family_qwen2_vl = {.describe = describe_qwen2_vl};
 const as_family as_family_qwen3_vl = {.describe = describe_qwen3_vl};
 const as_family as_family_cosmos3_omni = {.describe = describe_cosmos3_omni};
+const as_family as_family_mimo = {.architectures = {"MiMoForCausalLM"}, .describe = describe_mimo};

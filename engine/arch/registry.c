@@ -136,28 +136,34 @@ static const char *class_of(const char *model_type)
     return NULL;
 }
 
+static bool find_named(const char *name, const as_family **out)
+{
+    const char *known;
+    for (int64_t i = 0; (known = name_at(i, out)); i++) {
+        if (strcmp(name, known) == 0) return true;
+    }
+    return false;
+}
+
+/* The class is what "architectures" names first. Where it names none (a configuration saved without its
+ * model), or one that is neither known nor the repository's own code (BloomModel, LLaMAForCausalLM), the
+ * model_type tells, as in transformers; tensors that this class lacks are refused later. */
 static as_code find_family(const json_t *root, const as_family **out, const char **name, as_error *err)
 {
     const json_t *list = json_object_get(root, "architectures");
     const char *first = json_string_value(json_array_get(list, 0)),
                *type = json_string_value(json_object_get(root, "model_type"));
-    /* A configuration saved without its model has none: the type tells. */
-    if (type && (!list || json_is_null(list) || (json_is_array(list) && !json_array_size(list)))) {
-        first = class_of(type);
-    }
-    if (!first) {
-        return as_fail(err, AS_E_INPUT,
-                       "config.json: \"architectures\" is missing or empty: it must name the model's "
-                       "class, as in [\"LlamaForCausalLM\"]");
-    }
-    const char *known;
-    for (int64_t i = 0; (known = name_at(i, out)); i++) {
-        if (strcmp(first, known) == 0) {
-            *name = first;
-            return AS_OK;
-        }
-    }
-    return unknown(first, json_object_size(json_object_get(root, "auto_map")) > 0, err);
+    bool none = !list || json_is_null(list) || (json_is_array(list) && !json_array_size(list));
+    bool own_code = json_object_size(json_object_get(root, "auto_map")) > 0;
+    if (!first && !none) type = NULL;
+    *name = first;
+    if (first && find_named(first, out)) return AS_OK;
+    if (type && (none || !own_code)) *name = class_of(type);
+    if (*name && find_named(*name, out)) return AS_OK;
+    if (first) return unknown(first, own_code, err);
+    return as_fail(err, AS_E_INPUT,
+                   "config.json: \"architectures\" is missing or empty: it must name the model's "
+                   "class, as in [\"LlamaForCausalLM\"]");
 }
 
 as_code as_spec_from_config(const json_t *root, as_model_spec *out, as_error *err)

@@ -297,16 +297,7 @@ static void convolve(as_pass *pass, const as_attention_spec *a, const float *wei
         pass->work_used = mark;
         return;
     }
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = x,
-                                                     .out = x,
-                                                     .width = width,
-                                                     .taps = a->kv_taps,
-                                                     .in_stride = width,
-                                                     .out_stride = width,
-                                                     .weight = weight,
-                                                     .state = state,
-                                                     .spans = pass->spans,
-                                                     .span_count = pass->span_count});
+    as_pass_convolve(pass, &(as_conv){.weight = weight, .taps = a->kv_taps}, state, x, width, width);
 }
 
 /* What keys or values are projected from: x, or what lies in what is carried, normed. */

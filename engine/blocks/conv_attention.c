@@ -100,20 +100,6 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
         .products = projections + mixing, .key_products = 2 * (double)at.q, .window = a->window};
 }
 
-static void convolve(as_pass *pass, const float *weight, float *state, int64_t width, int64_t taps, float *x)
-{
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = x,
-                                                     .out = x,
-                                                     .width = width,
-                                                     .taps = taps,
-                                                     .in_stride = width,
-                                                     .out_stride = width,
-                                                     .weight = weight,
-                                                     .state = state,
-                                                     .spans = pass->spans,
-                                                     .span_count = pass->span_count});
-}
-
 /* Both convolutions of x [N, queries and keys] into out. */
 static void mix_tokens(as_pass *pass, const as_conv_attention_spec *a, const conv_weights *w, const float *x,
                        float *out)
@@ -122,11 +108,13 @@ static void mix_tokens(as_pass *pass, const as_conv_attention_spec *a, const con
     float *mixed = as_pass_floats(pass, pass->rows * qk),
           *spread = as_pass_floats(pass, pass->rows * qk * taps);
     memcpy(mixed, x, (size_t)(pass->rows * qk) * sizeof *x);
-    convolve(pass, w->channel_conv, pass->state[0], qk, a->channel_taps, mixed);
+    as_conv channels = {.weight = w->channel_conv, .taps = a->channel_taps};
+    as_pass_convolve(pass, &channels, pass->state[0], mixed, qk, qk);
     for (int64_t i = 0; i < pass->rows * qk; i++) {
         for (int64_t t = 0; t < taps; t++) spread[i * taps + t] = mixed[i];
     }
-    convolve(pass, w->delays, pass->state[1], qk * taps, taps, spread);
+    as_conv delays = {.weight = w->delays, .taps = taps};
+    as_pass_convolve(pass, &delays, pass->state[1], spread, qk * taps, qk * taps);
     as_pass_blocks(pass, &w->head_conv, a->heads + a->kv_heads, w->head_bias, spread, qk * taps, out, qk);
     pass->work_used = mark;
 }

@@ -250,17 +250,8 @@ static void prepare(as_pass *pass, const as_delta_spec *d, const delta_weights *
 {
     widths at = widths_of(d);
     int64_t n = pass->rows, heads = d->value_heads;
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = rows->mixed,
-                                                     .out = rows->mixed,
-                                                     .width = at.mixed,
-                                                     .taps = d->taps,
-                                                     .in_stride = at.mixed,
-                                                     .out_stride = at.mixed,
-                                                     .weight = w->conv,
-                                                     .act = d->conv_act,
-                                                     .state = pass->state[0],
-                                                     .spans = pass->spans,
-                                                     .span_count = pass->span_count});
+    as_conv conv = {.weight = w->conv, .taps = d->taps, .act = d->conv_act};
+    as_pass_convolve(pass, &conv, pass->state[0], rows->mixed, at.mixed, at.mixed);
     pass->ops->norm(&pass->exec, &(as_norm_args){.kind = AS_NORM_L2,
                                                  .in = rows->mixed,
                                                  .out = rows->mixed,

@@ -129,18 +129,8 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     float *scanned = as_pass_floats(pass, n * m->width);
     as_pass_linear(pass, &w->in, x, hidden, in, 2 * m->width);
     if (m->split_in) as_pass_linear(pass, &w->gate, x, hidden, gate, 2 * m->width);
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = u,
-                                                     .out = u,
-                                                     .width = m->width,
-                                                     .taps = m->taps,
-                                                     .in_stride = 2 * m->width,
-                                                     .out_stride = 2 * m->width,
-                                                     .weight = w->conv,
-                                                     .bias = w->conv_bias,
-                                                     .act = m->act,
-                                                     .state = pass->state[0],
-                                                     .spans = pass->spans,
-                                                     .span_count = pass->span_count});
+    as_conv conv = {.weight = w->conv, .bias = w->conv_bias, .taps = m->taps, .act = m->act};
+    as_pass_convolve(pass, &conv, pass->state[0], u, m->width, 2 * m->width);
     prepare_scan(pass, m, w, u, dbc, dt);
     pass->ops->selective_scan(&pass->exec, &(as_selective_scan_args){.x = u,
                                                                      .dt = dt,

@@ -59,18 +59,8 @@ static void scan(as_pass *pass, const as_mamba2_spec *m, const mamba2_weights *w
 {
     widths at = widths_of(m);
     float *x = in + at.inner, *b = x + at.inner, *c = b + at.bc, *dt = c + at.bc;
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = x,
-                                                     .out = x,
-                                                     .width = at.conv,
-                                                     .taps = m->taps,
-                                                     .in_stride = at.in,
-                                                     .out_stride = at.in,
-                                                     .weight = w->conv,
-                                                     .bias = w->conv_bias,
-                                                     .act = m->act,
-                                                     .state = pass->state[0],
-                                                     .spans = pass->spans,
-                                                     .span_count = pass->span_count});
+    as_conv conv = {.weight = w->conv, .bias = w->conv_bias, .taps = m->taps, .act = m->act};
+    as_pass_convolve(pass, &conv, pass->state[0], x, at.conv, at.in);
     pass->ops->ssd_scan(&pass->exec, &(as_ssd_scan_args){.x = x,
                                                          .dt = dt,
                                                          .b = b,

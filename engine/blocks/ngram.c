@@ -249,17 +249,8 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                                                  .width = hidden,
                                                                  .stride = all});
     as_pass_norm_streams(pass, &g->conv_norm, &w->conv_norm, gated, all, other, g->streams);
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = other,
-                                                     .out = other,
-                                                     .width = all,
-                                                     .taps = reach_of(g),
-                                                     .in_stride = all,
-                                                     .out_stride = all,
-                                                     .weight = w->conv,
-                                                     .act = AS_ACT_SILU,
-                                                     .state = pass->state[CONV],
-                                                     .spans = pass->spans,
-                                                     .span_count = pass->span_count});
+    as_conv conv = {.weight = w->conv, .taps = reach_of(g), .act = AS_ACT_SILU};
+    as_pass_convolve(pass, &conv, pass->state[CONV], other, all, all);
     add_to_streams(pass, g, gated);
     add_to_streams(pass, g, other);
 }

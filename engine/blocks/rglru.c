@@ -75,18 +75,8 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
           *in_gate = as_pass_floats(pass, n * width), *rate = as_pass_floats(pass, n * width);
     as_pass_linear(pass, &w->gate, x, pass->spec->hidden, gate, width);
     as_pass_linear(pass, &w->in, x, pass->spec->hidden, u, width);
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = u,
-                                                     .out = u,
-                                                     .width = width,
-                                                     .taps = r->taps,
-                                                     .in_stride = width,
-                                                     .out_stride = width,
-                                                     .weight = w->conv,
-                                                     .bias = w->conv_bias,
-                                                     .act = AS_ACT_NONE,
-                                                     .state = pass->state[0],
-                                                     .spans = pass->spans,
-                                                     .span_count = pass->span_count});
+    as_conv conv = {.weight = w->conv, .bias = w->conv_bias, .taps = r->taps};
+    as_pass_convolve(pass, &conv, pass->state[0], u, width, width);
     as_pass_blocks(pass, &w->in_gate, r->blocks, w->in_gate_bias, u, width, in_gate, width);
     as_pass_blocks(pass, &w->rate, r->blocks, w->rate_bias, u, width, rate, width);
     pass->ops->rglru_scan(&pass->exec, &(as_rglru_scan_args){.x = u,

@@ -61,18 +61,8 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     float *in = as_pass_floats(pass, pass->rows * 3 * hidden), *u = as_pass_floats(pass, pass->rows * hidden);
     as_pass_linear(pass, &w->in, x, hidden, in, 3 * hidden);
     multiply(pass, in, in + 2 * hidden, 3 * hidden, u);
-    pass->ops->conv1d(&pass->exec, &(as_conv1d_args){.in = u,
-                                                     .out = u,
-                                                     .width = hidden,
-                                                     .taps = s->taps,
-                                                     .in_stride = hidden,
-                                                     .out_stride = hidden,
-                                                     .weight = w->conv,
-                                                     .bias = w->conv_bias,
-                                                     .act = AS_ACT_NONE,
-                                                     .state = pass->state[0],
-                                                     .spans = pass->spans,
-                                                     .span_count = pass->span_count});
+    as_conv conv = {.weight = w->conv, .bias = w->conv_bias, .taps = s->taps};
+    as_pass_convolve(pass, &conv, pass->state[0], u, hidden, hidden);
     multiply(pass, in + hidden, u, hidden, u);
     as_pass_linear(pass, &w->out, u, hidden, y, hidden);
 }

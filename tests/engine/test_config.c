@@ -526,6 +526,12 @@ Test(config, a_text_part_is_found_wherever_it_is_nested)
                      9, false);
     expect_text_part("{\"architectures\": [\"Qwen2VLForConditionalGeneration\"], \"num_hidden_layers\": 4}",
                      4, false);
+    expect_text_part("{\"architectures\": [\"DotsOCRForCausalLM\"], \"model_type\": \"dots_ocr\", "
+                     "\"num_hidden_layers\": 6}",
+                     6, false);
+    expect_text_part("{\"architectures\": [\"Ovis\"], \"llm_config\": {\"model_type\": \"gemma2\", "
+                     "\"num_hidden_layers\": 8}}",
+                     8, false);
 }
 
 Test(config, the_scale_of_the_logits_is_the_class_s)
@@ -785,6 +791,27 @@ Test(config, the_type_stands_for_a_missing_class)
         cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", pairs[i][0], err.text);
         cr_assert_str_eq(spec.architecture, pairs[i][1]);
         as_model_spec_free(&spec);
+        json_decref(config);
+    }
+}
+
+/* As in transformers, which asks the type alone; but what the repository's own code defines stays unknown. */
+Test(config, the_type_stands_for_a_class_that_nobody_knows)
+{
+    static const char *const classes[][3] = {{"BloomModel", "bloom", "BloomForCausalLM"},
+                                             {"LLaMAForCausalLM", "llama", "LlamaForCausalLM"},
+                                             {"GPT2Model", "gpt2", "GPT2LMHeadModel"}};
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        json_t *config = config_with(classes[i][0], "{}");
+        json_object_set_new(config, "model_type", json_string(classes[i][1]));
+        as_model_spec spec;
+        as_error err;
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_OK, "%s: %s", classes[i][0], err.text);
+        cr_assert_str_eq(spec.architecture, classes[i][2]);
+        as_model_spec_free(&spec);
+        json_object_set_new(config, "auto_map", json_pack("{s:s}", "AutoModel", "modeling.Own"));
+        cr_assert_eq(as_spec_from_config(config, &spec, &err), AS_E_UNSUPPORTED);
+        cr_assert(strstr(err.text, classes[i][0]) && strstr(err.text, "own code"), "%s", err.text);
         json_decref(config);
     }
 }
