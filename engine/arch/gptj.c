@@ -67,4 +67,5 @@ static void describe_codegen(as_config *c, as_model_spec *spec)
 }
 
 const as_family as_family_gptj = {.architectures = {"GPTJForCausalLM"}, .describe = describe_gptj};
-const as_family as_family_codegen = {.architectures = {"CodeGenForCausalLM", "MossForCausalLM"}, .describe = describe_codegen};
+const as_family as_family_codegen = {.architectures = {"CodeGenForCausalLM", "MossForCausalLM"},
+                                     .describe = describe_codegen};
