@@ -155,9 +155,10 @@ AS_MUST_USE as_code as_bind_number(as_binder *binder, as_slot slot, const char *
 AS_MUST_USE as_code as_bind_floats(as_binder *binder, int64_t count, float **out, as_error *err);
 AS_MUST_USE as_code as_bind_norm(as_binder *binder, const as_norm_spec *norm, int64_t width,
                                  as_norm_weights *out, as_error *err);
-/* [width, taps], one added to each last tap: a convolution and what it convolves, together. */
+/* [width, taps], one added to each last tap, times a factor: a convolution and what it convolves, together.
+ */
 AS_MUST_USE as_code as_bind_added_conv(as_binder *binder, as_slot slot, int64_t width, int64_t taps,
-                                       const float **out, as_error *err);
+                                       float factor, const float **out, as_error *err);
 AS_MUST_USE as_code as_bind_affine(as_binder *binder, const as_affine_spec *affine, int64_t width,
                                    as_affine_weights *out, as_error *err);
 AS_MUST_USE as_code as_bind_experts(as_binder *binder, as_slot slot, int64_t experts, int64_t rows,

@@ -23,6 +23,7 @@ typedef struct as_page_table {
 typedef struct as_sequence {
     bool active;
     int64_t length;
+    int64_t prompt;  /* rows of what it began with */
     int64_t skipped; /* tokens that positions do not count (as_position_spec) */
     as_page_table tables[AS_MAX_PAGE_POOLS];
 } as_sequence;

@@ -29,8 +29,9 @@ static as_code bind_step(as_model *m, as_binder *binder, const as_step *step, as
     AS_TRY(step->block->bind(binder, &m->spec, step, weights->block, err));
     AS_TRY(as_bind_norm(binder, &step->stream_norm, m->spec.hidden, &weights->stream_norm, err));
     if (step->out_taps)
-        AS_TRY(
-            as_bind_added_conv(binder, AS_SLOT_OUTPUT_CONV, hidden, step->out_taps, &weights->out_conv, err));
+        AS_TRY(as_bind_added_conv(binder, AS_SLOT_OUTPUT_CONV, hidden, step->out_taps,
+                                  step->out_conv_scale != 0 ? step->out_conv_scale : 1, &weights->out_conv,
+                                  err));
     AS_TRY(as_bind_affine(binder, &step->out_affine, hidden, &weights->out_affine, err));
     AS_TRY(as_bind_affine(binder, &step->residual_affine, hidden, &weights->residual_affine, err));
     weights->scale = 1;
@@ -87,8 +88,15 @@ static as_code bind_embedding(as_model *m, as_binder *binder, as_error *err)
     if (!narrow) width = spec->hidden;
     AS_TRY(as_bind_affine(binder, &spec->embed_affine, width, &m->embed_affine, err));
     const as_position_spec *positions = &spec->positions;
-    if (positions->present && positions->rows) {
+    bool stored =
+        positions->rows && (!positions->fill || as_binder_has(binder, AS_SLOT_POSITIONS, ".weight"));
+    if (positions->present && stored) {
         AS_TRY(as_bind_matrix(binder, AS_SLOT_POSITIONS, positions->rows, width, &m->positions, err));
+    }
+    for (int r = 0; r < spec->rope_count && !m->rope_stretch; r++) {
+        if (!spec->ropes[r].stretched) continue;
+        AS_TRY(as_bind_vector(binder, AS_SLOT_ROPE_STRETCH, "", spec->ropes[r].rotary / 2, &m->rope_stretch,
+                              err));
     }
     for (int r = 0; r < spec->rope_count; r++) {
         int64_t count = spec->context * spec->ropes[r].rotary;

@@ -31,7 +31,8 @@ struct as_model {
 
     as_matrix embed, positions;
     as_affine_weights embed_affine;
-    const float *rope_table; /* [context, rotary]: sines, then cosines; NULL: computed */
+    const float *rope_stretch; /* [rotary/2] or NULL */
+    const float *rope_table;   /* [context, rotary]: sines, then cosines; NULL: computed */
     as_linear embed_in, embed_out, head_layer, head;
     bool blank_logit; /* of spec.blank: it is 0 */
     as_norm_weights embed_norm;

@@ -152,6 +152,21 @@ void as_pass_copy_groups(const as_pass *pass, int64_t count, int64_t width, cons
 void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights *weights, const float *in,
                   int64_t in_stride, float *out, int64_t out_stride, int64_t groups, int64_t width)
 {
+    const float *weight = weights->weight;
+    if (norm->weight_first) { /* one row of weights for all: its stride is none */
+        for (int64_t g = 0; g < groups; g++) {
+            pass->ops->gate(&pass->exec, &(as_gate_args){.a = in + g * width,
+                                                         .b = weight,
+                                                         .out = out + g * width,
+                                                         .n = pass->rows,
+                                                         .width = width,
+                                                         .a_stride = in_stride,
+                                                         .out_stride = out_stride});
+        }
+        in = out;
+        in_stride = out_stride;
+        weight = NULL;
+    }
     pass->ops->norm(&pass->exec, &(as_norm_args){.kind = norm->kind,
                                                  .in = in,
                                                  .out = out,
@@ -160,9 +175,9 @@ void as_pass_norm(as_pass *pass, const as_norm_spec *norm, const as_norm_weights
                                                  .width = width,
                                                  .in_stride = in_stride,
                                                  .out_stride = out_stride,
-                                                 .weight = weights->weight,
+                                                 .weight = weight,
                                                  .bias = weights->bias,
-                                                 .weight_offset = weights->weight ? norm->weight_offset : 0,
+                                                 .weight_offset = weight ? norm->weight_offset : 0,
                                                  .eps = norm->eps});
 }
 

@@ -1,5 +1,6 @@
 /* Sessions: memory for a number of sequences, and the forward pass over a batch of them. */
 #include <float.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -294,13 +295,21 @@ static void read_ropes(const as_session *s, const as_span *span, int64_t half, f
     }
 }
 
+/* The frequencies of a sequence that will be so long, into the session's. */
+static void set_frequencies(as_session *s, const as_rope_spec *rope, int64_t length)
+{
+    as_rope_frequencies(rope, length, s->frequencies);
+    if (!rope->stretched) return;
+    for (int64_t i = 0; i < rope->rotary / 2; i++) s->frequencies[i] *= expf(s->model->rope_stretch[i]);
+}
+
 static void fill_ropes(as_session *s, as_pass *pass)
 {
     for (int r = 0; r < pass->spec->rope_count; r++) {
         const as_rope_spec *rope = &pass->spec->ropes[r];
         int64_t half = rope->rotary / 2;
         bool varies = as_rope_varies(rope);
-        if (!varies) as_rope_frequencies(rope, 0, s->frequencies);
+        if (!varies) set_frequencies(s, rope, 0);
         for (int64_t i = 0; i < pass->span_count; i++) {
             const as_span *span = &pass->spans[i];
             if (rope->stored && s->model->rope_table) {
@@ -309,7 +318,7 @@ static void fill_ropes(as_session *s, as_pass *pass)
                 continue;
             }
             int64_t length = rope->first + s->totals[i];
-            if (varies) as_rope_frequencies(rope, length, s->frequencies);
+            if (varies) set_frequencies(s, rope, length);
             as_rope_spec here = *rope;
             if (varies) here.attention_factor = as_rope_factor(rope, length);
             as_rope_table(&here, s->frequencies, span->position, span->count,
@@ -340,13 +349,14 @@ static void add_positions(as_session *s, as_pass *pass, float *x, int64_t width)
 {
     const as_position_spec *positions = &pass->spec->positions;
     number_positions(s, pass);
-    for (int64_t row = 0; positions->fill && row < pass->rows; row++) {
+    bool computed = positions->fill && !s->model->positions.data;
+    for (int64_t row = 0; computed && row < pass->rows; row++) {
         positions->fill(s->positions[row], width, s->output + row * width);
         if (positions->blank && s->positions[row] == positions->blank) {
             memset(s->output + row * width, 0, (size_t)width * sizeof *s->output);
         }
     }
-    if (!positions->fill) {
+    if (!computed) {
         pass->ops->embed(&pass->exec, &(as_embed_args){.matrix = &s->model->positions,
                                                        .tokens = s->positions,
                                                        .n = pass->rows,
@@ -369,10 +379,12 @@ static void finish_embedding(as_session *s, as_pass *pass, float *x, int64_t wid
 {
     const as_model_spec *spec = pass->spec;
     as_pass_affine(pass, &s->model->embed_affine, x, width);
-    if (spec->positions.present) add_positions(s, pass, x, width);
+    bool first = spec->norm_before_positions;
+    if (spec->positions.present && !first) add_positions(s, pass, x, width);
     if (spec->embed_norm.present) {
         as_pass_norm(pass, &spec->embed_norm, &s->model->embed_norm, x, width, x, width, 1, width);
     }
+    if (spec->positions.present && first) add_positions(s, pass, x, width);
 }
 
 static void embed(as_session *s, as_pass *pass)
@@ -426,6 +438,12 @@ static const float *step_input(as_session *s, as_pass *pass, const as_step *step
     int64_t hidden = pass->spec->hidden;
     const float *in = step->same_input ? s->normed : step->parallel ? s->entry : s->stream;
     bool scaled = step->in_scale != 0 && step->in_scale != 1;
+    if (step->from_carried) {
+        int64_t stride = pass->spec->carried;
+        as_pass_copy_groups(pass, 1, hidden, pass->carried + step->from_carried - 1, 0, stride, s->normed,
+                            hidden);
+        in = s->normed;
+    }
     if (step->in_norm.present) {
         as_pass_norm(pass, &step->in_norm, &weights->in_norm, in, hidden, s->normed, hidden, 1, hidden);
         if (step->in_gate.rank) as_pass_self_gate(pass, &weights->gate_down, &weights->gate_up, s->normed);
@@ -470,7 +488,8 @@ static void run_step(as_session *s, as_pass *pass, int64_t layer, int index)
         step->cache_layer ? &s->kv.layers[step->cache_layer - 1].steps[index + step->cache_shift] : memory;
     pass->layer = layer;
     pass->cache = keys->cache.kv_heads ? &keys->cache : NULL;
-    pass->index = keys->index.kv_heads ? &keys->index : NULL;
+    const as_step_memory *chosen = memory->index.kv_heads ? memory : keys;
+    pass->index = chosen->index.kv_heads ? &chosen->index : NULL;
     pass->entries = keys->entries.kv_heads ? &keys->entries : NULL;
     pass->spans = s->spans[keys->pool];
     memcpy(pass->state, memory->state, sizeof pass->state);
@@ -716,13 +735,15 @@ static int64_t fill_pass(as_session *s, const as_feed *feeds, int64_t count, cur
         as_kv_begin_pass(&s->kv, feed->sequence, n);
         int64_t total = seq->length + feed->count - at->token;
         if (total < feed->prompt_length) total = feed->prompt_length;
+        if (seq->length == 0) seq->prompt = total;
         for (int p = 0; p < s->kv.pool_count; p++) {
             s->spans[p][*spans] = (as_span){.first = rows,
                                             .count = n,
                                             .position = seq->length,
                                             .pages = seq->tables[p].pages,
                                             .state = feed->sequence,
-                                            .total = total};
+                                            .total = total,
+                                            .prompt = seq->prompt};
         }
         s->totals[(*spans)++] = total;
         read_tokens(&s->model->spec.placeholders, feed->tokens + at->token, n, s->tokens + rows);

@@ -34,6 +34,7 @@ typedef struct as_norm_spec {
     bool has_bias;   /* LAYER only */
     float eps;
     float weight_offset; /* 1 where the checkpoint stores w of (1 + w) */
+    bool weight_first;   /* RMS: the weights multiply what is normed, not the norm */
     as_slot slot;
 } as_norm_spec;
 
@@ -72,6 +73,7 @@ typedef struct as_rope_spec {
     bool paired_heads; /* projections give the halves of a head interleaved; they are put in order first */
     int64_t angles;    /* PROPORTIONAL */
     bool stored;       /* PLAIN: slot ROPE_TABLE, where the checkpoint has it, holds its sines and cosines */
+    bool stretched;    /* frequencies times e to slot ROPE_STRETCH */
     bool anew;         /* LONGROPE: a sequence that grows beyond original_context is computed anew */
 } as_rope_spec;
 
@@ -83,9 +85,19 @@ typedef struct as_self_gate_spec {
     as_slot down, up;
 } as_self_gate_spec;
 
+/* What the factors of an affine are made of. */
+typedef enum {
+    AS_FACTORS_STORED,
+    AS_FACTORS_NEW, /* b = sigmoid(w / temperature), w what is stored */
+    AS_FACTORS_OLD, /* sqrt(max((1 - b) (1 + b), least)): beside b parts that are independent keep their size
+                     */
+} as_factors_kind;
+
 /* (x + shift + shift_2) * scale, channel by channel; a slot AS_SLOT_NONE: without it. */
 typedef struct as_affine_spec {
     as_slot shift, shift_2, scale;
+    as_factors_kind factors;
+    float temperature, least;
 } as_affine_spec;
 
 /* A layer before the head: norm(act(W x + bias)). Slots BEFORE_HEAD and, behind it, HEAD_NORM. */
@@ -112,9 +124,11 @@ typedef struct as_step {
     const struct as_block *block;
     const void *form; /* the block's own description, block->form_size bytes */
     as_norm_spec in_norm, out_norm, stream_norm;
-    as_self_gate_spec in_gate;      /* on what in_norm gives */
-    int64_t out_taps;               /* of a convolution over tokens, added to the block's output; 0: none */
-    as_affine_spec out_affine;      /* on y */
+    as_self_gate_spec in_gate; /* on what in_norm gives */
+    int64_t out_taps;          /* of a convolution over tokens, added to the block's output; 0: none */
+    float out_conv_scale;      /* on their sum; 0 means 1 */
+    int64_t from_carried;      /* 1 + where in what is carried x lies, instead of the stream; 0: the stream */
+    as_affine_spec out_affine; /* on y */
     as_affine_spec residual_affine; /* on r */
     as_step_effect effect;
     bool parallel;
@@ -138,7 +152,8 @@ typedef struct as_position_spec {
     int64_t rows;   /* of the table, offset included; 0 where they are computed */
     int64_t offset; /* added to a position before it is looked up or computed */
     int64_t blank;  /* computed: this one is zero; 0: none is */
-    void (*fill)(int64_t position, int64_t width, float *out); /* NULL: the table */
+    void (*fill)(int64_t position, int64_t width,
+                 float *out); /* NULL: the table; with rows, where there is none */
     /* The token `skipped` is not counted, and stands at offset - 1 itself. */
     bool skips;
     int32_t skipped;
@@ -175,9 +190,10 @@ typedef struct as_model_spec {
     as_head_layer_spec head_layer; /* behind the final norm */
     as_affine_spec embed_affine;
     as_position_spec positions;
-    as_norm_spec embed_norm; /* after positions are added */
-    bool whole_feeds;        /* rows read later ones of their feed, which is computed in one pass */
-    bool keep_embedding;     /* blocks read what the first layer was given (as_pass.embedding) */
+    as_norm_spec embed_norm; /* after positions are added, or before */
+    bool norm_before_positions;
+    bool whole_feeds;    /* rows read later ones of their feed, which is computed in one pass */
+    bool keep_embedding; /* blocks read what the first layer was given (as_pass.embedding) */
     as_norm_spec final_norm;
     bool tied_head, head_bias;
     bool unit_head;    /* each row of the head is scaled to length one */
@@ -214,9 +230,9 @@ void as_model_spec_free(as_model_spec *spec);
 bool as_spec_ignores(const as_model_spec *spec, const char *name);
 
 /* The pattern of the names that a slot's tensor may have, without ".weight" and ".bias":
- *   %d the layer, %e the expert (of a vector: its part, as a head's), %p the step's part, %s its stem; '|'
- * between the names that different hubs give ^name    no prefix goes before it ~name    stored transposed,
- * [in, out]
+ *   %d the layer, %b the one before, %e the expert (of a vector: its part, as a head's), %p the step's part,
+ * %s its stem; '|' between the names that different hubs give ^name    no prefix goes before it ~name stored
+ * transposed, [in, out]
  *   ~~name   the same unless it has the shape of one that is not
  *   name!    a whole name: no ".weight"; its bias is name_bias
  *   name+    of a stack: it may hold more matrices than are asked for, the last ones are not read

@@ -161,6 +161,7 @@ typedef struct as_span {
     const int32_t *pages; /* page table, entry p covers positions p*AS_PAGE_TOKENS on; -1 where dropped */
     int64_t state;        /* slot of the sequence's recurrent states */
     int64_t total;        /* rows of the sequence when all that is being fed is in it; 0: not known */
+    int64_t prompt;       /* rows of what the sequence began with */
 } as_span;
 
 /* Writes k [N, G, k_width] and v [N, G, v_width] into the cache at each row's position. */
@@ -174,12 +175,13 @@ typedef struct as_kv_store_args {
 
 /* out[i,h,:] = sum_j softmax_j(score(i,j)) v[j], score = cap(scale * q.k) + bias over the visible keys j of
  * the row's own sequence, kv_store done before. visible: j <= p; with window W > 0 also j > p - W; with chunk
- * C > 0 also j / C == p / C. cap(s): softcap * tanh(s / softcap) where softcap > 0. bias: alibi[h] * (j - p)
- * where alibi; with alibi_rounded: alibi_rounded * (bf16(alibi[h] * j) - bf16(alibi[h] * p)). With key_bias,
- * key j has a bias of its own for each key/value head, which stand in that cache as its one head of G
- * numbers; with distance_bias, distance_bias[i,h,p - j] is added where p - j < distances; one of the two at
- * most. sinks: one more term exp(sinks[h]) in the denominator. Heads h share key/value head h / (H/G). With
- * keys, row i sees of these only the positions keys[i, :], which ascend (as index_keys writes them); with a
+ * C > 0 also j / C == p / C; with keeps_prompt also all j <= p of the span's prompt. cap(s): softcap * tanh(s
+ * / softcap) where softcap > 0. bias: alibi[h] * (j - p) where alibi; with alibi_rounded: alibi_rounded *
+ * (bf16(alibi[h] * j) - bf16(alibi[h] * p)). With key_bias, key j has a bias of its own for each key/value
+ * head, which stand in that cache as its one head of G numbers; with distance_bias, distance_bias[i,h,p - j]
+ * is added where p - j < distances; one of the two at most. sinks: one more term exp(sinks[h]) in the
+ * denominator (with a sink_stride, exp(sinks[i,h])). Heads h share key/value head h / (H/G). With keys, row i
+ * sees of these only the positions keys[i, :], which ascend (as index_keys writes them); with a
  * key_head_stride, the queries of each key/value head have a list of their own. With every E > 0 key j is of
  * E tokens, and a row sees j < (p + 1) / E; without window and chunk. lse[i,h]: the logarithm of the
  * denominator; a row that sees no key then has zeros for out and minus infinity for lse. Tolerance 2e-6 of
@@ -193,8 +195,10 @@ typedef struct as_attention_args {
     int64_t heads;
     float scale, softcap;
     int64_t window, chunk;
+    bool keeps_prompt;          /* without chunk and keys */
     const float *alibi, *sinks; /* [H] or NULL */
     float alibi_rounded;
+    int64_t sink_stride;
     const as_kv_layer *key_bias;
     const float *distance_bias; /* [N, H, distances] or NULL */
     int64_t distances, distance_stride;
@@ -226,6 +230,22 @@ typedef struct as_index_keys_args {
 } as_index_keys_args;
 
 enum { AS_NO_KEY = INT32_MAX, AS_MOST_INDEX_KEYS = 1 << 16 };
+
+/* Picks runs of `every` keys that each row may attend to, head by head (the indexer of MiniMax M3): a run
+ * counts by the highest q[i,h,:] . k[j,:] of its keys j <= p; the run of p and the local - 1 before it go
+ * before all others. keys[i, h, :] are the positions of the keys j <= p of the `top` best runs, in ascending
+ * order; behind them stands AS_NO_KEY. Equal ones are settled as in index_keys, the list being that of the
+ * runs. */
+typedef struct as_index_runs_args {
+    const as_kv_layer *cache; /* one head of keys without values */
+    const float *q;           /* [N, H, k_width] */
+    int64_t q_stride, heads;
+    int64_t top, every, local;
+    int32_t *keys; /* [N, H, top * every] */
+    int64_t key_stride, key_head_stride;
+    const as_span *spans;
+    int64_t span_count;
+} as_index_runs_args;
 
 /* A matrix for each head: w holds H groups of w->rows / H rows, of which rows first..first+rows-1 are the
  * head's.
@@ -279,6 +299,14 @@ typedef struct as_clamp_args {
     int64_t n, width, stride;
     float least, most;
 } as_clamp_args;
+
+/* Each row holds `groups` vectors of `width`, one behind the other, in place; each is multiplied by
+ * min(1, most / (its length + 1e-6)). Tolerance 1e-6 of the product. */
+typedef struct as_shorten_args {
+    float *x;
+    int64_t n, groups, width, stride;
+    float most;
+} as_shorten_args;
 
 /* Each row holds `groups` vectors of `width`, one behind the other; vector g of row i is multiplied by
  * act(factors[i, g]), in place. Tolerance 5e-7 of the product. */
@@ -415,6 +443,21 @@ typedef struct as_conv1d_args {
     const as_span *spans;
     int64_t span_count;
 } as_conv1d_args;
+
+/* The same with weights that each row has besides, head by head:
+ *   out[i,c] = scale * (in[i,c] + sum_t (weight[t,c] + own[i,h,t]) * in[i - t,c]), h the head of channel c.
+ * Tolerance 1e-6 of the sum of the terms' sizes. */
+typedef struct as_conv_heads_args {
+    const float *in;
+    float *out;
+    int64_t width, heads, taps, in_stride, out_stride, own_stride;
+    const float *weight; /* [taps, width] */
+    const float *own;    /* [N, heads, taps] */
+    float scale;
+    float *state; /* as conv1d's */
+    const as_span *spans;
+    int64_t span_count;
+} as_conv_heads_args;
 
 /* One key of several (DeepSeek-AI 2026, "DeepSeek-V4", section 2.3). Every `every` tokens of a sequence are a
  * window; the last row of each gets, channel by channel,

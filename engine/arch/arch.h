@@ -156,6 +156,9 @@ float as_spec_cap(as_config *config, const char *key, double otherwise);
 int64_t as_spec_window(as_config *config, int64_t otherwise);
 /* Whether a layer has the window: layer_types says, or the family's rule. */
 bool as_spec_layer_slides(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule);
+/* Whether each layer rotates: not those that no_rope_layers marks with 0, or every no_rope_layer_interval-th.
+ * In memory of the spec's arena. */
+const bool *as_spec_rotating_layers(as_config *config, as_model_spec *spec);
 /* Whether a layer has attention that an index directs, else linear attention: layer_types says, or the
  * family's rule. */
 bool as_spec_layer_is_indexed(as_config *config, const as_model_spec *spec, int64_t layer, bool by_rule);

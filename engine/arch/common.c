@@ -402,3 +402,25 @@ const char *const as_llama_prefixes[] = {"model.", "", NULL};
 
 /* Buffers of older checkpoints. */
 const char *const as_llama_ignored[] = {"*rotary_emb.inv_freq", NULL};
+
+const bool *as_spec_rotating_layers(as_config *c, as_model_spec *spec)
+{
+    const json_t *list = json_object_get(c->root, "no_rope_layers");
+    int64_t interval = as_config_size_or(c, "no_rope_layer_interval", 4, AS_MOST_LAYERS);
+    bool *rotates = AS_ARENA_NEW_ARRAY(&spec->arena, bool, spec->layer_count);
+    if (!rotates) {
+        as_config_fail(c, AS_E_MEMORY, "out of memory for \"no_rope_layers\"");
+        return NULL;
+    }
+    bool given = list && !json_is_null(list);
+    if (given && (int64_t)json_array_size(list) < spec->layer_count) {
+        as_config_fail(c, AS_E_INPUT,
+                       "\"no_rope_layers\" must be a list of one number for each of %lld layers",
+                       (long long)spec->layer_count);
+    }
+    for (int64_t i = 0; i < spec->layer_count; i++) {
+        const json_t *item = json_array_get(list, (size_t)i);
+        rotates[i] = given ? json_is_true(item) || json_integer_value(item) != 0 : (i + 1) % interval != 0;
+    }
+    return rotates;
+}

@@ -206,11 +206,26 @@ static void describe_v2(as_config *c, as_model_spec *spec)
     as_deepseek_layers(c, spec, &defaults_v2, &attention, &moe, NULL);
 }
 
+/* Whether a layer's window, which leaves out no key of the prompt, counts: all of them, or by layer_types. */
+static bool slides_behind_prompt(as_config *c, const as_model_spec *spec, int64_t layer)
+{
+    const char *type = as_config_layer_type(c, layer, spec->layer_count);
+    if (!type || strcmp(type, "reference_sliding_attention") == 0) return true;
+    if (strcmp(type, "full_attention") != 0) {
+        as_config_fail(
+            c, AS_E_UNSUPPORTED,
+            "\"layer_types\"[%lld] is \"%s\", expected full_attention or reference_sliding_attention",
+            (long long)layer, type);
+    }
+    return false;
+}
+
 /* DeepSeek-OCR 2: V2's experts behind grouped attention. */
-static void describe_ocr2(as_config *c, as_model_spec *spec)
+static void describe_ocr(as_config *c, as_model_spec *spec, int64_t first_dense, int64_t window)
 {
     as_deepseek_defaults d = defaults_v2;
     d.listed = true;
+    d.first_dense = first_dense;
     as_spec_base(c, spec, d.context);
     as_spec_split_heads(c, spec, 0);
     if (c->rc != AS_OK) return;
@@ -221,12 +236,27 @@ static void describe_ocr2(as_config *c, as_model_spec *spec)
     as_moe_spec moe = read_experts_v2(c);
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, moe.act, moe.shared.up_bias);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
+        attention.keeps_prompt = window && slides_behind_prompt(c, spec, i);
+        attention.window = attention.keeps_prompt ? window : 0;
         as_spec_add_mixer(c, spec, i, &as_block_attention, &attention, norm);
         bool dense = as_deepseek_layer_is_dense(c, spec, i, &d);
         as_spec_add_either(c, spec, i, dense ? NULL : &moe, &mlp, norm);
     }
     spec->names = as_deepseek_names;
     as_spec_finish(c, spec, norm, false);
+}
+
+static void describe_ocr2(as_config *c, as_model_spec *spec)
+{
+    describe_ocr(c, spec, defaults_v2.first_dense, 0);
+}
+
+/* Unlimited OCR (Baidu 2026): the same with a window over what is generated; the prompt is always seen. */
+static void describe_unlimited_ocr(as_config *c, as_model_spec *spec)
+{
+    int64_t window = as_spec_window(c, 128);
+    if (window == 0) as_config_fail(c, AS_E_INPUT, "\"sliding_window\" is null, expected a number");
+    describe_ocr(c, spec, 1, window);
 }
 
 const as_deepseek_defaults as_deepseek_v3 = {.attention = {MLA_V3},
@@ -340,6 +370,7 @@ static void describe_youtu(as_config *c, as_model_spec *spec)
 
 const as_family as_family_deepseek_v2 = {.architectures = {"DeepseekV2ForCausalLM"}, .describe = describe_v2};
 const as_family as_family_deepseek_ocr2 = {.describe = describe_ocr2};
+const as_family as_family_unlimited_ocr = {.describe = describe_unlimited_ocr};
 const as_family as_family_deepseek_v3 = {.architectures = {"DeepseekV3ForCausalLM", "KimiK2ForCausalLM"},
                                          .nested = "text_config",
                                          .describe = describe_v3};

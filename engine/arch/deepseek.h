@@ -31,7 +31,8 @@ extern const as_deepseek_defaults as_deepseek_v3;
 typedef struct as_index_defaults {
     int64_t heads, width, top;
     as_rope_kind kind;
-    bool at_end; /* the last elements of its vectors turn, not the first */
+    bool from_input; /* its queries are of the layer's input, whatever q_lora_rank says */
+    bool at_end;     /* the last elements of its vectors turn, not the first */
 } as_index_defaults;
 
 /* An index of the layer's own for the attention, from index_n_heads, index_head_dim and index_topk; its

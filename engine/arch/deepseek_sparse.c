@@ -10,7 +10,9 @@
 void as_deepseek_index(as_config *c, as_model_spec *spec, as_mla_spec *m, double theta,
                        const as_index_defaults *d)
 {
-    if (m->q_rank == 0) {
+    if (d->from_input) {
+        m->q_rank = 0;
+    } else if (m->q_rank == 0) {
         as_config_fail(c, AS_E_INPUT, "\"q_lora_rank\" is null, which the index cannot do without");
     }
     m->index = AS_INDEX_OWN;

@@ -16,7 +16,7 @@ as_moe_spec as_spec_experts(as_config *c, const as_expert_keys *keys)
     as_moe_spec moe = {.experts = size_of(c, count, keys->count_default, AS_MOST_EXPERTS),
                        .top_k = size_of(c, top_k, keys->top_k_default, AS_MOST_EXPERTS),
                        .width = size_of(c, keys->width, keys->width_default, AS_MOST_WIDTH),
-                       .act = as_config_activation(c, "hidden_act", "silu"),
+                       .act = keys->silu ? AS_ACT_SILU : as_config_activation(c, "hidden_act", "silu"),
                        .gated = true,
                        .route = AS_ROUTE_SOFTMAX,
                        .scale = 1,

@@ -11,6 +11,7 @@ typedef struct as_expert_keys {
     const char *count, *other_count; /* other_count: what newer configs call it, or NULL */
     const char *top_k, *width;
     int64_t count_default, top_k_default, width_default;
+    bool silu; /* whatever hidden_act says */
 } as_expert_keys;
 
 /* Gated experts, softmax over all of them, weights as they are. Their act is `hidden_act`. */

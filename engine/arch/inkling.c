@@ -5,7 +5,7 @@
  * experts are scored with the routed ones and weighed with the chosen. */
 #include <string.h>
 
-#include "engine/arch/experts.h"
+#include "engine/arch/inkling.h"
 
 /* As transformers names them, and as published. */
 static const char *const names[AS_SLOT_COUNT] = {
@@ -47,13 +47,12 @@ static const char *const ignored[] = {"*mtp.*", NULL};
 
 static const as_size_keys sizes = {.context = "model_max_length"};
 
-static int64_t size_named(as_config *c, const char *own, const char *other, int64_t otherwise, int64_t most)
+int64_t as_inkling_size(as_config *c, const char *own, const char *other, int64_t otherwise, int64_t most)
 {
     return as_config_size_or(c, as_config_key(c, own, other), otherwise, most);
 }
 
-/* Whether a layer slides: layer_types, or local_layer_ids, or all but every sixth. */
-static bool slides(as_config *c, const as_model_spec *spec, int64_t layer)
+bool as_inkling_slides(as_config *c, const as_model_spec *spec, int64_t layer)
 {
     const char *type = as_config_layer_type(c, layer, spec->layer_count);
     if (!type && as_config_has(c, "local_layer_ids")) return as_config_lists(c, "local_layer_ids", layer);
@@ -74,41 +73,49 @@ static void check_heads(as_config *c, const as_attention_spec *a, const char *he
                    (long long)a->kv_heads, heads, (long long)a->heads);
 }
 
-/* Attention of the layers that see everything, or of those that slide. */
-static as_attention_spec attention_of(as_config *c, const as_model_spec *spec, bool sliding)
+as_attention_spec as_inkling_attention(as_config *c, const as_model_spec *spec, const as_inkling_defaults *d,
+                                       bool sliding)
 {
     int64_t width = sliding ? as_config_size_or(c, "swa_head_dim", 128, AS_MOST_HEAD_WIDTH) : spec->head_dim;
     as_attention_spec a = {
-        .heads = sliding ? as_config_size_or(c, "swa_num_attention_heads", 64, AS_MOST_HEADS) : spec->heads,
-        .kv_heads =
-            sliding ? as_config_size_or(c, "swa_num_key_value_heads", 16, AS_MOST_HEADS) : spec->kv_heads,
+        .heads =
+            sliding ? as_config_size_or(c, "swa_num_attention_heads", d->heads, AS_MOST_HEADS) : spec->heads,
+        .kv_heads = sliding ? as_config_size_or(c, "swa_num_key_value_heads", d->kv_heads, AS_MOST_HEADS)
+                            : spec->kv_heads,
         .k_width = width,
         .v_width = width,
         .rope = -1,
-        .scale = 1 / (float)width,
-        .kv_taps = size_named(c, "conv_kernel_size", "sconv_kernel_size", 4, AS_MOST_TAPS)};
-    as_spec_norm_heads(&a, as_config_eps(c, "rms_norm_eps", 1e-6));
+        .kv_taps = as_inkling_size(c, "conv_kernel_size", "sconv_kernel_size", 4, AS_MOST_TAPS)};
     a.score_bias = (as_score_bias_spec){.kind = AS_SCORE_BIAS_DISTANCE,
                                         .profiles = as_config_size_or(c, "d_rel", 16, AS_MOST_WIDTH),
                                         .distances = as_config_size_or(c, "rel_extent", 1024, AS_MOST_WIDTH)};
     if (sliding) {
         a.window = a.score_bias.distances =
-            size_named(c, "sliding_window_size", "sliding_window", 512, AS_MOST_WIDTH);
-    } else if (as_config_has(c, "log_scaling_n_floor")) {
-        a.growth =
-            (as_query_growth){.beta = as_config_number(c, "log_scaling_alpha", 0.1),
-                              .length = (double)as_config_size_or(c, "log_scaling_n_floor", 1, INT32_MAX),
-                              .beyond = true};
+            as_inkling_size(c, "sliding_window_size", "sliding_window", d->window, AS_MOST_WIDTH);
+    } else if (d->floor || as_config_has(c, "log_scaling_n_floor")) {
+        a.growth = (as_query_growth){
+            .beta = as_config_number(c, "log_scaling_alpha", 0.1),
+            .length = (double)as_config_size_or(c, "log_scaling_n_floor", d->floor ? d->floor : 1, INT32_MAX),
+            .beyond = true};
     }
     check_heads(c, &a, sliding ? "swa_num_attention_heads" : "num_attention_heads",
                 sliding ? "swa_num_key_value_heads" : "num_key_value_heads");
     return a;
 }
 
+static as_attention_spec attention_of(as_config *c, const as_model_spec *spec, bool sliding)
+{
+    static const as_inkling_defaults defaults = {.heads = 64, .kv_heads = 16, .window = 512};
+    as_attention_spec a = as_inkling_attention(c, spec, &defaults, sliding);
+    a.scale = 1 / (float)a.k_width;
+    as_spec_norm_heads(&a, as_config_eps(c, "rms_norm_eps", 1e-6));
+    return a;
+}
+
 static as_moe_spec experts_of(as_config *c, int64_t width)
 {
     as_moe_spec moe = {.experts =
-                           size_named(c, "n_routed_experts", "num_local_experts", 256, AS_MOST_EXPERTS),
+                           as_inkling_size(c, "n_routed_experts", "num_local_experts", 256, AS_MOST_EXPERTS),
                        .joined = as_config_size_or(c, "n_shared_experts", 2, AS_MOST_EXPERTS),
                        .top_k = as_config_size_or(c, "num_experts_per_tok", 6, AS_MOST_RANKS),
                        .width = width,
@@ -134,10 +141,9 @@ static void convolve_output(as_step *step, const char *stem, int64_t taps)
     step->out_taps = taps;
 }
 
-/* The logits that count, of those that the head gives. */
-static void cut_vocabulary(as_config *c, as_model_spec *spec)
+void as_inkling_cut_vocabulary(as_config *c, as_model_spec *spec, int64_t otherwise)
 {
-    int64_t kept = as_config_size_or(c, "unpadded_vocab_size", spec->vocab, INT32_MAX);
+    int64_t kept = as_config_size_or(c, "unpadded_vocab_size", otherwise, INT32_MAX);
     if (kept >= spec->vocab) return;
     spec->embed_rows = spec->head_rows = spec->vocab;
     spec->vocab = kept;
@@ -164,7 +170,7 @@ static void describe(as_config *c, as_model_spec *spec)
     int64_t first_sparse = as_config_int(c, "dense_mlp_idx", 0);
     spec->embed_norm = as_spec_rms(AS_SLOT_EMBED_NORM, eps, 0);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
-        const as_attention_spec *attention = slides(c, spec, i) ? &sliding : &full;
+        const as_attention_spec *attention = as_inkling_slides(c, spec, i) ? &sliding : &full;
         bool sparse = as_spec_is_sparse(c, spec, i, first_sparse);
         convolve_output(as_spec_add_mixer(c, spec, i, &as_block_attention, attention, norm), "attn",
                         full.kv_taps);
@@ -174,7 +180,7 @@ static void describe(as_config *c, as_model_spec *spec)
     double divisor =
         as_config_number(c, as_config_key(c, "logits_mup_width_multiplier", "embedding_multiplier"), 24);
     spec->logit_scale = (float)(1 / divisor);
-    cut_vocabulary(c, spec);
+    as_inkling_cut_vocabulary(c, spec, spec->vocab);
     spec->names = names;
     spec->prefixes = prefixes;
     spec->ignored = ignored;

@@ -2,7 +2,7 @@
  * every few one that sees everything without positions; queries and keys normalised without weights, queries
  * scaled; a sigmoid gate on each element that the heads read; norms before and behind both blocks, those
  * behind with an epsilon of their own; the embedding normalised, logits scaled and capped. */
-#include "engine/arch/experts.h"
+#include "engine/arch/muse.h"
 
 static const char *const names[AS_SLOT_COUNT] = {
     [AS_SLOT_NORM_1_POST] = "layers.%d.post_attention_layernorm",
@@ -11,8 +11,7 @@ static const char *const names[AS_SLOT_COUNT] = {
     [AS_SLOT_ATTENTION_GATE] = "layers.%d.self_attn.gate_proj",
 };
 
-/* layer_rope_theta says which layers rotate, not by what base. */
-static bool rotates(as_config *c, const as_model_spec *spec, int64_t layer)
+bool as_muse_rotates(as_config *c, const as_model_spec *spec, int64_t layer)
 {
     const json_t *list = json_object_get(c->root, "layer_rope_theta");
     if (!list || json_is_null(list)) return (spec->layer_count - 1 - layer) % 4 != 0;
@@ -25,13 +24,13 @@ static bool rotates(as_config *c, const as_model_spec *spec, int64_t layer)
     return json_number_value(base) != 0;
 }
 
-static as_attention_spec describe_attention(as_config *c, const as_model_spec *spec, double eps)
+as_attention_spec as_muse_attention(as_config *c, const as_model_spec *spec, double eps, double scale)
 {
     bool bias = as_config_bool(c, "attention_bias", false);
     as_attention_spec attention = as_spec_attention(spec, -1, bias, bias);
     as_spec_norm_heads(&attention, eps);
     attention.q_norm.weightless = attention.k_norm.weightless = true;
-    attention.scale *= (float)as_config_number_in(c, "qk_scale_factor", 3.87, -1e6, 1e6);
+    attention.scale *= (float)as_config_number_in(c, "qk_scale_factor", scale, -1e6, 1e6);
     attention.gate = AS_ATTENTION_GATE_ELEMENTS;
     attention.gate_act = AS_ACT_SIGMOID;
     return attention;
@@ -42,14 +41,14 @@ static void describe(as_config *c, as_model_spec *spec)
     as_spec_base(c, spec, 131072);
     as_spec_heads(c, spec, as_spec_kv_default(c, 2), 128);
     double eps = as_config_eps(c, "rms_norm_eps", 1e-5), behind = as_config_eps(c, "post_norm_eps", 1e-8);
-    as_attention_spec attention = describe_attention(c, spec, eps);
+    as_attention_spec attention = as_muse_attention(c, spec, eps, 3.87);
     int rope = as_config_rope(c, &(as_rope_defaults){.head_dim = spec->head_dim, .theta = 10000}, spec);
     as_mlp_spec mlp = as_spec_gated_mlp(c, spec, as_config_activation(c, "hidden_activation", "silu"), false);
     as_norm_spec norm = as_spec_rms(AS_SLOT_NORM_1, eps, 1);
     int64_t window = as_spec_window(c, 2048);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         attention.window = as_spec_layer_window(c, spec, i, (spec->layer_count - 1 - i) % 4 != 0, window);
-        attention.rope = rotates(c, spec, i) ? rope : -1;
+        attention.rope = as_muse_rotates(c, spec, i) ? rope : -1;
         as_step *mixer = as_spec_add_mixer(c, spec, i, &as_block_attention, &attention, norm);
         mixer->out_norm = as_spec_rms(AS_SLOT_NORM_1_POST, behind, 1);
         as_step *ffn = as_spec_add_ffn(c, spec, i, &as_block_mlp, &mlp, norm);

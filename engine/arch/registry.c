@@ -62,11 +62,34 @@ static int distance(const char *a, const char *b)
     return row[m];
 }
 
+typedef struct refused {
+    const char *architecture, *why;
+} refused;
+
+static const refused all_refused[] = {
+#define AS_REFUSED(architecture, why) {#architecture, why},
+#include "engine/arch/refused.def"
+#undef AS_REFUSED
+};
+
+/* Why a class that is known is not run; NULL: it is another. */
+static const char *why_refused(const char *name)
+{
+    for (size_t i = 0; i < sizeof all_refused / sizeof all_refused[0]; i++) {
+        if (strcmp(name, all_refused[i].architecture) == 0) return all_refused[i].why;
+    }
+    return NULL;
+}
+
 /* A repository whose auto_map points to modules of its own asks for trust_remote_code: nothing of it is run,
  * so that what is served is what assay implements itself. */
 static as_code unknown(const char *name, bool own_code, as_error *err)
 {
-    const char *nearest = "", *known;
+    const char *nearest = "", *known, *why = why_refused(name);
+    if (why) {
+        return as_fail(err, AS_E_UNSUPPORTED,
+                       "config.json: architecture \"%.100s\" is known and not supported: %s", name, why);
+    }
     const as_family *family;
     int least = 1000;
     for (int64_t i = 0; (known = name_at(i, &family)); i++) {

@@ -3,29 +3,6 @@
  * layers without rotation where use_sliding_window is on. */
 #include "engine/arch/arch.h"
 
-/* Whether each layer rotates, in memory of the spec's arena. */
-static const bool *rotating_layers(as_config *c, as_model_spec *spec)
-{
-    const json_t *list = json_object_get(c->root, "no_rope_layers");
-    int64_t interval = as_config_size_or(c, "no_rope_layer_interval", 4, AS_MOST_LAYERS);
-    bool *rotates = AS_ARENA_NEW_ARRAY(&spec->arena, bool, spec->layer_count);
-    if (!rotates) {
-        as_config_fail(c, AS_E_MEMORY, "out of memory for \"no_rope_layers\"");
-        return NULL;
-    }
-    bool given = list && !json_is_null(list);
-    if (given && (int64_t)json_array_size(list) < spec->layer_count) {
-        as_config_fail(c, AS_E_INPUT,
-                       "\"no_rope_layers\" must be a list of one number for each of %lld layers",
-                       (long long)spec->layer_count);
-    }
-    for (int64_t i = 0; i < spec->layer_count; i++) {
-        const json_t *item = json_array_get(list, (size_t)i);
-        rotates[i] = given ? json_is_true(item) || json_integer_value(item) != 0 : (i + 1) % interval != 0;
-    }
-    return rotates;
-}
-
 static void describe(as_config *c, as_model_spec *spec)
 {
     as_spec_base(c, spec, 32768);
@@ -38,7 +15,7 @@ static void describe(as_config *c, as_model_spec *spec)
                                         as_config_bool(c, "mlp_bias", false));
     int64_t window = as_spec_window(c, 0);
     bool slides = as_config_bool(c, "use_sliding_window", false) && window;
-    const bool *rotates = rotating_layers(c, spec);
+    const bool *rotates = as_spec_rotating_layers(c, spec);
     for (int64_t i = 0; c->rc == AS_OK && i < spec->layer_count; i++) {
         attention.rope = rotates[i] ? rope : -1;
         attention.window = as_spec_layer_window(c, spec, i, slides && !rotates[i], window);

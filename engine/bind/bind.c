@@ -1,4 +1,5 @@
 /* Weights by slot; see binder.h. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -212,20 +213,41 @@ as_code as_bind_norm(as_binder *b, const as_norm_spec *norm, int64_t width, as_n
     if (norm->present && !norm->weightless) {
         AS_TRY(as_bind_vector(b, norm->slot, ".weight", width, &weights.weight, err));
         if (norm->has_bias) AS_TRY(as_bind_vector(b, norm->slot, ".bias", width, &weights.bias, err));
+        if (norm->weight_first) {
+            float *whole;
+            AS_TRY(as_bind_floats(b, width, &whole, err));
+            for (int64_t i = 0; i < width; i++) whole[i] = weights.weight[i] + norm->weight_offset;
+            weights.weight = whole;
+        }
     }
     *out = weights;
     return AS_OK;
 }
 
-as_code as_bind_added_conv(as_binder *b, as_slot slot, int64_t width, int64_t taps, const float **out,
-                           as_error *err)
+as_code as_bind_added_conv(as_binder *b, as_slot slot, int64_t width, int64_t taps, float factor,
+                           const float **out, as_error *err)
 {
     const float *stored = NULL;
     float *sum;
     AS_TRY(as_bind_vector(b, slot, ".weight", width * taps, &stored, err));
     AS_TRY(as_bind_floats(b, width * taps, &sum, err));
-    for (int64_t i = 0; i < width * taps; i++) sum[i] = stored[i] + ((i + 1) % taps == 0 ? 1 : 0);
+    for (int64_t i = 0; i < width * taps; i++) sum[i] = (stored[i] + ((i + 1) % taps == 0 ? 1 : 0)) * factor;
     *out = sum;
+    return AS_OK;
+}
+
+static as_code derive_factors(as_binder *b, const as_affine_spec *affine, int64_t width, const float **scale,
+                              as_error *err)
+{
+    float *out;
+    if (affine->factors == AS_FACTORS_STORED) return AS_OK;
+    AS_TRY(as_bind_floats(b, width, &out, err));
+    for (int64_t i = 0; i < width; i++) {
+        float w = (*scale)[i] / affine->temperature, gate = 1 / (1 + expf(-w));
+        float kept = 1 / (1 + expf(w)) * (1 + gate);
+        out[i] = affine->factors == AS_FACTORS_NEW ? gate : sqrtf(fmaxf(kept, affine->least));
+    }
+    *scale = out;
     return AS_OK;
 }
 
@@ -243,8 +265,10 @@ as_code as_bind_affine(as_binder *b, const as_affine_spec *affine, int64_t width
         for (int64_t i = 0; i < width; i++) both[i] = weights.shift[i] + more[i];
         weights.shift = both;
     }
-    if (affine->scale != AS_SLOT_NONE)
+    if (affine->scale != AS_SLOT_NONE) {
         AS_TRY(as_bind_vector(b, affine->scale, "", width, &weights.scale, err));
+        AS_TRY(derive_factors(b, affine, width, &weights.scale, err));
+    }
     *out = weights;
     return AS_OK;
 }

@@ -59,8 +59,11 @@ static void format_name(const as_binder *b, const stored_name *n, const char *su
     room[0] = 0;
     if (!n->absolute) used = (size_t)snprintf(room, AS_NAME_BYTES, "%s", b->prefix);
     while (at < end && used < AS_NAME_BYTES) {
-        if (at[0] == '%' && (at[1] == 'd' || at[1] == 'e' || at[1] == 'p')) {
-            long long number = at[1] == 'd' ? b->layer : at[1] == 'e' ? expert : b->part;
+        if (at[0] == '%' && at[1] && strchr("dbep", at[1])) {
+            long long number = at[1] == 'd'   ? b->layer
+                               : at[1] == 'b' ? b->layer - 1
+                               : at[1] == 'e' ? expert
+                                              : b->part;
             used += (size_t)snprintf(room + used, AS_NAME_BYTES - used, "%lld", number);
             at += 2;
         } else if (at[0] == '%' && at[1] == 's') {

@@ -5,11 +5,13 @@
 #include <string.h>
 
 typedef struct attention_weights {
-    as_linear q, k, v, qkv, o, gate;
-    as_norm_weights q_norm, k_norm, v_norm, o_norm;
+    as_linear q, k, v, qkv, o, gate, read_sinks, k_conv_own, v_conv_own;
+    as_norm_weights q_norm, k_norm, v_norm, o_norm, k_in_norm, v_in_norm;
+    const float *q_scale; /* [heads, k_width] or NULL */
     const float *sinks, *alibi, *k_conv, *v_conv;
     as_score_bias_weights score_bias;
     as_pool_index_weights pools;
+    as_run_index_weights runs;
 } attention_weights;
 
 /* The part of the state that an index over pools keeps; the first two are of convolutions. */
@@ -31,6 +33,12 @@ static widths widths_of(const as_attention_spec *a)
     w.gate = a->gate == AS_ATTENTION_GATE_NONE ? 0 : a->gate == AS_ATTENTION_GATE_HEADS ? a->heads : w.out;
     w.q_rows = a->gate == AS_ATTENTION_GATE_IN_Q ? w.q + w.out : w.q;
     return w;
+}
+
+/* Key/value heads in the cache. */
+static int64_t cache_heads(const as_attention_spec *a)
+{
+    return a->runs.top ? as_run_index_lists(&a->runs, a->kv_heads) : a->kv_heads;
 }
 
 static as_score_heads heads_of(const as_attention_spec *a)
@@ -115,6 +123,23 @@ static as_code make_slopes(as_binder *binder, const as_attention_spec *a, const 
     return AS_OK;
 }
 
+static as_code bind_convolutions(as_binder *binder, const as_model_spec *spec, const as_attention_spec *a,
+                                 attention_weights *w, as_error *err)
+{
+    widths at = widths_of(a);
+    int64_t taps = a->kv_taps, own = a->kv_heads * taps;
+    float scale = a->kv_conv_scale != 0 ? a->kv_conv_scale : 1;
+    if (!taps) return AS_OK;
+    if (!a->kv_conv_own) {
+        AS_TRY(as_bind_added_conv(binder, AS_SLOT_K_CONV, at.k, taps, scale, &w->k_conv, err));
+        return as_bind_added_conv(binder, AS_SLOT_V_CONV, at.v, taps, scale, &w->v_conv, err);
+    }
+    AS_TRY(as_bind_vector(binder, AS_SLOT_K_CONV_SHARED, "", at.k * taps, &w->k_conv, err));
+    AS_TRY(as_bind_vector(binder, AS_SLOT_V_CONV_SHARED, "", at.v * taps, &w->v_conv, err));
+    AS_TRY(as_bind_linear(binder, AS_SLOT_K_CONV_OWN, own, spec->hidden, false, &w->k_conv_own, err));
+    return as_bind_linear(binder, AS_SLOT_V_CONV_OWN, own, spec->hidden, false, &w->v_conv_own, err);
+}
+
 static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step *step, void *weights,
                     as_error *err)
 {
@@ -128,10 +153,12 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
         AS_TRY(bind_head_norm(binder, a, &a->k_norm, a->kv_heads, a->k_width, &w->k_norm, err));
         AS_TRY(bind_head_norm(binder, a, &a->v_norm, a->kv_heads, a->v_width, &w->v_norm, err));
     }
-    if (a->kv_taps) {
-        AS_TRY(as_bind_added_conv(binder, AS_SLOT_K_CONV, at.k, a->kv_taps, &w->k_conv, err));
-        AS_TRY(as_bind_added_conv(binder, AS_SLOT_V_CONV, at.v, a->kv_taps, &w->v_conv, err));
-    }
+    AS_TRY(bind_convolutions(binder, spec, a, w, err));
+    AS_TRY(as_bind_norm(binder, &a->k_in_norm, spec->hidden, &w->k_in_norm, err));
+    AS_TRY(as_bind_norm(binder, &a->v_in_norm, spec->hidden, &w->v_in_norm, err));
+    if (a->most_length > 0) AS_TRY(as_bind_vector(binder, AS_SLOT_Q_SCALE, "", at.q, &w->q_scale, err));
+    if (a->sinks_read)
+        AS_TRY(as_bind_linear(binder, AS_SLOT_SINKS, a->heads, spec->hidden, false, &w->read_sinks, err));
     AS_TRY(as_bind_norm(binder, &a->o_norm, at.out, &w->o_norm, err));
     if (a->gate == AS_ATTENTION_GATE_ELEMENTS || a->gate == AS_ATTENTION_GATE_HEADS) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_ATTENTION_GATE, at.gate, spec->hidden, a->gate_bias, &w->gate,
@@ -140,6 +167,7 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     if (a->sinks) AS_TRY(as_bind_vector(binder, AS_SLOT_SINKS, "", a->heads, &w->sinks, err));
     if (a->alibi_max > 0) AS_TRY(make_slopes(binder, a, &w->alibi, err));
     if (a->pools.top) AS_TRY(as_bind_pool_index(binder, spec, &a->pools, &w->pools, err));
+    if (a->runs.top) AS_TRY(as_bind_run_index(binder, spec, &a->runs, &w->runs, err));
     as_score_heads heads = heads_of(a);
     return as_bind_score_bias(binder, spec, &a->score_bias, &heads, &w->score_bias, err);
 }
@@ -158,14 +186,19 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
                                     max64(as_pass_linear_needs(spec->hidden), as_pass_linear_needs(at.out))};
     as_score_heads heads = heads_of(a);
     result.row += as_score_bias_needs(spec, &a->score_bias, &heads);
+    if (a->kv_conv_own) result.row += a->kv_heads * a->kv_taps;
+    if (a->k_from || a->v_from) result.row += 2 * spec->hidden;
+    if (a->sinks_read) result.row += a->heads;
     if (a->kv_taps) {
         result.state[0] = at.k * (a->kv_taps - 1);
         result.state[1] = at.v * (a->kv_taps - 1);
     }
     if (a->score_bias.kind == AS_SCORE_BIAS_KEY) result.index_width = a->kv_heads;
     if (a->pools.top) as_pool_index_needs(spec, &a->pools, POOL_STATE, &result);
+    if (a->runs.top) as_run_index_needs(spec, &a->runs, cache_heads(a), &result);
     if (!a->shared_cache) {
-        result.kv_heads = a->kv_heads;
+        result.kv_heads = cache_heads(a);
+        if (result.kv_heads != a->kv_heads) result.row += result.kv_heads * (a->k_width + a->v_width);
         result.k_width = a->k_width;
         result.v_width = a->v_width;
     }
@@ -180,10 +213,14 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
     int64_t gate = a->gate == AS_ATTENTION_GATE_IN_Q ? 0 : at.gate;
     int64_t index = a->pools.top ? (a->pools.heads + 1) * a->pools.width : 0;
     double scores = index ? (double)index / (double)a->pools.every : 0;
+    if (a->runs.top) {
+        index = (a->runs.heads + 1) * a->runs.width;
+        scores = (double)(a->runs.heads * a->runs.width);
+    }
     return (as_block_cost){.products =
                                (double)spec->hidden * (double)(at.q_rows + kv + gate + at.out + index),
                            .key_products = (double)(at.q + at.out) + scores,
-                           .window = a->window,
+                           .window = a->keeps_prompt ? 0 : a->window,
                            .chunk = a->chunk};
 }
 
@@ -234,11 +271,53 @@ static void clip(as_pass *pass, float limit, float *x, int64_t width)
             .x = x, .n = pass->rows, .width = width, .stride = width, .least = -limit, .most = limit});
 }
 
+/* x [N, width] convolved; own: what each row adds to the weights, read from `from`. */
+static void convolve(as_pass *pass, const as_attention_spec *a, const float *weight, const as_linear *own,
+                     const float *from, float *state, float *x, int64_t width)
+{
+    int64_t mark = pass->work_used, count = a->kv_heads * a->kv_taps;
+    if (a->kv_conv_own) {
+        float *rows = as_pass_floats(pass, pass->rows * count);
+        as_pass_linear(pass, own, from, pass->spec->hidden, rows, count);
+        pass->ops->conv_heads(&pass->exec,
+                              &(as_conv_heads_args){.in = x,
+                                                    .out = x,
+                                                    .width = width,
+                                                    .heads = a->kv_heads,
+                                                    .taps = a->kv_taps,
+                                                    .in_stride = width,
+                                                    .out_stride = width,
+                                                    .own_stride = count,
+                                                    .weight = weight,
+                                                    .own = rows,
+                                                    .scale = a->kv_conv_scale != 0 ? a->kv_conv_scale : 1,
+                                                    .state = state,
+                                                    .spans = pass->spans,
+                                                    .span_count = pass->span_count});
+        pass->work_used = mark;
+        return;
+    }
+    as_pass_convolve(pass, &(as_conv){.weight = weight, .taps = a->kv_taps}, state, x, width, width);
+}
+
+/* What keys or values are projected from: x, or what lies in what is carried, normed. */
+static const float *kv_input(as_pass *pass, int64_t from, const as_norm_spec *norm,
+                             const as_norm_weights *weights, const float *x)
+{
+    int64_t hidden = pass->spec->hidden;
+    if (!from) return x;
+    float *out = as_pass_floats(pass, pass->rows * hidden);
+    as_pass_norm(pass, norm, weights, pass->carried + from - 1, pass->spec->carried, out, hidden, 1, hidden);
+    return out;
+}
+
 static void project(as_pass *pass, const as_attention_spec *a, const attention_weights *w, const float *x,
                     float *q, float *k, float *v)
 {
     widths at = widths_of(a);
     int64_t hidden = pass->spec->hidden, mark = pass->work_used;
+    const float *for_k = kv_input(pass, a->k_from, &a->k_in_norm, &w->k_in_norm, x);
+    const float *for_v = kv_input(pass, a->v_from, &a->v_in_norm, &w->v_in_norm, x);
     if (w->qkv.w.data) {
         int64_t width = at.q_rows + at.k + at.v;
         float *qkv = as_pass_floats(pass, pass->rows * width);
@@ -246,16 +325,14 @@ static void project(as_pass *pass, const as_attention_spec *a, const attention_w
         split_qkv(pass, a, qkv, q, k, v);
     } else {
         as_pass_linear(pass, &w->q, x, hidden, q, at.q_rows);
-        if (!a->shared_cache) as_pass_linear(pass, &w->k, x, hidden, k, at.k);
-        if (!a->shared_cache && !a->keys_are_values) as_pass_linear(pass, &w->v, x, hidden, v, at.v);
+        if (!a->shared_cache) as_pass_linear(pass, &w->k, for_k, hidden, k, at.k);
+        if (!a->shared_cache && !a->keys_are_values) as_pass_linear(pass, &w->v, for_v, hidden, v, at.v);
+    }
+    if (a->kv_taps) {
+        convolve(pass, a, w->k_conv, &w->k_conv_own, for_k, pass->state[0], k, at.k);
+        convolve(pass, a, w->v_conv, &w->v_conv_own, for_v, pass->state[1], v, at.v);
     }
     pass->work_used = mark;
-    if (a->kv_taps) {
-        as_pass_convolve(pass, &(as_conv){.weight = w->k_conv, .taps = a->kv_taps}, pass->state[0], k, at.k,
-                         at.k);
-        as_pass_convolve(pass, &(as_conv){.weight = w->v_conv, .taps = a->kv_taps}, pass->state[1], v, at.v,
-                         at.v);
-    }
     if (!a->shared_cache && a->keys_are_values) {
         memcpy(v, k, (size_t)(pass->rows * at.v) * sizeof *v);
     }
@@ -321,6 +398,19 @@ static void order_heads(as_pass *pass, const as_attention_spec *a, float *x, int
     as_pool_for(pass->exec.pool, pass->rows, order_row, &job);
 }
 
+/* Vectors longer than they may be, shortened; scale: on all of them before, or NULL. */
+static void shorten(as_pass *pass, const as_attention_spec *a, const float *scale, float *x, int64_t heads)
+{
+    if (a->most_length <= 0) return;
+    as_pass_affine(pass, &(as_affine_weights){.scale = scale}, x, heads * a->k_width);
+    pass->ops->shorten(&pass->exec, &(as_shorten_args){.x = x,
+                                                       .n = pass->rows,
+                                                       .groups = heads,
+                                                       .width = a->k_width,
+                                                       .stride = heads * a->k_width,
+                                                       .most = a->most_length});
+}
+
 static void normalise_and_rotate(as_pass *pass, const as_attention_spec *a, const as_norm_spec *norm,
                                  const as_norm_weights *weights, float *x, int64_t heads)
 {
@@ -381,6 +471,32 @@ static void apply_gate(as_pass *pass, const as_attention_spec *a, const float *g
     }
 }
 
+/* Each head as often as it stands in the cache. */
+static const float *repeat_heads(as_pass *pass, const as_attention_spec *a, const float *x, int64_t width)
+{
+    int64_t times = cache_heads(a) / a->kv_heads, row = a->kv_heads * width;
+    if (times == 1) return x;
+    float *out = as_pass_floats(pass, pass->rows * row * times);
+    for (int64_t t = 0; t < times; t++) {
+        for (int64_t i = 0; i < pass->rows * a->kv_heads; i++) {
+            memcpy(out + (i * times + t) * width, x + i * width, (size_t)width * sizeof *out);
+        }
+    }
+    return out;
+}
+
+static void store(as_pass *pass, const as_attention_spec *a, const float *k, const float *v)
+{
+    int64_t heads = cache_heads(a);
+    pass->ops->kv_store(&pass->exec, &(as_kv_store_args){.cache = pass->cache,
+                                                         .k = repeat_heads(pass, a, k, a->k_width),
+                                                         .v = repeat_heads(pass, a, v, a->v_width),
+                                                         .k_stride = heads * a->k_width,
+                                                         .v_stride = heads * a->v_width,
+                                                         .spans = pass->spans,
+                                                         .span_count = pass->span_count});
+}
+
 /* Queries and, where there is one, the gate; keys and values into the cache. Returns the queries. */
 static float *prepare(as_pass *pass, const as_attention_spec *a, const attention_weights *w, const float *x,
                       float *gate)
@@ -402,18 +518,14 @@ static float *prepare(as_pass *pass, const as_attention_spec *a, const attention
         as_pass_linear(pass, &w->gate, x, pass->spec->hidden, gate, at.gate);
     }
     normalise_and_rotate(pass, a, &a->q_norm, &w->q_norm, q, a->heads);
+    shorten(pass, a, w->q_scale, q, a->heads);
     as_attention_grow(pass, &a->growth, q, at.q);
     if (!a->shared_cache) {
         normalise_and_rotate(pass, a, &a->k_norm, &w->k_norm, k, a->kv_heads);
+        shorten(pass, a, NULL, k, a->kv_heads);
         normalise(pass, a, &a->v_norm, &w->v_norm, v, a->kv_heads, a->v_width);
         if (a->rotated_values) as_pass_rope(pass, a->rope, v, a->kv_heads, a->v_width);
-        pass->ops->kv_store(&pass->exec, &(as_kv_store_args){.cache = pass->cache,
-                                                             .k = k,
-                                                             .v = v,
-                                                             .k_stride = at.k,
-                                                             .v_stride = at.v,
-                                                             .spans = pass->spans,
-                                                             .span_count = pass->span_count});
+        store(pass, a, k, v);
         as_score_heads heads = heads_of(a);
         as_score_bias_store(pass, &a->score_bias, &heads, &w->score_bias, v);
     }
@@ -439,19 +551,35 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                               .softcap = a->softcap,
                               .window = a->window,
                               .chunk = a->chunk,
+                              .keeps_prompt = a->keeps_prompt,
                               .alibi = w->alibi,
                               .alibi_rounded = a->alibi_rounded ? alibi_scale(a) : 0,
                               .sinks = w->sinks,
                               .spans = pass->spans,
                               .span_count = pass->span_count};
+    if (a->sinks_read) {
+        float *sinks = as_pass_floats(pass, pass->rows * a->heads);
+        as_pass_linear(pass, &w->read_sinks, x, pass->spec->hidden, sinks, a->heads);
+        args.sinks = sinks;
+        args.sink_stride = a->heads;
+    }
     if (a->pools.top) {
         args.keys = as_pass_pool_index(pass, &a->pools, &w->pools, pass->state[POOL_STATE], x);
         args.key_count = args.key_stride = as_pool_index_keys(&a->pools);
+    }
+    if (a->runs.top) {
+        args.key_count = args.key_head_stride = as_run_index_keys(&a->runs);
+        args.key_stride = cache_heads(a) * args.key_count;
+        args.keys = as_pass_run_index(pass, &a->runs, &w->runs, cache_heads(a), x);
     }
     as_score_heads heads = heads_of(a);
     float *by_distance = as_score_bias_set(pass, &a->score_bias, &heads, &w->score_bias, x, &args);
     if (by_distance) as_attention_grow(pass, &a->growth, by_distance, args.distance_stride);
     pass->ops->attention(&pass->exec, &args);
+    static const as_norm_weights none = {NULL, NULL};
+    if (a->read_norm.present) {
+        as_pass_norm(pass, &a->read_norm, &none, out, at.out, out, at.out, a->heads, a->v_width);
+    }
     if (gate) apply_gate(pass, a, gate, out);
     if (a->o_norm.present) {
         as_pass_norm(pass, &a->o_norm, &w->o_norm, out, at.out, out, at.out, 1, at.out);
@@ -482,10 +610,11 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
     if (a->kv_heads != a->heads) as_buf_printf(out, " over %lld", (long long)a->kv_heads);
     describe_positions(spec, a, out);
     if (a->window) as_buf_printf(out, ", window %lld", (long long)a->window);
+    if (a->keeps_prompt) as_buf_str(out, " behind the prompt");
     if (a->chunk) as_buf_printf(out, ", chunks of %lld", (long long)a->chunk);
     if (a->q_norm.present) as_buf_str(out, ", q/k norm");
     if (a->q_bias) as_buf_str(out, ", q/k/v bias");
-    if (a->sinks) as_buf_str(out, ", sinks");
+    if (a->sinks || a->sinks_read) as_buf_str(out, ", sinks");
     if (a->softcap > 0) as_buf_str(out, ", soft cap");
     if (a->score_bias.kind == AS_SCORE_BIAS_KEY) as_buf_str(out, ", biases of the keys");
     if (a->score_bias.kind == AS_SCORE_BIAS_DISTANCE) as_buf_str(out, ", learned biases of distances");
@@ -493,6 +622,10 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
     if (a->pools.top) {
         as_buf_printf(out, ", sees %lld runs of %lld keys by its index", (long long)a->pools.top,
                       (long long)a->pools.every);
+    }
+    if (a->runs.top) {
+        as_buf_printf(out, ", each of %lld groups sees %lld runs of %lld keys by its index",
+                      (long long)a->runs.heads, (long long)a->runs.top, (long long)a->runs.every);
     }
     if (a->gate != AS_ATTENTION_GATE_NONE) as_buf_str(out, ", output gate");
     if (a->shared_cache)

@@ -4,6 +4,7 @@
 #define AS_ENGINE_BLOCKS_ATTENTION_H
 
 #include "engine/blocks/pool_index.h"
+#include "engine/blocks/run_index.h"
 #include "engine/blocks/score_bias.h"
 
 /* How query, key and value projections are stored. */
@@ -48,9 +49,17 @@ typedef struct as_attention_spec {
     bool shared_cache;    /* keys and values of another layer (as_step.cache_layer): no k and v here */
     float qkv_clip;       /* 0: none */
     bool clip_after_norm; /* of queries and keys */
-    int64_t kv_taps; /* of a convolution over tokens, added to keys and values before all else; 0: none */
-    float v_scale;   /* on the values; 0 means 1 */
+    /* 1 + where in what is carried lies what keys and values are projected from, and its norms; 0: what
+     * queries are. */
+    int64_t k_from, v_from;
+    as_norm_spec k_in_norm, v_in_norm;
+    int64_t kv_taps;     /* of a convolution over tokens, added to keys and values before all else; 0: none */
+    float kv_conv_scale; /* on the sum of the convolution and what it convolves; 0 means 1 */
+    bool kv_conv_own; /* to its weights (slots K_CONV_SHARED and V_CONV_SHARED, [taps, width]) each row adds
+                       * some of each head (slots K_CONV_OWN and V_CONV_OWN) */
+    float v_scale;    /* on the values; 0 means 1 */
     as_norm_spec q_norm, k_norm, v_norm;
+    float most_length; /* queries, scaled (slot Q_SCALE), and keys are shortened to it; 0: not */
     as_head_norm head_norm;
     bool norm_after_rope;
     int rope; /* index into as_model_spec.ropes, -1: none */
@@ -58,17 +67,21 @@ typedef struct as_attention_spec {
     as_query_growth growth;
     float scale, softcap;
     int64_t window, chunk; /* 0: none */
+    bool keeps_prompt;     /* the window leaves out no key of the prompt */
     double alibi_max;      /* ALiBi with slopes 2^(-alibi_max i / heads); 0: none */
     float alibi_scale;     /* on the slopes; 0 means 1 */
     bool alibi_rounded;    /* slopes, and slopes times key positions, rounded to bf16 before that scale */
     bool paired_norms;     /* norms of heads have weights in the order of a rotation with paired_heads */
     bool sinks;            /* slot SINKS */
+    bool sinks_read;       /* slot SINKS projects them from what queries are projected from */
     as_score_bias_spec score_bias;
     as_pool_index_spec pools; /* which keys a row sees, where it has an index */
+    as_run_index_spec runs;   /* the same; not both */
     as_attention_gate gate;
     as_activation gate_act;
     bool gate_bias;
-    as_norm_spec o_norm; /* before the output projection, over all heads */
+    as_norm_spec o_norm;    /* before the output projection, over all heads */
+    as_norm_spec read_norm; /* of what each head reads, before the gate; without weights */
 } as_attention_spec;
 
 extern const as_block as_block_attention;

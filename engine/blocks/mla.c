@@ -1,10 +1,16 @@
 /* Multi-head latent attention; see mla.h. */
 #include "engine/blocks/mla.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "engine/blocks/index.h"
 #include "engine/blocks/pool.h"
+
+/* Of each head, a and b of a ln(position + 1) + b; NULL: none. */
+typedef struct head_growth {
+    const float *rate, *base;
+} head_growth;
 
 typedef struct mla_weights {
     as_linear q, q_down, kv_down, kv_up, o, gate;
@@ -12,7 +18,8 @@ typedef struct mla_weights {
     as_linear index_q, index_k, index_gate;
     const float *index_bias;
     as_matrix index_weights;
-    as_norm_weights q_norm, kv_norm, k_norm, index_norm;
+    as_norm_weights q_norm, kv_norm, k_norm, index_norm, index_q_norm;
+    head_growth growth, index_growth;
 } mla_weights;
 
 static int64_t max64(int64_t a, int64_t b)
@@ -39,14 +46,26 @@ static int64_t q_cols(const as_mla_spec *m)
     return m->q_with_raw ? 2 * m->q_rank : m->q_rank;
 }
 
+/* Columns of the projection to the queries of the index. */
+static int64_t index_q_cols(const as_model_spec *spec, const as_mla_spec *m)
+{
+    return m->q_rank ? m->q_rank : spec->hidden;
+}
+
 /* ---- weights ---------------------------------------------------------------------------------------------
  */
 
 static as_code bind_index(as_binder *binder, const as_model_spec *spec, const as_mla_spec *m, mla_weights *w,
                           as_error *err)
 {
-    AS_TRY(as_bind_linear(binder, AS_SLOT_INDEX_Q, m->index_heads * m->index_width, m->q_rank, false,
-                          &w->index_q, err));
+    AS_TRY(as_bind_linear(binder, AS_SLOT_INDEX_Q, m->index_heads * m->index_width, index_q_cols(spec, m),
+                          false, &w->index_q, err));
+    AS_TRY(as_bind_norm(binder, &m->index_q_norm, index_q_cols(spec, m), &w->index_q_norm, err));
+    if (m->head_growth) {
+        AS_TRY(as_bind_vector(binder, AS_SLOT_INDEX_GROWTH, "", m->index_heads, &w->index_growth.rate, err));
+        AS_TRY(as_bind_vector(binder, AS_SLOT_INDEX_GROWTH_BASE, "", m->index_heads, &w->index_growth.base,
+                              err));
+    }
     AS_TRY(as_bind_linear(binder, AS_SLOT_INDEX_K, m->index_width, spec->hidden, false, &w->index_k, err));
     AS_TRY(as_bind_norm(binder, &m->index_norm, m->index_width, &w->index_norm, err));
     if (m->index_pool) {
@@ -82,10 +101,17 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     } else {
         AS_TRY(as_bind_linear(binder, AS_SLOT_Q, q, hidden, false, &w->q, err));
     }
-    AS_TRY(as_bind_linear(binder, AS_SLOT_KV_DOWN, m->kv_rank + m->rope, hidden, m->bias, &w->kv_down, err));
-    AS_TRY(as_bind_norm(binder, &m->kv_norm, m->kv_rank, &w->kv_norm, err));
     AS_TRY(bind_kv_up(binder, m, &w->kv_up, err));
-    AS_TRY(as_bind_norm(binder, &m->k_norm, m->rope, &w->k_norm, err));
+    if (!m->shared_cache) {
+        AS_TRY(
+            as_bind_linear(binder, AS_SLOT_KV_DOWN, m->kv_rank + m->rope, hidden, m->bias, &w->kv_down, err));
+        AS_TRY(as_bind_norm(binder, &m->kv_norm, m->kv_rank, &w->kv_norm, err));
+        AS_TRY(as_bind_norm(binder, &m->k_norm, m->rope, &w->k_norm, err));
+    }
+    if (m->head_growth) {
+        AS_TRY(as_bind_vector(binder, AS_SLOT_HEAD_GROWTH, "", m->heads, &w->growth.rate, err));
+        AS_TRY(as_bind_vector(binder, AS_SLOT_HEAD_GROWTH_BASE, "", m->heads, &w->growth.base, err));
+    }
     if (m->out_gate == AS_ATTENTION_GATE_HEADS || m->out_gate == AS_ATTENTION_GATE_ELEMENTS) {
         AS_TRY(as_bind_linear(binder, AS_SLOT_ATTENTION_GATE, gate_width(m), hidden, false, &w->gate, err));
     }
@@ -103,16 +129,20 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     int64_t from_latent = m->q_rank ? q_cols(m) + max64(from_hidden, as_pass_linear_needs(q_cols(m))) : 0;
     if (m->out_gate == AS_ATTENTION_GATE_IN_Q) from_latent += q_rows(m) + (m->q_rank ? 0 : from_hidden);
     if (m->index == AS_INDEX_OWN) from_latent += (m->index_heads + 1) * m->index_width + m->index_heads;
+    if (m->index == AS_INDEX_OWN && !m->q_rank) from_latent += spec->hidden + from_hidden;
+    if (m->head_growth) from_latent += m->heads;
     if (m->index == AS_INDEX_OWN && m->index_pool) {
         from_latent += 2 * m->index_width + m->index_pools + as_pass_pool_span_needs();
     }
     int64_t queries = m->heads * (m->nope + m->rope) + max64(from_latent, latent + from_hidden);
     int64_t most = max64(absorbed + max64(queries, context), as_pass_linear_needs(out));
-    as_block_needs result = {.kv_heads = 1,
-                             .k_width = latent,
-                             .v_width = m->kv_rank,
-                             .values_in_keys = true,
-                             .row = out + gate_width(m) + most};
+    as_block_needs result = {.row = out + gate_width(m) + most};
+    if (!m->shared_cache) {
+        result.kv_heads = 1;
+        result.k_width = latent;
+        result.v_width = m->kv_rank;
+        result.values_in_keys = true;
+    }
     if (m->index == AS_INDEX_OWN) result.index_width = m->index_width;
     if (m->index == AS_INDEX_OWN && m->index_pool) {
         result.every = m->index_pool;
@@ -127,13 +157,14 @@ static as_block_cost cost(const as_model_spec *spec, const as_step *step)
     double hidden = (double)spec->hidden, heads = (double)m->heads;
     double q = (double)q_rows(m), latent = (double)(m->kv_rank + m->rope);
     double gate = m->out_gate == AS_ATTENTION_GATE_IN_Q ? 0 : (double)gate_width(m);
-    double products = hidden * (latent + heads * (double)m->v_width + gate);
+    double products = hidden * ((m->shared_cache ? 0 : latent) + heads * (double)m->v_width + gate);
     products += m->q_rank ? (double)m->q_rank * hidden + (double)q_cols(m) * q : hidden * q;
     products += heads * (double)m->kv_rank * (double)(m->nope + m->v_width);
     double per_key = heads * (latent + (double)m->kv_rank);
     if (m->index == AS_INDEX_OWN) {
         double index = (double)(m->index_heads * m->index_width);
-        products += (double)m->q_rank * index + hidden * (double)(m->index_width + m->index_heads);
+        products +=
+            (double)index_q_cols(spec, m) * index + hidden * (double)(m->index_width + m->index_heads);
         per_key += index;
     }
     return (as_block_cost){.products = products, .key_products = per_key, .window = m->window};
@@ -172,6 +203,46 @@ static void store_pools(as_pass *pass, const as_mla_spec *m, const mla_weights *
     pass->work_used = mark;
 }
 
+/* Queries [N, heads, width] times what their heads' growth has come to. */
+static void grow_heads(as_pass *pass, const head_growth *growth, float *q, int64_t heads, int64_t width)
+{
+    if (!growth->rate) return;
+    int64_t mark = pass->work_used;
+    float *factors = as_pass_floats(pass, pass->rows * heads);
+    for (int64_t s = 0; s < pass->span_count; s++) {
+        const as_span *span = &pass->spans[s];
+        for (int64_t i = 0; i < span->count; i++) {
+            float at = logf((float)(span->position + i + 1)), *row = factors + (span->first + i) * heads;
+            for (int64_t h = 0; h < heads; h++) row[h] = growth->rate[h] * at + growth->base[h];
+        }
+    }
+    pass->ops->scale_groups(&pass->exec, &(as_scale_groups_args){.factors = factors,
+                                                                 .factor_stride = heads,
+                                                                 .x = q,
+                                                                 .n = pass->rows,
+                                                                 .groups = heads,
+                                                                 .width = width,
+                                                                 .stride = heads * width});
+    pass->work_used = mark;
+}
+
+/* The queries of the index, not yet rotated, from the queries' latent or, without one, the input. */
+static void project_index(as_pass *pass, const as_mla_spec *m, const mla_weights *w, const float *x,
+                          const float *q_latent, float *q)
+{
+    int64_t hidden = pass->spec->hidden, width = m->index_heads * m->index_width, mark = pass->work_used;
+    int64_t cols = q_latent ? q_cols(m) : hidden;
+    const float *from = q_latent ? q_latent : x;
+    if (m->index_q_norm.present) {
+        float *normed = as_pass_floats(pass, pass->rows * cols);
+        as_pass_norm(pass, &m->index_q_norm, &w->index_q_norm, from, cols, normed, cols, 1, cols);
+        from = normed;
+    }
+    as_pass_linear(pass, &w->index_q, from, cols, q, width);
+    pass->work_used = mark;
+    grow_heads(pass, &w->index_growth, q, m->index_heads, m->index_width);
+}
+
 /* The keys that each row may see, into what the pass carries from layer to layer. */
 static void choose_keys(as_pass *pass, const as_mla_spec *m, const mla_weights *w, const float *x,
                         const float *q_latent)
@@ -180,7 +251,7 @@ static void choose_keys(as_pass *pass, const as_mla_spec *m, const mla_weights *
     float *q = as_pass_floats(pass, pass->rows * width);
     float *k = as_pass_floats(pass, pass->rows * m->index_width);
     AS_BUG(pass->spec->carried < m->index_at + m->index_top);
-    as_pass_linear(pass, &w->index_q, q_latent, q_cols(m), q, width);
+    project_index(pass, m, w, x, q_latent, q);
     as_pass_linear(pass, &w->index_k, x, hidden, k, m->index_width);
     as_pass_norm(pass, &m->index_norm, &w->index_norm, k, m->index_width, k, m->index_width, 1,
                  m->index_width);
@@ -238,11 +309,14 @@ static void project_queries(as_pass *pass, const as_mla_spec *m, const mla_weigh
         if (m->index == AS_INDEX_OWN) choose_keys(pass, m, w, x, latent);
     } else {
         split_queries(pass, m, w, x, hidden, q, gate);
+        pass->work_used = mark;
+        if (m->index == AS_INDEX_OWN) choose_keys(pass, m, w, x, NULL);
     }
     pass->work_used = mark;
     as_pass_scale(pass, m->q_scale, q, width, width);
     as_pass_rope_at(pass, m->rope_table, q, m->heads, head, m->nope);
     as_attention_grow(pass, &m->growth, q, width);
+    grow_heads(pass, &w->growth, q, m->heads, head);
 }
 
 /* Each token's latent and rotated key into the cache. */
@@ -333,7 +407,7 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     int64_t mark = pass->work_used;
     float *q = as_pass_floats(pass, n * m->heads * (m->nope + m->rope));
     project_queries(pass, m, w, x, q, gate);
-    store_latents(pass, m, w, x);
+    if (!m->shared_cache) store_latents(pass, m, w, x);
     absorb(pass, m, w, q, absorbed);
     pass->work_used = mark;
     float *context = as_pass_floats(pass, n * m->heads * m->kv_rank);
@@ -371,6 +445,7 @@ static void describe(const as_model_spec *spec, const as_step *step, as_buf *out
     if (m->window) as_buf_printf(out, ", window %lld", (long long)m->window);
     if (m->sinks) as_buf_str(out, ", sinks");
     if (m->out_gate != AS_ATTENTION_GATE_NONE) as_buf_str(out, ", output gate");
+    if (m->shared_cache) as_buf_printf(out, ", keys of layer %lld", (long long)step->cache_layer - 1);
     if (m->index != AS_INDEX_NONE) {
         as_buf_printf(out,
                       m->index == AS_INDEX_OWN ? ", sees %lld keys by its index"

@@ -28,6 +28,10 @@ typedef struct as_mla_spec {
     as_norm_spec q_norm, kv_norm;
     float q_scale, kv_scale; /* on queries, on the keys' and values' latent; 0 means 1 */
     as_query_growth growth;
+    /* Queries times a ln(position + 1) + b, each head its own (slots HEAD_GROWTH and HEAD_GROWTH_BASE); those
+     * of the index too. */
+    bool head_growth;
+    bool shared_cache; /* keys of another layer (as_step.cache_layer) */
     float scale;
     int64_t window;             /* 0: none */
     bool sinks;                 /* slot SINKS */
@@ -35,8 +39,8 @@ typedef struct as_mla_spec {
     bool q_with_raw; /* queries are projected from their latent and, behind it, the same before its norm */
     as_norm_spec k_norm; /* of the rotated key, before the rotation */
 
-    as_index_source index;
-    int64_t index_at; /* of the choice in what is carried from layer to layer */
+    as_index_source index; /* without a queries' latent its queries are of the input, behind index_q_norm */
+    int64_t index_at;      /* of the choice in what is carried from layer to layer */
     int64_t index_heads, index_width, index_top;
     /* Tokens of one of its keys, weighed by a gate (slots INDEX_POOL_GATE and INDEX_POOL_BIAS; operation
      * pool_keys): a row sees the tokens of the `index_pools` that score highest, and those behind the last
@@ -44,7 +48,7 @@ typedef struct as_mla_spec {
     int64_t index_pool, index_pools;
     int index_rope;       /* turns `rope` elements */
     int64_t index_offset; /* where in a head they begin */
-    as_norm_spec index_norm;
+    as_norm_spec index_norm, index_q_norm;
 } as_mla_spec;
 
 extern const as_block as_block_mla;

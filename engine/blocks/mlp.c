@@ -81,6 +81,7 @@ static void activate(as_pass *pass, const as_mlp_spec *m, const as_mlp_weights *
                                                  .limit = m->limit,
                                                  .limit_act = m->limit_act,
                                                  .b_offset = m->up_offset,
+                                                 .slope = m->slope,
                                                  .a = out,
                                                  .b = up,
                                                  .out = out,

@@ -13,6 +13,7 @@ typedef struct as_mlp_spec {
     as_slot gate, up, down;
     float limit, up_offset; /* act(min(gate, limit)) * (up within -limit to limit + up_offset); 0: none */
     bool limit_act;         /* the limit holds act(gate), not the gate */
+    float slope;            /* x sigmoid(slope x) instead of act(x); 0: no */
     bool sparse;            /* the gate is cut off (operation sparsify) at that many deviations: */
     float deviations;
     float gate_scale;           /* on what the activation reads, the gate's or the only one; 0 means 1 */

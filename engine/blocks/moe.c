@@ -10,7 +10,7 @@ typedef struct moe_weights {
     as_expert_stack gate, up, down;
     as_mlp_weights shared;
     as_linear sigmoid, latent_in, latent_out;
-    as_norm_weights in_norm, out_norm, shared_in_norm, shared_out_norm;
+    as_norm_weights latent_norm, each_norm, in_norm, out_norm, shared_in_norm, shared_out_norm;
 } moe_weights;
 
 /* Width of what an expert reads and gives. */
@@ -41,6 +41,7 @@ static as_code bind_latent(as_binder *binder, const as_model_spec *spec, const a
                            as_error *err)
 {
     if (!m->latent) return AS_OK;
+    AS_TRY(as_bind_norm(binder, &m->latent_norm, m->latent, &w->latent_norm, err));
     AS_TRY(as_bind_linear(binder, AS_SLOT_LATENT_IN, m->latent, spec->hidden, m->latent_bias, &w->latent_in,
                           err));
     return as_bind_linear(binder, AS_SLOT_LATENT_OUT, spec->hidden, m->latent, m->latent_bias, &w->latent_out,
@@ -136,6 +137,7 @@ static as_code bind(as_binder *binder, const as_model_spec *spec, const as_step 
     int64_t hidden = outer_width(spec, m);
     AS_TRY(bind_latent(binder, spec, m, w, err));
     AS_TRY(as_bind_router(binder, spec, m, AS_SLOT_ROUTER, &w->router, err));
+    AS_TRY(as_bind_norm(binder, &m->each_norm, hidden, &w->each_norm, err));
     AS_TRY(as_bind_norm(binder, &m->in_norm, spec->hidden, &w->in_norm, err));
     AS_TRY(as_bind_norm(binder, &m->out_norm, spec->hidden, &w->out_norm, err));
     if (m->gated)
@@ -155,6 +157,7 @@ static as_block_needs needs(const as_model_spec *spec, const as_step *step)
     int64_t width = outer_width(spec, m);
     int64_t input = m->weigh_input ? m->top_k * (width + as_pass_linear_needs(width))
                                    : as_pass_linear_needs(spec->hidden);
+    if (m->gate_cap > 0 && input < m->top_k * m->width) input = m->top_k * m->width;
     int64_t before = m->top_k * m->width + input,
             after = m->top_k * (as_pass_linear_needs(m->width) + width) + m->latent;
     int64_t normed = m->in_norm.present ? spec->hidden : 0;
@@ -295,6 +298,7 @@ void as_pass_route(as_pass *pass, const as_moe_spec *m, const as_router_weights 
                                                      .bias = w->bias,
                                                      .out = scores,
                                                      .out_stride = experts});
+    as_pass_scale(pass, m->router_out_scale, scores, experts, experts);
     for (int64_t i = 0; w->table && i < n; i++) {
         memcpy(ids + i * m->top_k, w->table + pass->tokens[i] * m->top_k, (size_t)m->top_k * sizeof *ids);
     }
@@ -362,6 +366,30 @@ static void set_inputs(as_pass *pass, const as_moe_spec *m, const float *x, floa
     product->rows_per_x = 1;
 }
 
+/* up = cap(gate) cap(up), the rest of the unit being a sigmoid of the gate. */
+static void cap_units(as_pass *pass, const as_moe_spec *m, const float *gate, float *up)
+{
+    int64_t pairs = pass->rows * m->top_k, mark = pass->work_used, width = m->width;
+    float *capped = as_pass_floats(pass, pairs * width);
+    memcpy(capped, gate, (size_t)(pairs * width) * sizeof *capped);
+    as_cap_args cap = {
+        .x = capped, .n = pairs, .width = width, .stride = width, .cap = m->gate_cap, .scale = 1};
+    pass->ops->cap(&pass->exec, &cap);
+    cap.x = up;
+    cap.cap = m->up_cap;
+    pass->ops->cap(&pass->exec, &cap);
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = AS_ACT_NONE,
+                                                 .a = capped,
+                                                 .b = up,
+                                                 .out = up,
+                                                 .n = pairs,
+                                                 .width = width,
+                                                 .a_stride = width,
+                                                 .b_stride = width,
+                                                 .out_stride = width});
+    pass->work_used = mark;
+}
+
 /* The experts' inner activations into inner [N * top_k, width]. */
 static void enter(as_pass *pass, const as_moe_spec *m, const moe_weights *w, const float *x,
                   const int32_t *ids, float *shares, float *inner)
@@ -378,7 +406,8 @@ static void enter(as_pass *pass, const as_moe_spec *m, const moe_weights *w, con
         product.out = inner;
         as_pass_experts(pass, &w->gate, product);
     }
-    pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->act,
+    if (m->gate_cap > 0) cap_units(pass, m, inner, up);
+    pass->ops->gate(&pass->exec, &(as_gate_args){.act = m->gate_cap > 0 ? AS_ACT_SIGMOID : m->act,
                                                  .limit = m->limit,
                                                  .limit_act = m->limit_act,
                                                  .b_offset = m->up_offset,
@@ -454,6 +483,8 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
     as_pass_route(pass, m, &w->router, x, ids, shares);
     const float *in = normed_input(pass, &m->in_norm, &w->in_norm, x);
     if (latent) as_pass_linear(pass, &w->latent_in, in, pass->spec->hidden, latent, m->latent);
+    if (m->latent_norm.present)
+        as_pass_norm(pass, &m->latent_norm, &w->latent_norm, latent, hidden, latent, hidden, 1, hidden);
     enter(pass, m, w, latent ? latent : in, ids, shares, inner);
     float *down = as_pass_floats(pass, pairs * hidden);
     as_pass_experts(pass, &w->down,
@@ -466,6 +497,10 @@ static void forward(as_pass *pass, const as_step *step, const void *weights, con
                                             .out = down,
                                             .out_stride = hidden});
     fill_identity(pass, m, ids, m->identity_is_zero ? NULL : in, down, hidden);
+    if (m->each_norm.present) {
+        int64_t all = m->top_k * hidden;
+        as_pass_norm(pass, &m->each_norm, &w->each_norm, down, all, down, all, m->top_k, hidden);
+    }
     as_pass_combine(pass, m, w->out_bias, down, ids, shares, latent ? latent : y);
     if (latent) as_pass_linear(pass, &w->latent_out, latent, m->latent, y, pass->spec->hidden);
     norm_rows(pass, &m->out_norm, &w->out_norm, y, y);

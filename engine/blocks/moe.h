@@ -16,12 +16,16 @@ typedef struct as_moe_spec {
     bool gated;             /* down(act(gate x) * up x), else down(act(up x)) */
     float limit, up_offset; /* act(min(gate, limit)) * (up within -limit to limit + up_offset); 0: none */
     bool limit_act;         /* the limit holds act(gate), not the gate */
-    float slope;            /* x sigmoid(slope x) instead of act(x); 0: no */
-    bool bias;              /* on the experts' matrices */
-    int64_t latent;         /* experts live in a space of this width, between projections; 0: none */
+    /* cap(gate) sigmoid(gate) cap(up), cap(x) = c tanh(x / c), instead of act(gate) up; 0: no */
+    float gate_cap, up_cap;
+    float slope;    /* x sigmoid(slope x) instead of act(x); 0: no */
+    bool bias;      /* on the experts' matrices */
+    int64_t latent; /* experts live in a space of this width, between projections; 0: none */
     bool latent_bias;
     bool out_bias;                  /* slot EXPERT_BIAS is added to what the experts give together */
     bool weigh_input;               /* the weight multiplies what the expert is given, not what it gives */
+    as_norm_spec latent_norm;       /* of what is given to latent experts */
+    as_norm_spec each_norm;         /* of what each expert gives, before its weight */
     as_norm_spec in_norm, out_norm; /* before the experts and behind their sum; not the router's or the
                                        shared one's */
 
@@ -34,6 +38,7 @@ typedef struct as_moe_spec {
     float norm_added, norm_least, norm_power, router_cap, jitter; /* as_route_args */
     float scale;                                                  /* on the weights; 0 means 1 */
     as_norm_spec router_norm;                                     /* before the router alone */
+    float router_out_scale;                                       /* on its scores; 0 means 1 */
     float router_in_scale;                                        /* behind that norm; 0 means 1 */
     /* The router is a network of two layers of gelu, so wide, behind that norm; it reads a projection of its
      * input (slots ROUTER_IN, ROUTER_1 and ROUTER_2) to which that of the layer before is added, scaled. 0:

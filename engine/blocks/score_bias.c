@@ -28,6 +28,10 @@ as_code as_bind_score_bias(as_binder *binder, const as_model_spec *spec, const a
     if (bias->kind == AS_SCORE_BIAS_KEY) return bind_by_key(binder, bias, heads, out, err);
     AS_TRY(as_bind_linear(binder, AS_SLOT_SCORE_BIAS, heads->heads * bias->profiles, spec->hidden, false,
                           &out->projection, err));
+    if (bias->most_length > 0) {
+        AS_TRY(as_bind_vector(binder, AS_SLOT_SCORE_BIAS_SCALE, "", heads->heads * bias->profiles,
+                              &out->scale, err));
+    }
     return as_bind_matrix(binder, AS_SLOT_SCORE_BIAS_PROFILES, bias->distances, bias->profiles,
                           &out->profiles, err);
 }
@@ -99,6 +103,15 @@ float *as_score_bias_set(as_pass *pass, const as_score_bias_spec *bias, const as
     int64_t shares = heads->heads * bias->profiles, width = heads->heads * bias->distances;
     float *out = as_pass_floats(pass, pass->rows * width), *mix = as_pass_floats(pass, pass->rows * shares);
     as_pass_linear(pass, &w->projection, x, pass->spec->hidden, mix, shares);
+    if (bias->most_length > 0) {
+        as_pass_affine(pass, &(as_affine_weights){.scale = w->scale}, mix, shares);
+        pass->ops->shorten(&pass->exec, &(as_shorten_args){.x = mix,
+                                                           .n = pass->rows,
+                                                           .groups = heads->heads,
+                                                           .width = bias->profiles,
+                                                           .stride = shares,
+                                                           .most = bias->most_length});
+    }
     pass->ops->matmul(&pass->exec, &(as_matmul_args){.w = &w->profiles,
                                                      .x = mix,
                                                      .n = pass->rows * heads->heads,

@@ -21,6 +21,7 @@ typedef struct as_score_bias_spec {
     int64_t keep;         /* KEY: a row sees so many keys, those of the greatest biases; 0: all */
     int64_t profiles;     /* DISTANCE: of each head */
     int64_t distances;    /* from 0 on; beyond them nothing is added */
+    float most_length; /* DISTANCE: the shares, scaled (slot SCORE_BIAS_SCALE), are shortened to it; 0: not */
 } as_score_bias_spec;
 
 /* The heads that it is for. */
@@ -31,6 +32,7 @@ typedef struct as_score_heads {
 typedef struct as_score_bias_weights {
     as_linear projection;
     as_matrix profiles;
+    const float *scale; /* [heads, profiles] or NULL */
     const float *rate;  /* [kv_heads], negated */
     const float *units; /* [kv_heads, kv_heads]: ones on the diagonal */
     const float *one;

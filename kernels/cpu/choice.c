@@ -197,3 +197,65 @@ void as_choose_ranked(as_ranked *list, int64_t low, int64_t high, int64_t count,
     }
     while (written < top) out[written++] = AS_NO_KEY;
 }
+
+/* ---- runs of keys ----------------------------------------------------------------------------------------
+ */
+
+int64_t as_run_choice_bytes(int64_t top)
+{
+    return as_max_i64(as_ranked_bytes(AS_MOST_RANKED), as_choice_bytes(top));
+}
+
+as_run_choice as_run_choice_begin(const as_index_runs_args *args, const as_span *span, int64_t row,
+                                  void *room)
+{
+    as_run_choice c = {.args = args, .span = span, .position = span->position + row, .list = room};
+    c.runs = c.position / args->every + 1;
+    int64_t all = as_max_i64(as_ceil_div(span->total, args->every), c.runs);
+    if (all <= AS_MOST_RANKED) {
+        c.ranked = all;
+    } else {
+        c.choice = as_choice_begin(args->top, room);
+    }
+    return c;
+}
+
+bool as_run_choice_is_needed(const as_run_choice *c)
+{
+    return c->runs > c->args->top;
+}
+
+void as_run_choice_add(as_run_choice *c, int64_t run, float best)
+{
+    if (run > c->runs - 1 - c->args->local) best = INFINITY;
+    if (c->ranked) {
+        c->list[run].score = best;
+    } else {
+        as_choice_add(&c->choice, best, (int32_t)run);
+    }
+}
+
+/* Numbers of runs become the positions of their keys, from the last on, so that none is overwritten. */
+static void expand_runs(int32_t *keys, int64_t top, int64_t every, int64_t position)
+{
+    int64_t count = 0, keep = top * every;
+    while (count < top && keys[count] != AS_NO_KEY) count++;
+    for (int64_t i = count * every; i < keep; i++) keys[i] = AS_NO_KEY;
+    for (int64_t i = count - 1; i >= 0; i--) {
+        int64_t first = keys[i] * every;
+        for (int64_t t = every - 1; t >= 0; t--) {
+            keys[i * every + t] = first + t <= position ? (int32_t)(first + t) : AS_NO_KEY;
+        }
+    }
+}
+
+void as_run_choice_end(as_run_choice *c, int32_t *out)
+{
+    int64_t top = c->args->top;
+    if (c->ranked || !as_run_choice_is_needed(c)) {
+        as_choose_ranked(c->list, 0, c->runs, c->ranked, top, out);
+    } else {
+        as_choice_end(&c->choice, out);
+    }
+    expand_runs(out, top, c->args->every, c->position);
+}

@@ -65,4 +65,25 @@ static inline int64_t as_ranked_bytes(int64_t count)
  * as as_choice_end does. */
 void as_choose_ranked(as_ranked *list, int64_t low, int64_t high, int64_t count, int64_t top, int32_t *out);
 
+/* The scores of runs of keys, given run by run in ascending order, and their choice. */
+typedef struct as_run_choice {
+    const as_index_runs_args *args;
+    const as_span *span;
+    int64_t position; /* of the row */
+    int64_t runs;     /* that it sees */
+    int64_t ranked;   /* runs in the list; 0: a stream, in `choice` */
+    as_ranked *list;
+    as_choice choice;
+} as_run_choice;
+
+/* Bytes of its room at most. */
+int64_t as_run_choice_bytes(int64_t top);
+/* For a row whose runs must be scored; otherwise (all are chosen) nothing need be given before the end. */
+as_run_choice as_run_choice_begin(const as_index_runs_args *args, const as_span *span, int64_t row,
+                                  void *room);
+bool as_run_choice_is_needed(const as_run_choice *choice);
+void as_run_choice_add(as_run_choice *choice, int64_t run, float best);
+/* Writes the keys of the chosen runs. */
+void as_run_choice_end(as_run_choice *choice, int32_t *out);
+
 #endif

@@ -14,6 +14,8 @@ typedef struct record {
     int64_t window, chunk;
     float softcap;
     bool alibi, sinks;
+    bool row_sinks; /* each row its own */
+    int64_t prompt; /* kept whatever the window; 0: it is not */
     float alibi_rounded;
     fill_kind kind;
     bool key_bias;     /* with lists for each key/value head, of every `listed`-th key and the row's own */
@@ -99,6 +101,25 @@ static const record records[] = {
      .position = 4100,
      .count = 2,
      .window = 3000},
+    {.name = "kept prompt",
+     .heads = 4,
+     .kv_heads = 2,
+     .k_width = 16,
+     .v_width = 12,
+     .count = 300,
+     .window = 50,
+     .prompt = 70},
+    {.name = "kept prompt far away, sinks of each row",
+     AS_F16,
+     .heads = 2,
+     .kv_heads = 1,
+     .k_width = 24,
+     .v_width = 24,
+     .position = 2500,
+     .count = 20,
+     .window = 30,
+     .row_sinks = true,
+     .prompt = 200},
     {.name = "chunk", .heads = 2, .kv_heads = 1, .k_width = 16, .v_width = 16, .count = 300, .chunk = 100},
     {.name = "window and chunk",
      .heads = 2,
@@ -245,6 +266,7 @@ static as_kv_layer cache_for(const record *r, int64_t pages)
 
 static void drop_unseen(const record *r, scene *s)
 {
+    if (r->prompt) return;
     int64_t low = r->window > 0 && r->position + 1 > r->window ? r->position + 1 - r->window : 0;
     if (r->chunk > 0 && r->position / r->chunk * r->chunk > low) low = r->position / r->chunk * r->chunk;
     for (int64_t p = 0; p < low / AS_PAGE_TOKENS; p++) s->pages[p] = -1;
@@ -313,7 +335,9 @@ static scene scene_of(const record *r, const as_exec *exec, const as_backend *wr
     s.out_stride = r->heads * r->v_width + 1;
     s.q = filled(r->count * s.q_stride, r->kind, 3);
     if (r->alibi) s.alibi = filled(r->heads, FILL_POSITIVE, 4);
-    if (r->sinks) s.sinks = filled(r->heads, FILL_NORMAL, 5);
+    if (r->sinks || r->row_sinks) {
+        s.sinks = filled(r->heads * (r->row_sinks ? r->count : 1), FILL_NORMAL, 5);
+    }
     return s;
 }
 
@@ -337,8 +361,11 @@ static void run(const as_backend *backend, const as_exec *exec, const record *r,
     as_span list[8];
     for (int i = 0; i < spans; i++) {
         int64_t first = n * i / spans, end = n * (i + 1) / spans;
-        list[i] = (as_span){
-            .first = first, .count = end - first, .position = r->position + from + first, .pages = s->pages};
+        list[i] = (as_span){.first = first,
+                            .count = end - first,
+                            .position = r->position + from + first,
+                            .pages = s->pages,
+                            .prompt = r->prompt};
     }
     as_attention_args args = {.cache = &s->cache,
                               .q = s->q + from * s->q_stride,
@@ -353,8 +380,13 @@ static void run(const as_backend *backend, const as_exec *exec, const record *r,
                               .alibi = s->alibi,
                               .alibi_rounded = r->alibi_rounded,
                               .sinks = s->sinks,
+                              .keeps_prompt = r->prompt > 0,
                               .spans = list,
                               .span_count = spans};
+    if (r->row_sinks) {
+        args.sinks += from * r->heads;
+        args.sink_stride = r->heads;
+    }
     if (r->key_bias) args.key_bias = &s->key_bias;
     if (s->lists) {
         args.keys = s->lists + from * r->kv_heads * s->list_width;

@@ -362,3 +362,105 @@ Test(index_keys, ties_are_settled_as_torch_settles_them)
         }
     }
 }
+
+/* ---- index_runs ------------------------------------------------------------------------------------------
+ */
+
+typedef struct run_case {
+    int64_t top, every, local;
+} run_case;
+
+static void choose_runs(const as_backend *backend, const as_exec *exec, const scene *s, int64_t heads,
+                        const run_case *c, const float *q, int64_t from, int64_t n, int32_t *keys)
+{
+    int64_t width = s->cache.k_width, list = c->top * c->every;
+    as_span span = {.count = n, .position = from, .pages = s->pages, .total = s->tokens};
+    as_index_runs_args args = {.cache = &s->cache,
+                               .q = q + from * heads * width,
+                               .q_stride = heads * width,
+                               .heads = heads,
+                               .top = c->top,
+                               .every = c->every,
+                               .local = c->local,
+                               .keys = keys + from * heads * list,
+                               .key_stride = heads * list,
+                               .key_head_stride = list,
+                               .spans = &span,
+                               .span_count = 1};
+    backend->index_runs(exec, &args);
+}
+
+/* The best product of the row with a key of the run that it sees; one of the last runs is above all. */
+static float best_of_run(const run_case *c, const float *k, const float *q, int64_t width, int64_t row,
+                         int64_t run)
+{
+    float best = -INFINITY;
+    if (run > row / c->every - c->local) return INFINITY;
+    for (int64_t j = run * c->every; j < (run + 1) * c->every && j <= row; j++) {
+        float sum = 0;
+        for (int64_t i = 0; i < width; i++) sum += q[i] * k[j * width + i];
+        best = fmaxf(best, sum);
+    }
+    return best;
+}
+
+/* Whether the row's list is that of its best runs: as many as there may be, whole, and none left out that is
+ * better than one taken. */
+static void check_runs(const run_case *c, const float *k, const float *q, int64_t width, int64_t row,
+                       const int32_t *keys)
+{
+    int64_t runs = row / c->every + 1, taken = 0, used = 0;
+    float least = INFINITY, most = -INFINITY;
+    for (int64_t run = 0; run < runs; run++) {
+        float best = best_of_run(c, k, q, width, row, run);
+        if (keys[used] != run * c->every) {
+            most = fmaxf(most, best);
+            continue;
+        }
+        taken++;
+        least = fminf(least, best);
+        for (int64_t j = run * c->every; j < (run + 1) * c->every && j <= row; j++) {
+            cr_assert_eq(keys[used++], j, "row %ld run %ld", (long)row, (long)run);
+        }
+        if (used == c->top * c->every) break;
+    }
+    for (; used < c->top * c->every; used++) cr_assert_eq(keys[used], AS_NO_KEY, "row %ld", (long)row);
+    cr_assert_eq(taken, runs < c->top ? runs : c->top, "row %ld: %ld runs", (long)row, (long)taken);
+    cr_assert(least >= most, "row %ld: %g is left out for %g", (long)row, (double)most, (double)least);
+}
+
+/* Small whole numbers, as above. */
+Test(index_runs, every_level_takes_the_best_runs)
+{
+    enum { TOKENS = 200, HEADS = 3, WIDTH = 12 };
+    static const run_case cases[] = {{1, 4, 1},  {3, 5, 0},  {4, 16, 2}, {2, 1, 1},
+                                     {40, 7, 1}, {2, 70, 1}, {2, 8, 4}};
+    as_exec execs[] = {exec_with(2), exec_with(1), exec_with(3)};
+    scene s = scene_of(AS_F32, WIDTH, 0, TOKENS);
+    float *q = filled((int64_t)TOKENS * HEADS * WIDTH, FILL_NORMAL, 2);
+    float *k = filled((int64_t)TOKENS * WIDTH, FILL_NORMAL, 4);
+    for (int64_t i = 0; i < (int64_t)TOKENS * WIDTH; i++) k[i] = roundf(2 * k[i]);
+    for (int64_t i = 0; i < (int64_t)TOKENS * HEADS * WIDTH; i++) q[i] = roundf(2 * q[i]);
+    as_span all = {.count = TOKENS, .pages = s.pages};
+    level_at(0)->kv_store(
+        &execs[0],
+        &(as_kv_store_args){.cache = &s.cache, .k = k, .k_stride = WIDTH, .spans = &all, .span_count = 1});
+    for (size_t t = 0; t < sizeof cases / sizeof cases[0]; t++) {
+        const run_case *c = &cases[t];
+        int64_t list = c->top * c->every, count = TOKENS * HEADS * list;
+        int32_t *want = guarded((size_t)count * sizeof *want), *got = guarded((size_t)count * sizeof *got);
+        choose_runs(level_at(0), &execs[0], &s, HEADS, c, q, 0, TOKENS, want);
+        for (int64_t i = 0; i < (int64_t)TOKENS * HEADS; i++) {
+            check_runs(c, k, q + i * WIDTH, WIDTH, i / HEADS, want + i * list);
+        }
+        const as_backend *backend;
+        for (int b = 1; (backend = level_at(b)) != NULL; b++) {
+            for (int64_t from = 0, step = 1; from < TOKENS; from += step, step = step * 3 + 1) {
+                int64_t n = from + step < TOKENS ? step : TOKENS - from;
+                choose_runs(backend, &execs[step % 3], &s, HEADS, c, q, from, n, got);
+            }
+            cr_assert_eq(memcmp(got, want, (size_t)count * sizeof *want), 0, "%s: top %ld of %ld",
+                         backend->level, (long)c->top, (long)c->every);
+        }
+    }
+}

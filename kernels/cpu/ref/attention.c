@@ -43,6 +43,7 @@ typedef struct query {
     const int32_t *keys;        /* [key_count] or NULL */
     const float *distance_bias; /* [distances] or NULL */
     int64_t head, position;
+    float sink; /* minus infinity: none */
 } query;
 
 static float rounded(float x)
@@ -76,9 +77,11 @@ static double score(const query *u, int64_t j)
     return sum;
 }
 
-/* Whether the row's list has the key, or there is no list. */
+/* Whether the row's list has the key, or there is no list; a key of the prompt where that is kept. */
 static bool listed(const query *u, int64_t key)
 {
+    const as_attention_args *a = u->args;
+    if (a->keeps_prompt) return key < u->span->prompt || key >= as_first_visible(u->position, a->window, 0);
     if (!u->keys) return true;
     for (int64_t i = 0; i < u->args->key_count && u->keys[i] <= key; i++) {
         if (u->keys[i] == key) return true;
@@ -90,15 +93,16 @@ static void attend(const query *u, double *sums, float *out, float *lse)
 {
     const as_attention_args *a = u->args;
     const as_kv_layer *cache = a->cache;
-    int64_t first = as_first_visible(u->position, a->window, a->chunk), stride = as_kv_v_stride(cache);
+    int64_t first = a->keeps_prompt ? 0 : as_first_visible(u->position, a->window, a->chunk);
+    int64_t stride = as_kv_v_stride(cache);
     int64_t last = as_last_visible(u->position, a->every);
-    double largest = a->sinks ? a->sinks[u->head] : -INFINITY;
+    double largest = u->sink;
     for (int64_t j = first; j <= last; j++) {
         if (!listed(u, j)) continue;
         double s = score(u, j);
         if (s > largest) largest = s;
     }
-    double denominator = a->sinks ? exp(a->sinks[u->head] - largest) : 0;
+    double denominator = a->sinks ? exp(u->sink - largest) : 0;
     for (int64_t c = 0; c < cache->v_width; c++) sums[c] = 0;
     for (int64_t j = first; j <= last; j++) {
         if (!listed(u, j)) continue;
@@ -136,6 +140,7 @@ static void attention_row(void *context, int64_t i, int worker)
             a->distance_bias ? a->distance_bias + row * a->distance_stride + head * a->distances : NULL,
         .head = head,
         .position = job->span->position + i / a->heads,
+        .sink = a->sinks ? a->sinks[row * a->sink_stride + head] : -INFINITY,
     };
     double *sums = (double *)as_exec_scratch(job->exec, worker);
     attend(&u, sums, a->out + row * a->out_stride + head * a->cache->v_width,
@@ -199,5 +204,47 @@ void index_keys_ref(const as_exec *exec, const as_index_keys_args *args)
     for (int64_t s = 0; s < args->span_count; s++) {
         index_job job = {.exec = exec, .args = args, .span = &args->spans[s]};
         as_pool_for(exec->pool, job.span->count, index_row, &job);
+    }
+}
+
+typedef struct run_job {
+    const as_exec *exec;
+    const as_index_runs_args *args;
+    const as_span *span;
+} run_job;
+
+static double key_product(const run_job *job, const float *q, int64_t key)
+{
+    const as_kv_layer *cache = job->args->cache;
+    int64_t at = cache_row(job->span, cache, key, 0) * cache->k_width;
+    double sum = 0;
+    for (int64_t c = 0; c < cache->k_width; c++) {
+        sum += (double)q[c] * as_ref_element(cache->dtype, cache->k, at + c);
+    }
+    return sum;
+}
+
+static void run_row(void *context, int64_t i, int worker)
+{
+    const run_job *job = context;
+    const as_index_runs_args *a = job->args;
+    int64_t row = i / a->heads, head = i % a->heads, at = job->span->first + row;
+    const float *q = a->q + at * a->q_stride + head * a->cache->k_width;
+    as_run_choice choice = as_run_choice_begin(a, job->span, row, as_exec_scratch(job->exec, worker));
+    for (int64_t run = 0; run < choice.runs && as_run_choice_is_needed(&choice); run++) {
+        float best = -INFINITY;
+        for (int64_t j = run * a->every; j < (run + 1) * a->every && j <= choice.position; j++) {
+            best = fmaxf(best, (float)key_product(job, q, j));
+        }
+        as_run_choice_add(&choice, run, best);
+    }
+    as_run_choice_end(&choice, a->keys + at * a->key_stride + head * a->key_head_stride);
+}
+
+void index_runs_ref(const as_exec *exec, const as_index_runs_args *args)
+{
+    for (int64_t s = 0; s < args->span_count; s++) {
+        run_job job = {.exec = exec, .args = args, .span = &args->spans[s]};
+        as_pool_for(exec->pool, job.span->count * args->heads, run_row, &job);
     }
 }

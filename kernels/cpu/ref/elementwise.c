@@ -174,6 +174,24 @@ void clamp_ref(const as_exec *exec, const as_clamp_args *args)
     as_pool_for(exec->pool, args->n, clamp_row, (void *)args);
 }
 
+static void shorten_row(void *context, int64_t i, int worker)
+{
+    (void)worker;
+    const as_shorten_args *s = context;
+    for (int64_t g = 0; g < s->groups; g++) {
+        float *x = s->x + i * s->stride + g * s->width;
+        double sum = 0;
+        for (int64_t c = 0; c < s->width; c++) sum += (double)x[c] * x[c];
+        double factor = s->most / (sqrt(sum) + 1e-6);
+        for (int64_t c = 0; c < s->width && factor < 1; c++) x[c] = (float)(x[c] * factor);
+    }
+}
+
+void shorten_ref(const as_exec *exec, const as_shorten_args *args)
+{
+    as_pool_for(exec->pool, args->n, shorten_row, (void *)args);
+}
+
 static void scale_groups_row(void *context, int64_t i, int worker)
 {
     (void)worker;

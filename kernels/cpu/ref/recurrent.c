@@ -28,6 +28,31 @@ void conv1d_ref(const as_exec *exec, const as_conv1d_args *args)
     as_pool_for(exec->pool, args->span_count * args->width, conv1d_channel, (void *)args);
 }
 
+static void conv_heads_channel(void *context, int64_t at, int worker)
+{
+    (void)worker;
+    const as_conv_heads_args *a = context;
+    const as_span *span = &a->spans[at / a->width];
+    int64_t c = at % a->width, kept = a->taps - 1, head = c / (a->width / a->heads);
+    float *state = a->state + (span->state * a->width + c) * kept;
+    for (int64_t i = span->first; i < span->first + span->count; i++) {
+        const float *own = a->own + i * a->own_stride + head * a->taps;
+        float input = a->in[i * a->in_stride + c];
+        double sum = input + ((double)a->weight[c] + own[0]) * input;
+        for (int64_t t = 1; t <= kept; t++) {
+            sum += ((double)a->weight[t * a->width + c] + own[t]) * state[kept - t];
+        }
+        for (int64_t t = 0; t + 1 < kept; t++) state[t] = state[t + 1];
+        if (kept > 0) state[kept - 1] = input;
+        a->out[i * a->out_stride + c] = (float)(a->scale * sum);
+    }
+}
+
+void conv_heads_ref(const as_exec *exec, const as_conv_heads_args *args)
+{
+    as_pool_for(exec->pool, args->span_count * args->width, conv_heads_channel, (void *)args);
+}
+
 static void scan_channel(void *context, int64_t at, int worker)
 {
     (void)worker;

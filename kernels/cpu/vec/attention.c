@@ -85,7 +85,7 @@ static query_tile tile_at(const plan *p, int64_t index, float **room)
 /* Keys that any query of the tile sees: from low on, below high. */
 static int64_t tile_low(const query_tile *t)
 {
-    return as_first_visible(position_of(t, 0), t->args->window, t->args->chunk);
+    return first_key(t->args, position_of(t, 0));
 }
 
 static int64_t tile_high(const query_tile *t)
@@ -113,7 +113,7 @@ static void merge(const query_tile *t, const sums *whole, const sums *part, int6
 {
     for (int64_t i = 0; i < t->queries; i++) {
         int64_t position = position_of(t, i / t->heads);
-        int64_t low = as_first_visible(position, t->args->window, t->args->chunk);
+        int64_t low = first_key(t->args, position);
         if (low >= (number + 1) * PART_TOKENS || position < number * PART_TOKENS) continue;
         float now = whole->largest[i] > part->largest[i] ? whole->largest[i] : part->largest[i];
         float base = now == -INFINITY ? 0 : now;
@@ -137,8 +137,9 @@ static void finish(const query_tile *t, const sums *whole)
         int64_t head = t->head + i % t->heads, row = t->span->first + t->row + i / t->heads;
         float denominator = vf_sum(vf_load(whole->total + i * LANES));
         float shrink = whole->largest[i] == -INFINITY ? NAN : 1; /* no score but -infinity or NaN */
+        float sink = a->sinks ? a->sinks[row * a->sink_stride + head] : -INFINITY;
         if (a->sinks) {
-            float sink = a->sinks[head], now = sink > whole->largest[i] ? sink : whole->largest[i];
+            float now = sink > whole->largest[i] ? sink : whole->largest[i];
             float base = now == -INFINITY ? 0 : now;
             shrink = exp_of(whole->largest[i] - base);
             denominator = denominator * shrink + exp_of(sink - base);
@@ -157,7 +158,7 @@ static void finish(const query_tile *t, const sums *whole)
             }
         }
         if (!a->lse) continue;
-        float most = a->sinks && a->sinks[head] > whole->largest[i] ? a->sinks[head] : whole->largest[i];
+        float most = sink > whole->largest[i] ? sink : whole->largest[i];
         a->lse[row * a->heads + head] = none ? -INFINITY : most + logf(denominator);
     }
 }
@@ -222,7 +223,7 @@ static int64_t plan_parts(const plan *p)
     if (threads == 1 || p->tiles >= 4 * threads) return 1;
     for (int64_t i = 0; i < p->args->span_count; i++) {
         const as_span *span = &p->args->spans[i];
-        int64_t low = as_first_visible(span->position, p->args->window, p->args->chunk);
+        int64_t low = first_key(p->args, span->position);
         int64_t last = as_last_visible(span->position + span->count - 1, p->args->every);
         if (span->count > 0) most = as_max_i64(most, last / PART_TOKENS - low / PART_TOKENS + 1);
     }

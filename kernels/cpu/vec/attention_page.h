@@ -284,6 +284,19 @@ static inline int64_t keys_from(const int32_t *keys, int64_t count, int64_t key)
     return low;
 }
 
+/* The first key that a row at the position may see; where the prompt is kept there are others behind it that
+ * it does not. */
+static inline int64_t first_key(const as_attention_args *a, int64_t position)
+{
+    return a->keeps_prompt ? 0 : as_first_visible(position, a->window, a->chunk);
+}
+
+/* Whether rows see some of the keys before them alone. */
+static inline bool picks_keys(const as_attention_args *a)
+{
+    return a->keys || a->keeps_prompt;
+}
+
 static inline const int32_t *keys_of(const query_tile *t, int64_t row)
 {
     const as_attention_args *a = t->args;
@@ -316,9 +329,17 @@ static inline void set_distance_bias(query_tile *t, int64_t query, int64_t page,
     }
 }
 
-/* Marks the slots of the page that the row's list has. */
+/* Marks the slots of the page that the row's list has, or its window and the prompt. */
 static inline void mark_seen(query_tile *t, int64_t row, int64_t page)
 {
+    if (t->args->keeps_prompt) {
+        int64_t low = as_first_visible(position_of(t, row), t->args->window, 0);
+        for (int64_t slot = 0; slot < PAGE; slot++) {
+            int64_t key = page * PAGE + slot;
+            t->seen[slot] = key < t->span->prompt || key >= low;
+        }
+        return;
+    }
     const int32_t *keys = keys_of(t, row);
     int64_t count = t->args->key_count;
     memset(t->seen, 0, PAGE * sizeof *t->seen);
@@ -331,6 +352,9 @@ static inline void mark_seen(query_tile *t, int64_t row, int64_t page)
 static inline bool page_is_seen(const query_tile *t, int64_t page)
 {
     int64_t count = t->args->key_count;
+    if (t->args->keeps_prompt && page * PAGE >= t->span->prompt) {
+        return (page + 1) * PAGE > as_first_visible(position_of(t, 0), t->args->window, 0);
+    }
     if (!t->args->keys) return true;
     for (int64_t r = 0; r < t->rows; r++) {
         const int32_t *keys = keys_of(t, r);
@@ -344,8 +368,7 @@ static inline bool page_is_seen(const query_tile *t, int64_t page)
 static inline bool row_sees_page(const query_tile *t, int64_t row, int64_t page)
 {
     int64_t position = position_of(t, row);
-    return position >= (page + 1) * PAGE - 1 &&
-           as_first_visible(position, t->args->window, t->args->chunk) <= page * PAGE;
+    return position >= (page + 1) * PAGE - 1 && first_key(t->args, position) <= page * PAGE;
 }
 
 /* The scores of query i over slots first..end-1 of the page, as far as it sees them, become exponentials;
@@ -355,7 +378,7 @@ static inline void soften_query(query_tile *t, int64_t page, int64_t first, int6
 {
     const as_attention_args *a = t->args;
     int64_t head = t->head + i % t->heads, position = position_of(t, i / t->heads);
-    int64_t low = as_first_visible(position, a->window, a->chunk) - page * PAGE;
+    int64_t low = first_key(a, position) - page * PAGE;
     int64_t begin = as_max_i64(first, low), stop = as_min_i64(end, position + 1 - page * PAGE);
     scorer how = {.scale = a->scale,
                   .softcap = a->softcap,
@@ -366,12 +389,12 @@ static inline void soften_query(query_tile *t, int64_t page, int64_t first, int6
     if (how.alibi_rounded != 0) {
         how.alibi_here = as_f32_from_bf16(as_bf16_from_f32(how.alibi * (float)position));
     }
-    if (a->keys) how.seen = t->seen;
+    if (picks_keys(a)) how.seen = t->seen;
     if (a->distance_bias) set_distance_bias(t, i, page, begin, stop);
     if (a->key_bias || a->distance_bias) how.added = t->added;
     soften(&how, begin, stop, t->scores + i * PAGE, &into->largest[i], into->total + i * LANES, &t->fade[i]);
     if (t->values_finite) return;
-    if (a->keys) {
+    if (picks_keys(a)) {
         add_seen_values(t, i, begin, stop, into->out);
     } else {
         add_values(t, i, begin, stop, into->out);
@@ -383,8 +406,8 @@ static inline void soften_queries(query_tile *t, int64_t page, int64_t first, in
                                   int64_t until, const sums *into)
 {
     const as_attention_args *a = t->args;
-    bool plain = first == 0 && end == PAGE && a->softcap <= 0 && !a->alibi && !a->keys && !a->key_bias &&
-                 !a->distance_bias && t->values_finite;
+    bool plain = first == 0 && end == PAGE && a->softcap <= 0 && !a->alibi && !picks_keys(a) &&
+                 !a->key_bias && !a->distance_bias && t->values_finite;
     if (a->key_bias) load_key_bias(t, page, first, end);
     for (int64_t i = from; i < until;) {
         if (plain && i + LANES <= until && row_sees_page(t, i / t->heads, page) &&
@@ -393,7 +416,7 @@ static inline void soften_queries(query_tile *t, int64_t page, int64_t first, in
                         t->fade + i);
             i += LANES;
         } else {
-            if (a->keys && (i == from || i % t->heads == 0)) mark_seen(t, i / t->heads, page);
+            if (picks_keys(a) && (i == from || i % t->heads == 0)) mark_seen(t, i / t->heads, page);
             soften_query(t, page, first, end, i++, into);
         }
     }
@@ -435,7 +458,7 @@ static inline void attend_page(query_tile *t, int64_t page, int64_t first, int64
     while (from < t->rows && position_of(t, from) < page * PAGE + first) from++;
     int64_t until = from;
     for (; until < t->rows; until++) {
-        int64_t low = as_first_visible(position_of(t, until), t->args->window, t->args->chunk);
+        int64_t low = first_key(t->args, position_of(t, until));
         if (low >= page * PAGE + end) break;
     }
     attend_queries(t, page, first, end, from * t->heads, until * t->heads, into);

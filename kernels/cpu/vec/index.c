@@ -1,4 +1,7 @@
-/* index_keys: keys lie across the lanes, as in attention; a score sums over the heads in ascending order. */
+/* index_keys, index_runs: keys lie across the lanes, as in attention; a score of the first sums over the
+ * heads in ascending order. */
+#include <math.h>
+
 #include "kernels/cpu/choice.h"
 #include "kernels/cpu/vec/attention_page.h"
 #include "kernels/cpu/vec/ops.h"
@@ -103,5 +106,73 @@ void AS_VARIANT(index_keys)(const as_exec *exec, const as_index_keys_args *args)
     for (int64_t s = 0; s < args->span_count; s++) {
         index_job job = {.exec = exec, .args = args, .span = &args->spans[s]};
         as_pool_for(exec->pool, job.span->count, index_row, &job);
+    }
+}
+
+/* ---- runs ------------------------------------------------------------------------------------------------
+ */
+
+typedef struct run_job {
+    const as_exec *exec;
+    const as_index_runs_args *args;
+    const as_span *span;
+} run_job;
+
+/* Gives the best score of each run that the row sees. */
+static void score_runs(const run_job *job, const float *q, float *room, as_run_choice *to)
+{
+    const as_kv_layer *cache = job->args->cache;
+    as_attention_args keys = {.cache = cache};
+    query_tile t = {.args = &keys, .span = job->span, .keys = room};
+    t.scores = t.keys + cache->k_width * PAGE;
+    t.values = t.scores;
+    int64_t high = to->position + 1, every = job->args->every, left = every, run = 0;
+    float best = -INFINITY;
+    for (int64_t page = 0; page * PAGE < high; page++) {
+        int64_t end = as_min_i64(PAGE, high - page * PAGE);
+        load_page(&t, page, (page + 1) * PAGE < high ? page + 1 : -1, 0, end);
+        update products = {.a = q,
+                           .b = t.keys,
+                           .c = t.scores,
+                           .a_stride = cache->k_width,
+                           .b_stride = PAGE,
+                           .c_stride = PAGE,
+                           .depth = cache->k_width,
+                           .soon = &t.keys_soon};
+        update_all(1, as_ceil_div(end, LANES), &products);
+        for (int64_t slot = 0; slot < end; slot++) {
+            best = fmaxf(best, t.scores[slot]);
+            if (--left) continue;
+            as_run_choice_add(to, run++, best);
+            best = -INFINITY;
+            left = every;
+        }
+    }
+    if (left < every) as_run_choice_add(to, run, best);
+}
+
+static void run_row(void *context, int64_t i, int worker)
+{
+    const run_job *job = context;
+    const as_index_runs_args *a = job->args;
+    int64_t row = i / a->heads, head = i % a->heads, at = job->span->first + row;
+    unsigned char *room = as_exec_scratch(job->exec, worker);
+    as_run_choice choice = as_run_choice_begin(a, job->span, row, room);
+    if (as_run_choice_is_needed(&choice)) {
+        int64_t used = (as_run_choice_bytes(a->top) + 63) / 64 * 64;
+        score_runs(job, a->q + at * a->q_stride + head * a->cache->k_width, (float *)(void *)(room + used),
+                   &choice);
+    }
+    as_run_choice_end(&choice, a->keys + at * a->key_stride + head * a->key_head_stride);
+}
+
+void AS_VARIANT(index_runs)(const as_exec *exec, const as_index_runs_args *args)
+{
+    int64_t floats = (args->cache->k_width + 1) * PAGE;
+    AS_BUG(args->cache->kv_heads != 1 || args->top * args->every > AS_MOST_INDEX_KEYS);
+    AS_BUG(as_run_choice_bytes(args->top) + 64 + floats * (int64_t)sizeof(float) > AS_SCRATCH_BYTES);
+    for (int64_t s = 0; s < args->span_count; s++) {
+        run_job job = {.exec = exec, .args = args, .span = &args->spans[s]};
+        as_pool_for(exec->pool, job.span->count * args->heads, run_row, &job);
     }
 }

@@ -10,6 +10,7 @@ void AS_VARIANT(as_cpu_overlay)(as_backend *table)
     table->kv_store = AS_VARIANT(kv_store);
     table->attention = AS_VARIANT(attention);
     table->index_keys = AS_VARIANT(index_keys);
+    table->index_runs = AS_VARIANT(index_runs);
     table->head_matmul = AS_VARIANT(head_matmul);
     table->gate = AS_VARIANT(gate);
     table->add = AS_VARIANT(add);
