@@ -84,6 +84,19 @@ static bool equal_ranges(const as_jinja_range *a, const as_jinja_range *b)
     return a->start == b->start && (a->length == 1 || a->step == b->step);
 }
 
+/* Whether all items of one view are in another; *out is false already where the sizes say no. */
+static bool is_contained(as_jinja_vm *vm, as_jinja_value view, as_jinja_value in, bool *out)
+{
+    as_jinja_iter *iter;
+    as_jinja_value item;
+    int more = 0;
+    AS_JINJA_TRY(as_jinja_iter_of(vm, view, &iter));
+    while (*out && (more = as_jinja_iter_next(vm, iter, &item)) > 0) {
+        AS_JINJA_TRY(as_jinja_contains(vm, in, item, out));
+    }
+    return more >= 0;
+}
+
 static bool equal_nested(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, bool *out)
 {
     switch (a.kind) {
@@ -91,7 +104,11 @@ static bool equal_nested(as_jinja_vm *vm, as_jinja_value a, as_jinja_value b, bo
     case AS_JINJA_TUPLE: return equal_lists(vm, a.list, b.list, out);
     case AS_JINJA_DICT: return equal_dicts(vm, a.dict, b.dict, true, out);
     case AS_JINJA_VIEW:
-        if (a.view->kind == AS_JINJA_VALUES || a.view->kind != b.view->kind) return true;
+        if (a.view->kind == AS_JINJA_VALUES || b.view->kind == AS_JINJA_VALUES) return true;
+        if (a.view->kind != b.view->kind) {
+            *out = a.view->dict->count == b.view->dict->count;
+            return is_contained(vm, a, b, out);
+        }
         return equal_dicts(vm, a.view->dict, b.view->dict, a.view->kind == AS_JINJA_ITEMS, out);
     case AS_JINJA_RANGE: *out = equal_ranges(a.range, b.range); return true;
     case AS_JINJA_FUNC:
@@ -197,18 +214,16 @@ static bool compare_lists(as_jinja_vm *vm, as_jinja_cmp op, const as_jinja_list 
 }
 
 /* Sets: a <= b when every key of a is in b. */
-static bool compare_keys(as_jinja_vm *vm, as_jinja_cmp op, const as_jinja_dict *a, const as_jinja_dict *b,
-                         bool *out)
+/* Views of keys and of items compare as sets, also one kind with the other: a <= b, or a < b where `less`. */
+static bool compare_views(as_jinja_vm *vm, bool less, as_jinja_value a, as_jinja_value b, bool *out)
 {
-    if (op == AS_JINJA_GT || op == AS_JINJA_GE)
-        return compare_keys(vm, op == AS_JINJA_GT ? AS_JINJA_LT : AS_JINJA_LE, b, a, out);
-    *out = op == AS_JINJA_LT ? a->count < b->count : a->count <= b->count;
-    for (int64_t i = 0; *out && i < a->count; i++) {
-        as_jinja_value *found;
-        AS_JINJA_TRY(as_jinja_dict_find(vm, b, a->entries[i].key, &found));
-        *out = found != NULL;
-    }
-    return true;
+    *out = less ? a.view->dict->count < b.view->dict->count : a.view->dict->count <= b.view->dict->count;
+    return is_contained(vm, a, b, out);
+}
+
+static bool is_set_like(as_jinja_value v)
+{
+    return v.kind == AS_JINJA_VIEW && v.view->kind != AS_JINJA_VALUES;
 }
 
 static bool order_values(as_jinja_vm *vm, as_jinja_cmp op, as_jinja_value a, as_jinja_value b, bool *out)
@@ -232,9 +247,9 @@ static bool order_values(as_jinja_vm *vm, as_jinja_cmp op, as_jinja_value a, as_
         as_jinja_leave(vm);
         return ok;
     }
-    if (a.kind == AS_JINJA_VIEW && b.kind == AS_JINJA_VIEW && a.view->kind == AS_JINJA_KEYS &&
-        b.view->kind == AS_JINJA_KEYS) {
-        return compare_keys(vm, op, a.view->dict, b.view->dict, out);
+    if (is_set_like(a) && is_set_like(b)) {
+        bool less = op == AS_JINJA_LT || op == AS_JINJA_GT, turned = op == AS_JINJA_GT || op == AS_JINJA_GE;
+        return compare_views(vm, less, turned ? b : a, turned ? a : b, out);
     }
     if (a.kind == AS_JINJA_UNDEFINED) return as_jinja_fail_undefined(vm, a);
     if (b.kind == AS_JINJA_UNDEFINED) return as_jinja_fail_undefined(vm, b);
