@@ -383,15 +383,15 @@ typedef enum {
 
 enum { AS_MOST_RANKS = 256 }; /* top_k at most */
 
-/* Picks top_k of `experts` for each row: the largest score (+ bias where given, for the choice only), the
- * lower index first among equals; with groups > 1 only among the group_top groups whose two best scores sum
- * highest (or, with group_by_max, whose best is highest); where groups_as_zero, the experts
- * of other groups count as zero instead. ids[N, k] ascend by rank; weights[N, k] are the
- * scores, divided by their sum where normalise (plus norm_added or at least 1e-20; at least norm_least; with
- * norm_power p other than 0 the sum of their p-th powers to the 1/p), times scale. With cap > 0 a logit s
- * counts as cap tanh(s / cap). SPARSEMIXER (Liu et al. 2023; Phi-3.5-MoE): rank by rank the largest score m
- * of those left; its weight is its share of a softmax over those left whose s has (m - s) / max(|s|, m) at
- * most 2 jitter. Where `given`, ids come filled and only their weights are computed. */
+/* Picks top_k of `experts` for each row: the largest score (+ bias where given, for the choice only), equal
+ * ones as torch.topk settles them on a CPU (kernels/cpu/choice.h); with groups > 1 only among the group_top
+ * groups whose two best scores sum highest (or, with group_by_max, whose best is highest); where
+ * groups_as_zero, the experts of other groups count as zero instead. ids[N, k] ascend by rank; weights[N, k]
+ * are the scores, divided by their sum where normalise (plus norm_added or at least 1e-20; at least
+ * norm_least; with norm_power p other than 0 the sum of their p-th powers to the 1/p), times scale. With cap
+ * > 0 a logit s counts as cap tanh(s / cap). SPARSEMIXER (Liu et al. 2023; Phi-3.5-MoE): rank by rank the
+ * largest score m of those left; its weight is its share of a softmax over those left whose s has (m - s) /
+ * max(|s|, m) at most 2 jitter. Where `given`, ids come filled and only their weights are computed. */
 typedef struct as_route_args {
     as_route_kind kind;
     const float *scores; /* [N, experts], raw logits */

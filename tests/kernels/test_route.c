@@ -2,6 +2,8 @@
  * divisors. Plain routing is among the operations on rows (test_rows.c). */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "tests/kernels/support.h"
 
@@ -74,4 +76,48 @@ Test(route, logits_are_capped)
     double a = 0.7 * tanh(1 / 0.7);
     check((as_route_args){.kind = AS_ROUTE_SIGMOID, .cap = 0.7f}, 1, (const int[]){0},
           (const double[]){1 / (1 + exp(-a))});
+}
+
+static int ascending(const void *a, const void *b)
+{
+    return *(const int32_t *)a - *(const int32_t *)b;
+}
+
+/* The experts of other groups count as zero, so that where the rest are corrected below zero many are equal.
+ * Which of them are taken is what torch.topk (2.15, CPU, sorted=False) answers. */
+Test(route, equal_scores_fall_as_torch_lets_them)
+{
+    enum { MOST = 256 };
+    static const struct {
+        int64_t experts, top;
+        float scores[16];
+        int32_t ids[6];
+    } cases[] = {
+        {8, 3, {0}, {4, 5, 6}},
+        {12, 4, {-.5F, 0, 0, 0, 0, -.25F, 0, 0, 0, 0, -1, -2}, {1, 6, 7, 8}},
+        {16, 5, {-.5F, -.75F, -.125F, -.25F}, {9, 10, 11, 12, 14}},
+        {16, 6, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, .5F, -.75F, .125F, -.25F}, {1, 8, 9, 10, 12, 14}},
+        {256, 2, {0}, {0, 1}},
+    };
+    as_exec exec = exec_with(1);
+    const as_backend *backend;
+    for (int l = 0; (backend = level_at(l)) != NULL; l++) {
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            float all[MOST] = {0}, weights[6];
+            int32_t ids[6];
+            memcpy(all, cases[i].scores, sizeof cases[i].scores);
+            backend->route(&exec, &(as_route_args){.kind = AS_ROUTE_TOPK_SIGMOID,
+                                                   .scores = all,
+                                                   .n = 1,
+                                                   .experts = cases[i].experts,
+                                                   .top_k = cases[i].top,
+                                                   .groups = 1,
+                                                   .scale = 1,
+                                                   .ids = ids,
+                                                   .weights = weights});
+            qsort(ids, (size_t)cases[i].top, sizeof *ids, ascending);
+            cr_assert_eq(memcmp(ids, cases[i].ids, (size_t)cases[i].top * sizeof *ids), 0,
+                         "%s: case %zu: %d %d", backend->level, i, ids[0], ids[1]);
+        }
+    }
 }

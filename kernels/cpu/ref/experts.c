@@ -1,6 +1,8 @@
 /* Mixtures of experts: routing and combining, the specification in plain C. */
 #include <math.h>
+#include <stdlib.h>
 
+#include "kernels/cpu/choice.h"
 #include "kernels/cpu/ref/ref.h"
 
 /* Whether a ranks before b: the larger; a NaN before all, so that it is seen in the output. */
@@ -34,6 +36,7 @@ static void softmax(double *values, int64_t count)
 /* The room that routing one row needs, in a worker's scratch. */
 typedef struct route_room {
     double *score, *choice, *group; /* [experts], [experts], [groups] */
+    as_ranked *ranked;              /* [experts] */
     bool *taken, *group_taken;
 } route_room;
 
@@ -43,7 +46,8 @@ static route_room room_in(unsigned char *scratch, int64_t experts, int64_t group
     room.score = (double *)scratch;
     room.choice = room.score + experts;
     room.group = room.choice + experts;
-    room.taken = (bool *)(room.group + groups);
+    room.ranked = (as_ranked *)(void *)(room.group + groups);
+    room.taken = (bool *)(room.ranked + experts);
     room.group_taken = room.taken + experts;
     return room;
 }
@@ -62,7 +66,7 @@ static double group_score(const double *values, int64_t count, bool by_max)
     return by_max || count < 2 ? first : first + second;
 }
 
-/* Marks as taken, or counts as zero, every expert outside the group_top best groups. */
+/* Counts as zero, or as less than any other, every expert outside the group_top best groups. */
 static void exclude_groups(const as_route_args *r, const route_room *room)
 {
     int64_t size = r->experts / r->groups;
@@ -74,12 +78,7 @@ static void exclude_groups(const as_route_args *r, const route_room *room)
         room->group_taken[best_index(room->group, room->group_taken, r->groups)] = true;
     }
     for (int64_t i = 0; i < r->experts; i++) {
-        bool out = !room->group_taken[i / size];
-        if (r->groups_as_zero) {
-            if (out) room->choice[i] = 0;
-        } else {
-            room->taken[i] = out;
-        }
+        if (!room->group_taken[i / size]) room->choice[i] = r->groups_as_zero ? 0 : -INFINITY;
     }
 }
 
@@ -106,6 +105,24 @@ static double weights_norm(const as_route_args *r, const double *picked)
     return sum > r->norm_least ? sum : r->norm_least;
 }
 
+static int by_rank(const void *a, const void *b)
+{
+    const as_ranked *x = a, *y = b;
+    if (ranks_before(x->score, y->score)) return -1;
+    if (ranks_before(y->score, x->score)) return 1;
+    return x->key < y->key ? -1 : 1;
+}
+
+static void choose(const as_route_args *r, const route_room *room, int32_t *ids)
+{
+    for (int64_t i = 0; i < r->experts; i++) {
+        room->ranked[i] = (as_ranked){.score = (float)room->choice[i], .key = (int32_t)i};
+    }
+    as_rank(room->ranked, r->experts, r->top_k);
+    qsort(room->ranked, (size_t)r->top_k, sizeof *room->ranked, by_rank);
+    for (int64_t k = 0; k < r->top_k; k++) ids[k] = room->ranked[k].key;
+}
+
 static void route_row(const as_route_args *r, int64_t row, const route_room *room)
 {
     for (int64_t i = 0; i < r->experts; i++) {
@@ -125,11 +142,12 @@ static void route_row(const as_route_args *r, int64_t row, const route_room *roo
     int32_t *ids = r->ids + row * r->top_k;
     double picked[256];
     AS_BUG(r->top_k > AS_MOST_RANKS);
+    bool by_turns = r->kind == AS_ROUTE_SPARSEMIXER;
+    if (!r->given && !by_turns) choose(r, room, ids);
     for (int64_t k = 0; k < r->top_k; k++) {
-        int64_t best = r->given ? ids[k] : best_index(room->choice, room->taken, r->experts);
-        picked[k] = r->kind == AS_ROUTE_SPARSEMIXER
-                        ? mixer_weight(r, r->scores + row * r->experts, room, best)
-                        : room->score[best];
+        bool known = r->given || !by_turns;
+        int64_t best = known ? ids[k] : best_index(room->choice, room->taken, r->experts);
+        picked[k] = by_turns ? mixer_weight(r, r->scores + row * r->experts, room, best) : room->score[best];
         room->taken[best] = true;
         ids[k] = (int32_t)best;
     }
