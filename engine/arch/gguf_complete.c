@@ -96,6 +96,19 @@ as_code as_gguf_complete_gpt2(const as_gguf *gguf, json_t *config, as_error *err
     return set_width(gguf, config, "n_inner", err);
 }
 
+/* The factors of muP are within the matrices, so that the head is never the embedding; scores are divided by
+ * the head's width in all such files. */
+as_code as_gguf_complete_jais(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    double most = 8;
+    AS_TRY(as_gguf_own_real(gguf, "attention.max_alibi_bias", &most, err));
+    if (most != 8) {
+        return as_fail(err, AS_E_UNSUPPORTED, "\"jais.attention.max_alibi_bias\" is %g, expected 8", most);
+    }
+    AS_TRY(as_gguf_set(config, "scale_qk_dot_by_d", json_true(), err));
+    return as_gguf_set(config, "tie_word_embeddings", json_false(), err);
+}
+
 as_code as_gguf_complete_gptneox(const as_gguf *gguf, json_t *config, as_error *err)
 {
     (void)gguf;

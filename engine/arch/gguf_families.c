@@ -674,6 +674,7 @@ const as_gguf_family as_gguf_families[] = {
     {"hunyuan-moe", EITHER("HunYuanMoEV1ForCausalLM"), NULL, hunyuan_moe_keys, hunyuan_moe_signs, 0, NULL},
     {"hy_v3", EITHER("HYV3ForCausalLM"), NULL, hy_v3_keys, hy_v3_signs, 0, COMPLETE(hy_v3)},
     {"internlm2", CLASS("LlamaForCausalLM"), NULL, NULL, llama_signs, PAIRED, NULL},
+    {"jais", CLASS("JAISLMHeadModel"), NULL, gpt2_keys, NULL, 0, COMPLETE(jais)},
     {"jais2", CLASS("Jais2ForCausalLM"), NULL, NULL, llama_signs, 0, NULL},
     {"jamba", EITHER("JambaForCausalLM"), NULL, jamba_keys, hybrid_signs, 0, COMPLETE(jamba)},
     {"kimi-linear", EITHER("KimiLinearForCausalLM"), kimi_linear_slots, kimi_linear_keys, latent_signs, 0,
