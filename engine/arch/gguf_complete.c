@@ -96,6 +96,18 @@ as_code as_gguf_complete_gpt2(const as_gguf *gguf, json_t *config, as_error *err
     return set_width(gguf, config, "n_inner", err);
 }
 
+/* The base of the rotation is the file's, raised by rope.scaling.alpha as HunYuan's "dynamic" scaling has it.
+ */
+as_code as_gguf_complete_hunyuan_vl(const as_gguf *gguf, json_t *config, as_error *err)
+{
+    double alpha = 0, theta = 10000, width = as_gguf_field(config, "head_dim");
+    AS_TRY(as_gguf_own_real(gguf, "rope.scaling.alpha", &alpha, err));
+    AS_TRY(as_gguf_own_real(gguf, "rope.freq_base", &theta, err));
+    if (alpha <= 0) return AS_OK;
+    if (width <= 2) return as_fail(err, AS_E_INPUT, "the heads are %g wide, too narrow to be turned", width);
+    return as_gguf_set(config, "rope_theta", json_real(theta * pow(alpha, width / (width - 2))), err);
+}
+
 /* The factors of muP are within the matrices, so that the head is never the embedding; scores are divided by
  * the head's width in all such files. */
 as_code as_gguf_complete_jais(const as_gguf *gguf, json_t *config, as_error *err)

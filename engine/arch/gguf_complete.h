@@ -31,6 +31,7 @@ AS_GGUF_COMPLETE(gptneox);
 AS_GGUF_COMPLETE(granite_swa);
 AS_GGUF_COMPLETE(granitehybrid);
 AS_GGUF_COMPLETE(granitemoe);
+AS_GGUF_COMPLETE(hunyuan_vl);
 AS_GGUF_COMPLETE(hy_v3);
 AS_GGUF_COMPLETE(jais);
 AS_GGUF_COMPLETE(jamba);
