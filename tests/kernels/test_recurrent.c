@@ -235,3 +235,57 @@ Test(recurrent, nan_stays_in_its_channel)
         for (int64_t i = 0; i < TOKENS * 20; i++) cr_assert_eq(isnan(out[i]), i % 20 == 7);
     }
 }
+
+/* Each row's own weights, head by head, beside the common ones; one pass gives the bits of two. */
+Test(recurrent, convolutions_have_weights_of_each_row)
+{
+    enum { N = 9, CUT = 4, HEADS = 2, WIDTH = 14, TAPS = 3, OWN = HEADS * TAPS };
+    as_exec exec = exec_with(2);
+    const as_backend *backend;
+    float *in = filled(N * WIDTH, FILL_NORMAL, 1), *weight = filled(TAPS * WIDTH, FILL_NORMAL, 2),
+          *own = filled(N * OWN, FILL_NORMAL, 3);
+    for (int l = 0; (backend = level_at(l)) != NULL; l++) {
+        float once[N * WIDTH], twice[N * WIDTH];
+        as_span whole = {.count = N}, second = {.count = N - CUT, .position = CUT};
+        as_conv_heads_args args = {.in = in,
+                                   .out = once,
+                                   .width = WIDTH,
+                                   .heads = HEADS,
+                                   .taps = TAPS,
+                                   .in_stride = WIDTH,
+                                   .out_stride = WIDTH,
+                                   .own_stride = OWN,
+                                   .weight = weight,
+                                   .own = own,
+                                   .scale = 0.5f,
+                                   .state = filled(WIDTH * (TAPS - 1), FILL_ZERO, 0),
+                                   .spans = &whole,
+                                   .span_count = 1};
+        backend->conv_heads(&exec, &args);
+        for (int i = 0; i < N; i++) {
+            for (int c = 0; c < WIDTH; c++) {
+                double sum = in[i * WIDTH + c], sizes = fabs(sum);
+                for (int t = 0; t < TAPS && t <= i; t++) {
+                    double term =
+                        ((double)weight[t * WIDTH + c] + own[i * OWN + c / (WIDTH / HEADS) * TAPS + t]) *
+                        in[(i - t) * WIDTH + c];
+                    sum += term;
+                    sizes += fabs(term);
+                }
+                cr_assert_float_eq(once[i * WIDTH + c], 0.5 * sum, 1e-6 * sizes,
+                                   "%s: [%d,%d] %g, expected %g", backend->level, i, c,
+                                   (double)once[i * WIDTH + c], 0.5 * sum);
+            }
+        }
+        args.state = filled(WIDTH * (TAPS - 1), FILL_ZERO, 0);
+        args.out = twice;
+        whole.count = CUT;
+        backend->conv_heads(&exec, &args);
+        args.in = in + CUT * WIDTH;
+        args.out = twice + CUT * WIDTH;
+        args.own = own + CUT * OWN;
+        args.spans = &second;
+        backend->conv_heads(&exec, &args);
+        expect_same_bits("conv_heads", backend->level, once, twice, N * WIDTH, WIDTH);
+    }
+}

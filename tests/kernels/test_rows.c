@@ -590,3 +590,33 @@ Test(rows, route_settles_equals_as_torch_and_shows_nan)
         cr_assert(ids[3 + k] >= 0 && ids[3 + k] < 6);
     }
 }
+
+/* Vectors longer than `most` get that length, others stay but for rounding. */
+Test(rows, long_vectors_are_shortened)
+{
+    enum { LINES = 3, GROUPS = 2, WIDTH = 21, STRIDE = 50 };
+    as_exec exec = exec_with(2);
+    const as_backend *backend;
+    for (int l = 0; (backend = level_at(l)) != NULL; l++) {
+        float x[LINES * STRIDE], was[LINES * STRIDE];
+        for (int i = 0; i < LINES * STRIDE; i++)
+            was[i] = x[i] = (float)((i * 37 % 19) - 9) * (i < STRIDE ? 0.01f : 1);
+        backend->shorten(
+            &exec, &(as_shorten_args){
+                       .x = x, .n = LINES, .groups = GROUPS, .width = WIDTH, .stride = STRIDE, .most = 2});
+        for (int i = 0; i < LINES * STRIDE; i++) {
+            int row = i / STRIDE, at = i % STRIDE;
+            if (at >= GROUPS * WIDTH) {
+                cr_assert_eq(x[i], was[i], "%s: behind the vectors", backend->level);
+                continue;
+            }
+            double squares = 0;
+            const float *vector = was + row * STRIDE + at / WIDTH * WIDTH;
+            for (int k = 0; k < WIDTH; k++) squares += (double)vector[k] * vector[k];
+            double factor = fmin(1, 2 / (sqrt(squares) + 1e-6));
+            cr_assert((row == 0) == (factor == 1));
+            cr_assert_float_eq(x[i], was[i] * factor, 1e-6 * fabs(was[i] * factor) + 1e-12, "%s: [%d,%d]",
+                               backend->level, row, at);
+        }
+    }
+}
